@@ -1,0 +1,81 @@
+# One command for each thing a person does here. Each target builds the part of .venv that it needs, once:
+# a stamp file in .venv/.stamps stands for each part and is older than pyproject.toml or constraints.txt when it is stale.
+
+PYTHON      ?= python3
+PROVE_ARGS  ?=
+PYTEST_ARGS ?= -n auto --maxprocesses 4
+BENCH_ARGS  ?=
+
+BIN    := .venv/bin
+STAMPS := .venv/.stamps
+# Prints nothing but errors. Everything that pip installs here is pinned in constraints.txt.
+PIP     := $(BIN)/python -m pip -qq --disable-pip-version-check
+INSTALL := $(PIP) install -c constraints.txt
+# The build backend is installed, pinned, beside the project; nothing is resolved in an isolated environment.
+EDITABLE := $(INSTALL) --no-build-isolation -e
+
+.DEFAULT_GOAL := help
+.PHONY: help prove test lint bench clean
+
+help: ## say what can be made
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
+	@echo
+	@echo "  PYTHON=python3.12 PROVE_ARGS='-k k3' PYTEST_ARGS='-x tests/test_x.py' override the defaults."
+
+prove: $(STAMPS)/core ## prove every theorem of proofs/
+	@$(BIN)/kltheory prove $(PROVE_ARGS)
+
+test: $(STAMPS)/test $(STAMPS)/openrlhf ## run the tests, real library code among them
+	@$(BIN)/pytest $(PYTEST_ARGS)
+
+lint: $(STAMPS)/dev ## ruff check, ruff format --check, mypy: all three, then fail if one failed
+	@failed=0; \
+	$(BIN)/ruff check . || failed=1; \
+	$(BIN)/ruff format --check . || failed=1; \
+	$(BIN)/mypy || failed=1; \
+	exit $$failed
+
+bench: $(STAMPS)/bench ## run the benchmarks
+	@$(BIN)/pytest benchmarks $(BENCH_ARGS)
+
+clean: ## delete .venv, caches and builds
+	rm -rf .venv .benchmarks .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# --- the environment ----------------------------------------------------------------------------------------------
+
+CHECK := import sys; v = sys.version_info; v >= (3, 11) or sys.exit("kltheory needs Python 3.11 or newer; " + sys.executable + " is %d.%d. Try: make PYTHON=python3.11" % v[:2])
+
+$(STAMPS)/venv:
+	@test -x $(BIN)/pip || { $(PYTHON) -c '$(CHECK)' && echo "creating .venv" && $(PYTHON) -m venv .venv; }
+	@$(BIN)/python -c '$(CHECK)'
+	@mkdir -p $(STAMPS) && touch $@
+
+$(STAMPS)/core: $(STAMPS)/venv pyproject.toml constraints.txt
+	@echo "installing kltheory into .venv"
+	@$(INSTALL) hatchling
+	@$(EDITABLE) .
+	@touch $@
+
+$(STAMPS)/dev: $(STAMPS)/core
+	@echo "installing the development tools into .venv"
+	@$(EDITABLE) '.[dev]'
+	@touch $@
+
+$(STAMPS)/bench: $(STAMPS)/core
+	@echo "installing the benchmark tools into .venv"
+	@$(EDITABLE) '.[bench]'
+	@touch $@
+
+$(STAMPS)/test: $(STAMPS)/core
+	@echo "installing the test tools and PyTorch into .venv (about 1 GB, once)"
+	@$(EDITABLE) '.[test,torch]'
+	@touch $@
+
+# OpenRLHF, without its dependencies: a test loads one file of it by path. The only wheel is tagged for CPython 3.11 on
+# Linux, yet all it holds is pure Python, so it is asked for by that tag and unpacked into whichever Python this is.
+$(STAMPS)/openrlhf: $(STAMPS)/core
+	@$(INSTALL) --no-deps --upgrade --only-binary=:all: \
+	  --implementation cp --python-version 3.11 --abi cp311 --platform manylinux1_x86_64 \
+	  --target "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')" openrlhf
+	@touch $@

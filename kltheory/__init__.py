@@ -1,0 +1,5 @@
+"""kltheory: what a KL penalty in reinforcement learning of language models really optimises, by proof and by measurement."""
+
+from kltheory.__about__ import __version__
+
+__all__ = ["__version__"]

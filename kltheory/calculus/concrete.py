@@ -1,0 +1,105 @@
+"""Concrete vocabularies: the expected gradient from exponentials, by plain ``diff``, at V = 2, 3, 4.
+
+Nothing of the coefficient calculus is used but the zero test: log-probabilities are written out as logarithms of softmax, the
+surrogate is differentiated by a logit with SymPy's own chain rule, and the sum over actions is spelled out. Actions are
+interchangeable, so the derivative by the first logit decides for all.
+"""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from itertools import product
+
+from sympy import Add, Dummy, Expr, Integer, KroneckerDelta, S, Sum, Symbol, exp, log, symbols
+
+from kltheory.calculus.divergence import Objective
+from kltheory.calculus.exact import is_zero
+from kltheory.calculus.logits import C
+from kltheory.calculus.logits import theta as logit_symbol
+from kltheory.calculus.regions import Region, split
+from kltheory.calculus.surrogate import Sampler, Surrogate
+from kltheory.calculus.symbols import advantage, erase_sg, log_ratio, log_weight, logp, sg
+
+Term = Surrogate | Objective
+
+
+@lru_cache
+def log_softmax(name: str, size: int) -> tuple[Expr, ...]:
+    """log π_a in terms of the logits name_0 ... name_{V-1}; the last logit is 0, which is no restriction."""
+    logits = [*symbols(f"{name}:{size - 1}", real=True), S.Zero]
+    return tuple(log(exp(t) / sum(map(exp, logits), S.Zero)) for t in logits)
+
+
+def at_action(expr: Expr, size: int, a: int) -> Expr:
+    """A formula in logp, l, log w, A with the log-probabilities of action a put in."""
+    policy, ref, old = (log_softmax(n, size)[a] for n in ("theta", "phi", "psi"))
+    return expr.xreplace({logp: policy, log_ratio: policy - ref, log_weight: policy - old, advantage: Symbol(f"A{a}", real=True)})
+
+
+def first_component(term: Term, sampler: Sampler, size: int, cells: Sequence[Expr]) -> Expr:
+    """∂/∂θ_0 of the expected surrogate (the weights of the expectation held), or of the objective's sum."""
+    theta_0 = Symbol("theta0", real=True)
+    result = S.Zero
+    for a, cell in enumerate(cells):
+        if isinstance(term, Objective):
+            result += at_action(cell, size, a).diff(theta_0)
+        else:
+            drawn = log_softmax("theta" if sampler is Sampler.POLICY else "psi", size)[a]
+            result += exp(drawn) * erase_sg(at_action(cell, size, a).diff(theta_0))
+    return result
+
+
+Pair = tuple[Expr, Expr]
+
+
+def cell_pairs(left: Term, right: Term, sampler: Sampler) -> list[Pair]:
+    """The formulas of both sides on each common cell; one pair when both are smooth."""
+    rows = (_cells(left, sampler), _cells(right, sampler))
+    return [(e, f) for r, e in rows[0] for q, f in rows[1] if (r & q) is not None]
+
+
+def _cells(term: Term, sampler: Sampler) -> list[tuple[Region, Expr]]:
+    return split(term.summand if isinstance(term, Objective) else term.sampled_by(sampler).expr)
+
+
+def same_gradient(left: Term, right: Term, sampler: Sampler, size: int) -> bool:
+    """Whether both have the same gradient in the logits for this V, for every way of putting the actions into cells."""
+    for chosen in product(cell_pairs(left, right, sampler), repeat=size):
+        ls, rs = zip(*chosen, strict=True)
+        if not is_zero(first_component(left, sampler, size, ls) - first_component(right, sampler, size, rs)):
+            return False
+    return True
+
+
+def same_value(left: Objective, right: Objective, size: int) -> bool:
+    """Whether both sums are the same number for this V."""
+    pairs = cell_pairs(left, right, Sampler.OLD)
+    return all(
+        is_zero(sum((at_action(e - f, size, a) for a, (e, f) in enumerate(chosen)), S.Zero))
+        for chosen in product(pairs, repeat=size)
+    )
+
+
+def lemma(name: str, left: Expr, right: Expr, size: int) -> bool:
+    """Whether both sides of the lemma of that name, spelled out for this V, are what plain ``diff`` gives."""
+    logits = (*symbols(f"theta:{size - 1}", real=True), S.Zero)
+    log_pi, c = log_softmax("theta", size), symbols(f"C:{size}", real=True)
+    pi = [exp(t) for t in log_pi]
+    score = [t.diff(logits[0]) for t in log_pi]
+    direct = {
+        "score": lambda i: score[i],
+        "mean_score": lambda i: sum((p * s for p, s in zip(pi, score, strict=True)), S.Zero),
+        "coefficient": lambda i: sum((p * x * s for p, x, s in zip(pi, c, score, strict=True)), S.Zero),
+    }[name]
+    actions = range(size if name == "score" else 1)
+    return all(is_zero(_spelled_out(side, logits, c, i) - direct(i)) for side in (left, right) for i in actions)
+
+
+def _spelled_out(side: Expr, logits: Sequence[Expr], c: Sequence[Expr], i: int) -> Expr:
+    """A side of a lemma for actions 0 ... V-1, at row i and column 0."""
+    free = {s: Integer(1 if s.name == "j" else i + 1) for s in side.atoms(Dummy)}
+    for total in side.atoms(Sum):
+        (k, _, _) = total.limits[0]
+        side = side.xreplace({total: Add(*(total.function.xreplace({k: Integer(n)}) for n, _ in enumerate(logits, 1)))})
+    values = {logit_symbol[n]: x for n, x in enumerate(logits, 1)} | {C[n]: x for n, x in enumerate(c, 1)}
+    deltas = {d: S(int(free[d.args[0]] == free[d.args[1]])) for d in side.atoms(KroneckerDelta)}
+    return side.xreplace(deltas).xreplace(free).xreplace(values)

@@ -1,0 +1,208 @@
+"""Which objective a coefficient is the gradient of: integrate f'(u) = C(log u), and name it when it is known.
+
+Any C(l) is the gradient of Σ π_ref f(π/π_ref); that is a divergence iff f is convex, iff C never decreases (catalogue 15).
+More generally C(π, π_ref, π_old) is the gradient of Σ_a F with F = ∫ C dπ, the other two policies frozen.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from sympy import Add, Expr, Integral, Poly, Rational, S, Symbol, cancel, exp, expand_mul, log, prod
+from sympy.core.function import AppliedUndef
+from sympy.integrals.rationaltools import ratint
+
+from kltheory.calculus.coefficient import Coefficient, tidy
+from kltheory.calculus.divergence import DIVERGENCES, Divergence, Objective, cressie_read, forward_kl, reverse_kl, u
+from kltheory.calculus.exact import Undecidable, is_constant, is_zero, normal_form
+from kltheory.calculus.surrogate import derivative
+from kltheory.calculus.symbols import VARIABLES, log_ratio, log_weight, logp
+
+Term = tuple[Expr, Divergence]
+
+MOVING: Final = (logp, log_ratio, log_weight)
+"""The variables that move with logp when the other two policies are held."""
+
+POWERS: Final = {Rational(1): 4, Rational(-2): 5, Rational(-1, 2): 6}
+"""Exponents λ whose Cressie-Read divergence has a name: λ -> index in DIVERGENCES."""
+
+
+@dataclass(frozen=True)
+class Identification:
+    """What a coefficient is the gradient of.
+
+    ``terms`` is an exact combination of known divergences (empty for *zero*, ``None`` when there is none). ``f`` is the generator
+    when C depends on one quotient alone, ``objective`` the summand F otherwise. ``slope`` is that of C:
+    1 (f convex), -1 (concave), 0 (no gradient), ``None`` (neither, or no f); ``reason`` says why it was not decided.
+    """
+
+    coefficient: Coefficient
+    terms: tuple[Term, ...] | None
+    f: Expr | None
+    objective: Objective | None
+    slope: int | None
+    reason: str = ""
+
+    @property
+    def is_divergence(self) -> bool | None:
+        """Whether the objective is an f-divergence (f convex, not zero); ``None`` when that was not decided."""
+        return None if self.reason else self.slope == 1
+
+    @property
+    def name(self) -> str:
+        """``zero``, ``reverse_kl``, ``2*total_variation``, ``reverse_kl - forward_kl``, ... or ``none``."""
+        if self.terms is None:
+            return "none"
+        return _sum_text([(c, d.name) for c, d in self.terms], "*") if self.terms else "zero"
+
+    @property
+    def title(self) -> str:
+        """The same for people: ``KL(π‖π_ref) - KL(π_ref‖π)``."""
+        if self.terms is None:
+            return "no named divergence"
+        return _sum_text([(c, d.title) for c, d in self.terms], " ") if self.terms else "0"
+
+
+def identify(coefficient: Coefficient) -> Identification:
+    """Name the objective a coefficient descends; see :class:`Identification`.
+
+    Raises:
+        Undecidable: it is not even decided whether the coefficient is constant.
+    """
+    if coefficient.is_constant():
+        return Identification(coefficient, (), S.Zero, None, 0)
+    terms = _named(coefficient)
+    try:
+        base = coefficient.sole_variable()
+    except Undecidable:
+        base = None
+    if base not in (log_ratio, log_weight):
+        return Identification(coefficient, terms, None, _objective(coefficient), None)
+    f = _generator(coefficient, terms, base)
+    try:
+        return Identification(coefficient, terms, f, None, coefficient.slope())
+    except Undecidable as e:
+        return Identification(coefficient, terms, f, None, None, str(e))
+
+
+# --- names --------------------------------------------------------------------------------------------------------
+def _named(c: Coefficient) -> tuple[Term, ...] | None:
+    """C as one multiple of a known divergence, else as a combination of them."""
+    for divergence in (*DIVERGENCES, *(d.from_old() for d in DIVERGENCES)):
+        scale = _scale(c, divergence.coefficient)
+        if scale is not None:
+            return ((scale, divergence),)
+    return _combination(c)
+
+
+def _scale(c: Coefficient, d: Coefficient) -> Expr | None:
+    """The number a with C = a D modulo constants, if there is one."""
+    variable = d.sole_variable()
+    difference = c - d  # for its common cells
+    if len(c.merged) > len(d.cells) or len(difference.cells) != len(d.cells):
+        return None
+    pairs = [(e, g) for a, e in c.cells for b, g in d.cells if (a & b) is not None]
+    slopes = [(e.diff(variable), g.diff(variable)) for e, g in pairs]
+    slopes += [(e - pairs[0][0], g - pairs[0][1]) for e, g in pairs[1:]]
+    ratio = next((x / y for x, y in slopes if not is_zero(y)), None)
+    if ratio is None or not is_constant(ratio) or is_zero(ratio) or not (c - ratio * d).is_constant():
+        return None
+    return normal_form(ratio).as_expr()
+
+
+def _combination(c: Coefficient) -> tuple[Term, ...] | None:
+    """C as a sum of multiples of l and e^(λl) (and the same in log w): each is a known coefficient."""
+    if len(c.merged) != 1:
+        return None
+    found: dict[Divergence, Expr] = {}
+    for term in Add.make_args(expand_mul(normal_form(c.merged[0][1]).as_expr())):
+        scale, part = term.as_independent(*VARIABLES, as_Add=False)
+        known = _power_term(part)
+        if part == 1:
+            continue
+        if known is None:
+            return None
+        divergence, unit = known
+        found[divergence] = found.get(divergence, S.Zero) + scale * unit
+    scales = {d: normal_form(a).as_expr() for d, a in found.items()}
+    terms = tuple((a, d) for d, a in scales.items() if a != 0)
+    total = sum((d.coefficient.cells[0][1] * a for a, d in terms), S.Zero)
+    return terms if terms and (c - Coefficient.of(total)).is_constant() else None
+
+
+def _power_term(part: Expr) -> Term | None:
+    """The divergence whose coefficient is a multiple of this monomial, and that multiple's inverse."""
+    for v, move in ((log_ratio, lambda d: d), (log_weight, Divergence.from_old)):
+        if part == v:
+            return move(reverse_kl), S.One
+        if isinstance(part, exp) and is_constant(lam := part.args[0] / v):
+            if lam == -1:
+                return move(forward_kl), S.NegativeOne
+            divergence = DIVERGENCES[POWERS[lam]] if lam in POWERS else cressie_read(lam)
+            unit = exp(lam * v) / divergence.coefficient.cells[0][1].diff(log_ratio).xreplace({log_ratio: v}) * lam
+            return move(divergence), normal_form(unit).as_expr()
+    return None
+
+
+# --- integrals ----------------------------------------------------------------------------------------------------
+def _generator(c: Coefficient, terms: tuple[Term, ...] | None, base: Symbol) -> Expr | None:
+    """f with f'(u) = C(log u) and f(1) = 0, cell by cell (up to a constant in each when there are several)."""
+    if terms is not None:
+        return tidy(sum((a * d.f for a, d in terms), S.Zero))
+    cells = c.merged
+    if len(cells) != 1 or cells[0][1].has(AppliedUndef):
+        return None
+    e = cells[0][1]
+    f = _antiderivative(e * exp(base), base)
+    if f is not None:
+        f = f.replace(exp, lambda x: u ** cancel(x / base)).xreplace({base: log(u)})
+        return tidy(f - f.xreplace({u: S.One}))
+    integrand = e.xreplace({base: log(u)})
+    if integrand.is_rational_function(u):
+        f = ratint(integrand, u)
+        return f - f.xreplace({u: S.One})
+    t = Symbol("t", positive=True)
+    return Integral(integrand.xreplace({u: t}), (t, 1, u))
+
+
+def _objective(c: Coefficient) -> Objective | None:
+    """F = ∫ C dπ, the reference and the old policy frozen; on one cell."""
+    if len(c.merged) != 1:
+        return None
+    f = _antiderivative(c.merged[0][1] * exp(logp), log_ratio)
+    return None if f is None else Objective(f)
+
+
+def _antiderivative(expr: Expr, pivot: Symbol) -> Expr | None:
+    """∫ expr dlogp at fixed logp_ref and logp_old, for sums of polynomials times exponentials; ``None`` for anything else."""
+    total = S.Zero
+    for term in Add.make_args(expand_mul(normal_form(expr).as_expr())):
+        exponential = prod(a for a in term.as_ordered_factors() if isinstance(a, exp))
+        polynomial, rate = term / exponential, derivative(log(exponential))
+        if not polynomial.is_polynomial(*MOVING) or not is_constant(rate):
+            return None
+        total += exponential * _polynomial_factor(polynomial, normal_form(rate).as_expr(), pivot)
+    return total
+
+
+def _polynomial_factor(p: Expr, rate: Expr, pivot: Symbol) -> Expr:
+    """Q with D Q + rate Q = p, where D = ∂/∂logp moves logp, l and log w together."""
+    if rate != 0:
+        result, factor = S.Zero, 1 / rate
+        while p != 0:
+            result += factor * p
+            p, factor = derivative(p).expand(), -factor / rate
+        return result
+    shifts = {v: Symbol(f"shift_{v}") for v in MOVING if v != pivot}
+    along = p.xreplace({v: pivot + s for v, s in shifts.items()})
+    primitive = Poly(along, pivot).integrate(pivot).as_expr()
+    return primitive.xreplace({s: v - pivot for v, s in shifts.items()}).expand()
+
+
+def _sum_text(terms: list[tuple[Expr, str]], times: str) -> str:
+    text = ""
+    for a, name in terms:
+        negative = bool(a.could_extract_minus_sign())
+        a = -a if negative else a
+        body = name if a == 1 else f"{a if a.is_Atom or a.is_Rational else f'({a})'}{times}{name}"
+        text += (" - " if negative else " + ") + body if text else ("-" if negative else "") + body
+    return text

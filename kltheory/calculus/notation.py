@@ -1,0 +1,22 @@
+"""How formulas are written for people: π, π_ref, π_old for probabilities, ℓ and w for the quotients."""
+
+from typing import Final
+
+from sympy import Add, Expr, Symbol, exp, expand_mul, log
+
+from kltheory.calculus.symbols import log_ratio, log_weight, logp, weight
+
+pi: Final = Symbol("π", positive=True)
+pi_ref: Final = Symbol("π_ref", positive=True)
+pi_old: Final = Symbol("π_old", positive=True)
+
+def in_probabilities(summand: Expr) -> Expr:
+    """A summand with its exponentials written as powers of π, π_ref and π_old; l and log w stay in polynomials."""
+
+    def powers(argument: Expr) -> Expr:
+        a, b, c = (argument.diff(v) for v in (logp, log_ratio, log_weight))
+        rest = argument - a * logp - b * log_ratio - c * log_weight
+        return pi ** (a + b + c) * pi_ref ** (-b) * pi_old ** (-c) * exp(rest)
+
+    terms = (t.replace(exp, powers) for t in Add.make_args(expand_mul(summand)))
+    return Add(*terms).xreplace({log_weight: log(weight), logp: log(pi)})

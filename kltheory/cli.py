@@ -1,0 +1,203 @@
+"""The command line. Every command imports what it needs when it runs: ``kltheory --help`` loads neither SymPy nor JAX."""
+
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from kltheory.__about__ import __version__
+
+if TYPE_CHECKING:
+    from kltheory.proving.theorem import Theorem
+    from kltheory.proving.verdict import Report
+
+NOTHING_RAN = 3
+SCHEMA = 1
+"""Version of the JSON that ``list``, ``prove``, ``table`` and ``identify`` write."""
+
+
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    epilog="A theorem file of your own works like the library: kltheory prove my_claims.py",
+)
+@click.version_option(__version__, "--version", prog_name="kltheory")
+@click.pass_context
+def cli(context: click.Context) -> None:
+    """What a KL penalty in reinforcement learning of language models really optimises, by proof."""
+    if os.environ.get("NO_COLOR"):
+        context.color = False
+
+
+def _theorems(paths: Sequence[Path], keyword: str) -> "list[Theorem]":
+    from kltheory.proving.select import SelectionError, selector
+    from kltheory.proving.theorem import CollectionError, collect, library
+
+    try:
+        found = collect(paths or [library()])
+        chosen = [t for t in found if not keyword or selector(keyword)(t)]
+    except (CollectionError, SelectionError) as e:
+        click.echo(f"error: {e}", err=True)
+        raise SystemExit(NOTHING_RAN) from None
+    if not chosen:
+        where = ", ".join(map(str, paths)) or "the library"
+        click.echo(f"error: no theorem in {where}" + (f" matches -k {keyword!r}" if keyword else ""), err=True)
+        raise SystemExit(NOTHING_RAN)
+    return chosen
+
+
+def _write_json(data: Any, target: str) -> None:
+    text = json.dumps(data, ensure_ascii=False, indent=2)
+    if target == "-":
+        click.echo(text)
+    else:
+        Path(target).write_text(text + "\n", encoding="utf-8")
+
+
+PATHS = click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
+KEYWORD = click.option("-k", "keyword", default="", metavar="EXPR", help="Only names or catalogue numbers that match: k3 and not S5")
+
+
+@cli.command()
+@PATHS
+@KEYWORD
+@click.option("--json", "target", metavar="FILE", help="Also write the reports as JSON; - writes only JSON, to standard output.")
+@click.option("-j", "--jobs", type=click.IntRange(1), help="Processes to use (all cores).")
+def prove(paths: tuple[Path, ...], keyword: str, target: str | None, jobs: int | None) -> None:
+    """Decide theorems: every claim by every engine, every mutant refuted.
+
+    PATHS are theorem files or folders; without any, the library.
+
+    Exit status: 0 all as expected, 1 something refuted or unexpected, 2 undecided, 3 nothing ran.
+    """
+    from kltheory.proving.run import run_all
+    from kltheory.report import terminal
+
+    start = time.perf_counter()
+    theorems = _theorems(paths, keyword)
+    reports: list[Report] = []
+    with _progress(len(theorems)) as advance:
+        for theorem, report in zip(theorems, run_all(theorems, jobs), strict=True):
+            reports.append(report)
+            advance(theorem.name)
+            if target != "-":
+                click.echo("\n".join([terminal.line(theorem, report), *terminal.details(report)]))
+    seconds = time.perf_counter() - start
+    if target != "-":
+        click.echo(terminal.summary(reports, seconds))
+    if target:
+        counts = {v: sum(r.verdict.value == v for r in reports) for v in ("PROVED", "REFUTED", "UNDECIDED")}
+        unexpected = sum(not r.as_expected for r in reports)
+        summary = {**counts, "theorems": len(reports), "unexpected": unexpected, "seconds": round(seconds, 3)}
+        entries = [{**t.to_json(), **r.to_json()} for t, r in zip(theorems, reports, strict=True)]
+        _write_json({"schema": SCHEMA, "version": __version__, "summary": summary, "theorems": entries}, target)
+    raise SystemExit(terminal.exit_code(reports))
+
+
+@contextmanager
+def _progress(total: int) -> Iterator[Any]:
+    """A bar on standard error while it is a terminal; otherwise nothing."""
+    if not sys.stderr.isatty():
+        yield lambda name: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=total)
+        yield lambda name: bar.update(task, advance=1, description=name)
+
+
+@cli.command("list")
+@PATHS
+@KEYWORD
+@click.option("--json", "as_json", is_flag=True, help="A JSON list: name, catalogue, statement, sources, hypotheses, expected.")
+def list_(paths: tuple[Path, ...], keyword: str, as_json: bool) -> None:
+    """Name the theorems: catalogue numbers, statement, source."""
+    theorems = _theorems(paths, keyword)
+    if as_json:
+        _write_json([t.to_json() for t in theorems], "-")
+        return
+    for t in theorems:
+        numbers = f" [{', '.join(t.catalogue)}]" if t.catalogue else ""
+        click.echo(click.style(t.name, bold=True) + numbers)
+        click.echo(f"    {t.statement}")
+        if t.sources:
+            click.echo(f"    Source: {'; '.join(t.sources)}")
+
+
+@cli.command()
+@click.argument("name")
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--latex", is_flag=True, help="Write LaTeX.")
+def explain(name: str, paths: tuple[Path, ...], latex: bool) -> None:
+    """Derive theorem NAME step by step; each step is checked before it is printed."""
+    from difflib import get_close_matches
+
+    from kltheory.report.explain import explain as derive
+
+    theorems = {t.name: t for t in _theorems(paths, "")}
+    if name not in theorems:
+        close = get_close_matches(name, theorems, 3, 0.4) or [n for n in theorems if name in n][:3]
+        hint = f"; did you mean {', '.join(close)}?" if close else "; kltheory list names them all"
+        raise click.UsageError(f"there is no theorem {name}{hint}")
+    for step in derive(theorems[name]):
+        click.echo(step.latex() if latex else step.plain())
+
+
+@cli.command()
+@click.option("--json", "as_json", is_flag=True, help="A JSON list of rows.")
+@click.option("--markdown", "as_markdown", is_flag=True, help="A Markdown table, the README's.")
+def table(as_json: bool, as_markdown: bool) -> None:
+    """The class table: what each estimator descends, in each placement, on-policy and off-policy."""
+    from kltheory.report.table import class_table, markdown, plain
+
+    rows = list(class_table())
+    if as_json:
+        _write_json([r.to_json() for r in rows], "-")
+    else:
+        click.echo(markdown(rows) if as_markdown else plain(rows))
+
+
+@cli.command()
+@click.argument("formula")
+@click.option("--as", "placement", type=click.Choice(["loss", "reward"]), default="loss", help="Differentiated, or detached and times the score.")
+@click.option("--weight", type=click.Choice(["none", "detached", "live"]), default="none", help="The importance weight w = π/π_old in front.")
+@click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+def identify(formula: str, placement: str, weight: str, as_json: bool) -> None:
+    """Say what FORMULA descends.
+
+    FORMULA is written in l (log-ratio), w, logp, logp_ref, logp_old, u = exp(l), r = exp(-l), the advantage A, sg(...), exp, log, abs, min, max, clamp, sqrt:
+
+        kltheory identify "exp(-l) - 1 + l" --as loss
+    """
+    from kltheory.calculus.exact import Undecidable
+    from kltheory.calculus.parse import FormulaError
+    from kltheory.report.identification import identify_text
+
+    try:
+        found = identify_text(formula, placement, weight)
+    except FormulaError as e:
+        raise click.ClickException(str(e)) from None
+    except Undecidable as e:
+        click.echo(f"UNDECIDED: {e}")
+        raise SystemExit(2) from None
+    if as_json:
+        _write_json({"schema": SCHEMA, "version": __version__, **found.to_json()}, "-")
+    else:
+        click.echo(found.plain())
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; the exit status."""
+    try:
+        cli.main(arguments, prog_name="kltheory")
+    except SystemExit as e:
+        return e.code if isinstance(e.code, int) else 1
+    return 0

@@ -1,0 +1,1 @@
+"""Numbers for formulas: NumPy sums, JAX derivatives, certified balls. JAX loads on first use."""

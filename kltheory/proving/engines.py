@@ -1,0 +1,252 @@
+"""The engines' view of each kind of claim, independent of the symbolic proof: one table from kind to check.
+
+*concrete* spells out V = 2, 3, 4 from exponentials. *autodiff* compares both sides as JAX differentiates them; *enumeration* compares
+the closed form of the coefficient, or a plain sum, with that. *points* evaluates functions where they are claimed to agree.
+"""
+
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+from typing import Any, Final
+
+import numpy as np
+from sympy import Abs, Expr, S, Symbol
+
+from kltheory.calculus import concrete
+from kltheory.calculus.coefficient import Coefficient
+from kltheory.calculus.exact import Undecidable
+from kltheory.calculus.surrogate import Sampler, Surrogate
+from kltheory.numerics import asymptotics, autodiff, enumeration
+from kltheory.numerics.bridge import NotNumeric
+from kltheory.numerics.settings import Array, Settings, resampled, standard_settings
+from kltheory.numerics.tolerance import ATOL, residual
+from kltheory.proving.claims import (
+    OLD,
+    POLICY,
+    AgreesToOrder,
+    Claim,
+    IsDivergence,
+    Lemma,
+    NaturalInner,
+    SameGradient,
+    SameScore,
+    SameValue,
+    SamplerFree,
+    Term,
+    coefficient_of,
+)
+from kltheory.proving.instances import parameters
+from kltheory.proving.scalars import Expansion, HasSign, Identity, Limit, Range
+from kltheory.proving.verdict import Finding, Status
+
+CONCRETE_SIZES: Final = (2, 3, 4)
+MAX_ASSIGNMENTS: Final = 27
+"""Most ways of putting the actions into cells that the concrete engine goes through."""
+
+Batches = tuple[Array, ...]
+Numbers = dict[Symbol, Any]
+Check = Callable[[Any, Numbers], Iterator[Finding]]
+
+
+# --- gradients ----------------------------------------------------------------------------------------------------
+@lru_cache(maxsize=512)
+def _by_autodiff(term: Term, sampler: Sampler, numbers: tuple[tuple[Symbol, Any], ...]) -> Batches:
+    at, settings = dict(numbers), standard_settings()
+    if isinstance(term, Surrogate):
+        return autodiff.expected_gradient(term, settings, sampler, at)
+    return autodiff.objective_gradient(term.summand, settings, at)
+
+
+def _scale(*coefficients: Coefficient, at: Numbers) -> Batches:
+    each = (enumeration.condition(c, standard_settings(), at) for c in coefficients)
+    return tuple(np.maximum.reduce(rows) for rows in zip(*each, strict=True))
+
+
+def _same_gradient(claim: SameGradient, at: Numbers) -> Iterator[Finding]:
+    terms, settings = (claim.left, claim.right), standard_settings()
+    coefficients = [coefficient_of(t, claim.sampler) for t in terms]
+    scale = _scale(*coefficients, at=at)
+    grads = [_by_autodiff(t, claim.sampler, tuple(at.items())) for t in terms]
+    closed = [enumeration.expected_gradient(c, settings, at) for c in coefficients]
+    yield Finding.of("autodiff", residual(*grads, scale, settings))
+    yield max(
+        (Finding.of("enumeration", residual(c, g, scale, settings)) for c in closed for g in grads),
+        key=lambda f: f.residual or 0.0,
+    )
+
+
+def _same_score(claim: SameScore, at: Numbers) -> Iterator[Finding]:
+    settings = standard_settings()
+    left, right = (autodiff.score(t, settings, claim.sampler, at) for t in (claim.left, claim.right))
+    scale = tuple(np.maximum(abs(a).max(-1), abs(b).max(-1)) for a, b in zip(left, right, strict=True))
+    yield Finding.of("autodiff", residual(left, right, scale, settings))
+    closed = tuple(enumeration.values(claim.left.score(claim.sampler), s, at) for s in settings)
+    yield Finding.of("enumeration", residual(closed, right, scale, settings))
+
+
+def _sampler_free(claim: SamplerFree, at: Numbers) -> Iterator[Finding]:
+    """Two old policies, one gradient."""
+    settings, other = standard_settings(), resampled(standard_settings())
+    c = claim.left.coefficient(OLD)
+    scale = tuple(
+        np.maximum(a, b)
+        for a, b in zip(enumeration.condition(c, settings, at), enumeration.condition(c, other, at), strict=True)
+    )
+    left, right = (autodiff.expected_gradient(claim.left, s, OLD, at) for s in (settings, other))
+    yield Finding.of("autodiff", residual(left, right, scale, settings))
+    left, right = (enumeration.expected_gradient(c, s, at) for s in (settings, other))
+    yield Finding.of("enumeration", residual(left, right, scale, settings))
+
+
+def _natural_inner(claim: NaturalInner, at: Numbers) -> Iterator[Finding]:
+    """⟨g, F⁻ g'⟩ with F x = g' solved by x = g'/π, since g' sums to zero."""
+    settings = standard_settings()
+    left, right = (_by_autodiff(t, POLICY, tuple(at.items())) for t in (claim.left, claim.right))
+    inner = tuple((g * h / np.exp(s.logp)).sum(-1) for g, h, s in zip(left, right, settings, strict=True))
+    value = enumeration.objective_value(claim.value.summand, settings, at)
+    product = claim.left.coefficient(POLICY).cells[0][1] * claim.right.coefficient(POLICY).cells[0][1]
+    yield Finding.of("autodiff", residual(inner, value, _scale(Coefficient.of(product), at=at), settings))
+
+
+def _same_value(claim: SameValue, at: Numbers) -> Iterator[Finding]:
+    settings = standard_settings()
+    left, right = (enumeration.objective_value(t.summand, settings, at) for t in (claim.left, claim.right))
+    sizes = (enumeration.objective_value(Abs(t.summand), settings, at) for t in (claim.left, claim.right))
+    scale = tuple(np.maximum(a, b) for a, b in zip(*sizes, strict=True))
+    yield Finding.of("enumeration", residual(left, right, scale, settings))
+
+
+# --- functions ----------------------------------------------------------------------------------------------------
+def _values(expr: Expr, at: Numbers) -> Batches:
+    c = Coefficient.of(expr)
+    return tuple(enumeration.values(c, s, at) for s in standard_settings())
+
+
+def _identity(claim: Identity, at: Numbers) -> Iterator[Finding]:
+    left, right = _values(claim.left, at), _values(claim.right, at)
+    scale = tuple(np.maximum(abs(a).max(-1), abs(b).max(-1)) for a, b in zip(left, right, strict=True))
+    yield Finding.of("points", residual(left, right, scale, standard_settings()))
+
+
+def _violations(engine: str, excess: Batches, scale: Batches | None = None) -> Finding:
+    """A one-sided check: how far a quantity that should not be positive is above zero."""
+    zero = tuple(np.zeros_like(x) for x in excess)
+    over = tuple(np.maximum(x, 0.0) for x in excess)
+    ones = scale or tuple(np.ones(len(x)) for x in excess)
+    return Finding.of(engine, residual(over, zero, ones, standard_settings()))
+
+
+def _has_sign(claim: HasSign, at: Numbers) -> Iterator[Finding]:
+    inside = [(s.log_ratio > float(claim.above)) & (s.log_ratio < float(claim.below)) for s in standard_settings()]
+    values = zip(_values(claim.left, at), inside, strict=True)
+    yield _violations("points", tuple(np.where(i, -claim.sign * v, 0.0) for v, i in values))
+
+
+def _range(claim: Range, at: Numbers) -> Iterator[Finding]:
+    values, low, high = _values(claim.left, at), float(claim.lower), float(claim.upper)
+    yield _violations("points", tuple(np.maximum(v - high, low - v) for v in values))
+    reach = max(high - max(v.max() for v in values), min(v.min() for v in values) - low)
+    if reach > 0.05 * (high - low):
+        yield Finding("points", Status.FAILS, float(reach), "the bounds are not approached on any setting")
+
+
+def _is_divergence(claim: IsDivergence, at: Numbers) -> Iterator[Finding]:
+    """C, sorted by l over each setting, never falls."""
+    c = coefficient_of(claim.left, claim.sampler)
+    falls, scale = [], []
+    for s in standard_settings():
+        values = np.take_along_axis(enumeration.values(c, s, at), np.argsort(s.log_ratio, -1), -1)
+        falls.append(-np.diff(values, axis=-1, append=values[:, -1:]))
+        scale.append(abs(values).max(-1))
+    yield _violations("points", tuple(falls), tuple(scale))
+    if max(-f.min() for f in falls) <= ATOL:
+        yield Finding("points", Status.FAILS, None, "C is constant on every setting")
+
+
+def _near_zero(claim: AgreesToOrder | Expansion, at: Numbers) -> Iterator[Finding]:
+    exact = isinstance(claim, AgreesToOrder)
+    difference = claim.difference() if isinstance(claim, AgreesToOrder) else claim.left - claim.right
+    found = asymptotics.order_at_zero(difference, at, modulo_constant=exact)
+    holds = abs(found - claim.order - 1) < 0.01 if exact else found > claim.order + 0.99
+    yield Finding("points", Status.HOLDS if holds else Status.FAILS, None, f"vanishes like l^{found:.3g}")
+
+
+def _limit(claim: Limit, at: Numbers) -> Iterator[Finding]:
+    holds, seen = asymptotics.approaches(claim.left, claim.at, claim.right, at)
+    yield Finding("points", Status.HOLDS if holds else Status.FAILS, None, seen)
+
+
+def _lemma(claim: Lemma, at: Numbers) -> Iterator[Finding]:
+    """The lemma in numbers, with JAX's own Jacobian of log-softmax as the score and the advantage as C."""
+    settings = tuple(s for s in standard_settings() if s.size <= 5)
+    gaps = []
+    for s in settings:
+        jacobian, p = autodiff.log_softmax_jacobian(s), np.exp(s.logp)
+        mean = (p * s.advantage).sum(-1, keepdims=True)
+        sides: dict[str, tuple[Array, Array]] = {
+            "score": (jacobian, np.eye(s.size) - p[:, None, :]),
+            "mean_score": (np.einsum("ni,nij->nj", p, jacobian), np.zeros_like(p)),
+            "coefficient": (np.einsum("ni,ni,nij->nj", p, s.advantage, jacobian), p * (s.advantage - mean)),
+        }
+        a, b = sides[claim.name]
+        gaps.append(abs(a - b).reshape(len(p), -1, s.size).max(1))
+    zero, ones = tuple(np.zeros_like(g) for g in gaps), tuple(np.ones(len(g)) for g in gaps)
+    yield Finding.of("autodiff", residual(tuple(gaps), zero, ones, settings))
+
+
+NUMERIC: Final[dict[type, Check]] = {
+    SameGradient: _same_gradient,
+    SameScore: _same_score,
+    SamplerFree: _sampler_free,
+    NaturalInner: _natural_inner,
+    SameValue: _same_value,
+    Identity: _identity,
+    HasSign: _has_sign,
+    Range: _range,
+    IsDivergence: _is_divergence,
+    AgreesToOrder: _near_zero,
+    Expansion: _near_zero,
+    Limit: _limit,
+    Lemma: _lemma,
+}
+"""Kind of claim to its numeric check; a new kind is a new row."""
+
+
+def numerically(claim: Claim) -> list[Finding]:
+    """What the numeric engines say of one claim; "not applicable" where a formula has no number."""
+    try:
+        return list(NUMERIC[type(claim)](claim, parameters(claim)))
+    except (NotNumeric, Undecidable) as e:
+        return [Finding("numeric", Status.NOT_APPLICABLE, None, str(e))]
+
+
+# --- concrete -----------------------------------------------------------------------------------------------------
+def concretely(claim: Claim) -> Finding:
+    """The claim at V = 2, 3, 4 from exponentials; only gradients, values and the lemmas have such a form."""
+    done: list[int] = []
+    try:
+        for size in CONCRETE_SIZES:
+            holds = _concrete(claim, size)
+            if holds is None:
+                break
+            if not holds:
+                return Finding("concrete", Status.FAILS, None, f"V = {size}")
+            done.append(size)
+    except Undecidable as e:
+        return Finding("concrete", Status.UNDECIDED, None, str(e))
+    if not done:
+        return Finding("concrete", Status.NOT_APPLICABLE)
+    return Finding("concrete", Status.HOLDS, None, f"V = {', '.join(map(str, done))}")
+
+
+def _concrete(claim: Claim, size: int) -> bool | None:
+    """The claim at one V; ``None`` when it has no such form, or too many cells."""
+    if isinstance(claim, Lemma):
+        return concrete.lemma(claim.name, claim.left, claim.right, size)
+    if not isinstance(claim, (SameGradient, SameValue)):
+        return None
+    sampler = claim.sampler if isinstance(claim, SameGradient) else OLD
+    if len(concrete.cell_pairs(claim.left, claim.right, sampler)) ** size > MAX_ASSIGNMENTS:
+        return None
+    if isinstance(claim, SameGradient):
+        return concrete.same_gradient(claim.left, claim.right, sampler, size)
+    return concrete.same_value(claim.left, claim.right, size)

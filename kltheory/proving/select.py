@@ -1,0 +1,40 @@
+"""Selecting theorems by an expression, as ``pytest -k`` does: words joined by and, or, not and parentheses."""
+
+import ast
+import re
+from collections.abc import Callable
+
+from kltheory.proving.theorem import Theorem
+
+
+class SelectionError(ValueError):
+    """The expression is not one."""
+
+
+def selector(expression: str) -> Callable[[Theorem], bool]:
+    """A predicate: a word matches part of a name, or a whole catalogue number such as ``S4`` or ``15``.
+
+    Raises:
+        SelectionError: it is not made of words, and, or, not, parentheses.
+    """
+    quoted = re.sub(r"[\w.]+", lambda m: m[0] if m[0] in ("and", "or", "not") else repr(m[0]), expression)
+    try:
+        tree = ast.parse(quoted.strip(), mode="eval").body
+    except SyntaxError:
+        tree = ast.Pass()
+    return _build(tree, expression)
+
+
+def _build(node: ast.AST, expression: str) -> Callable[[Theorem], bool]:
+    match node:
+        case ast.Constant(value=str(word)):
+            return lambda t: word in t.name or word in t.catalogue
+        case ast.UnaryOp(op=ast.Not(), operand=operand):
+            inner = _build(operand, expression)
+            return lambda t: not inner(t)
+        case ast.BoolOp(op=op, values=values):
+            parts = [_build(v, expression) for v in values]
+            join = all if isinstance(op, ast.And) else any
+            return lambda t: join(p(t) for p in parts)
+        case _:
+            raise SelectionError(f"cannot read -k {expression!r}: write words joined by and, or, not and parentheses")

@@ -1,0 +1,166 @@
+"""Theorems: named, cited claims, and how they are collected from files, as a test runner collects tests.
+
+A theorem is a function without arguments that returns its claims::
+
+    @theorem(catalogue="4", source="arXiv 2510.01555, Theorem 5.3")
+    def k3_as_loss_eq_grad_forward_kl_of_on_policy():
+        '''On-policy, k3 as loss has exactly the gradient of KL(π_ref‖π).'''
+        return SameGradient(as_loss(k3), forward_kl.objective, POLICY)
+
+A false statement is a theorem too: it returns ``Refuted(claim, corrected=...)``, and is as expected when the claim is refuted by a
+certified witness *and* the corrected claim is proved.
+"""
+
+import hashlib
+import importlib.util
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from inspect import getdoc
+from pathlib import Path
+from types import ModuleType
+
+from kltheory.proving.claims import Claim
+from kltheory.proving.verdict import Verdict
+
+
+@dataclass(frozen=True)
+class Refuted:
+    """A statement that is made and is false, with the statement that is true instead."""
+
+    claim: Claim
+    corrected: Claim
+
+
+Statement = Claim | Refuted | Sequence[Claim]
+
+
+@dataclass(frozen=True)
+class Theorem:
+    """A named claim with its hypotheses and sources."""
+
+    name: str
+    statement: str
+    build: Callable[[], Statement]
+    catalogue: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
+    hypotheses: tuple[str, ...] = ()
+    harmless: Mapping[str, str] = field(default_factory=dict)
+    file: str = ""
+
+    def expected(self) -> Verdict:
+        """The verdict its author states."""
+        return Verdict.REFUTED if isinstance(self.build(), Refuted) else Verdict.PROVED
+
+    def claims(self) -> tuple[Claim, ...]:
+        """What has to be true: the claims, or the correction of a false one."""
+        built = self.build()
+        if isinstance(built, Refuted):
+            return (built.corrected,)
+        return tuple(built) if isinstance(built, Sequence) else (built,)
+
+    def to_json(self) -> dict[str, object]:
+        """The JSON object of ``kltheory list``; see docs in the README."""
+        return {
+            "name": self.name,
+            "catalogue": list(self.catalogue),
+            "statement": self.statement,
+            "sources": list(self.sources),
+            "hypotheses": list(self.hypotheses),
+            "expected": self.expected().value,
+        }
+
+
+def _tuple(value: str | Iterable[str]) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else tuple(value)
+
+
+def theorem(
+    *,
+    catalogue: str | Iterable[str] = (),
+    source: str | Iterable[str] = (),
+    hypotheses: str | Iterable[str] = "full support",
+    harmless: Mapping[str, str] | None = None,
+) -> Callable[[Callable[[], Statement]], Theorem]:
+    """Make a theorem of a function; its docstring is the statement.
+
+    Args:
+        catalogue: numbers of the claims it settles.
+        source: where the claim comes from.
+        hypotheses: what is assumed beyond "for every V and every setting".
+        harmless: mutants that leave the claim true, each with the reason; a stale entry is a problem.
+
+    Raises:
+        TypeError: the function has no docstring.
+    """
+
+    def make(build: Callable[[], Statement]) -> Theorem:
+        statement = getdoc(build)
+        if not statement:
+            raise TypeError(f"theorem {build.__name__} has no statement: write it as the docstring")
+        return Theorem(
+            build.__name__,
+            " ".join(statement.split()),
+            build,
+            _tuple(catalogue),
+            _tuple(source),
+            _tuple(hypotheses),
+            dict(harmless or {}),
+            build.__code__.co_filename,
+        )
+
+    return make
+
+
+class CollectionError(Exception):
+    """A file could not be collected; the message says which and why."""
+
+
+def library() -> Path:
+    """The folder of the theorem library: beside the package in a checkout, shipped with it in a wheel."""
+    home = Path(__file__).parents[2]
+    return next((p for p in (home / "proofs", home / "kltheory_proofs") if p.is_dir()), home / "proofs")
+
+
+def collect(paths: Iterable[Path]) -> list[Theorem]:
+    """The theorems of files and folders, in the order of the files and of the definitions in them.
+
+    Raises:
+        CollectionError: a path does not exist, a file cannot be imported, or two theorems share a name.
+    """
+    found: dict[str, Theorem] = {}
+    for path in paths:
+        for file in _files(path):
+            for t in vars(_load(file)).values():
+                if not isinstance(t, Theorem) or Path(t.file) != file:
+                    continue
+                if found.get(t.name, t) is not t:
+                    raise CollectionError(f"two theorems are called {t.name}: in {found[t.name].file} and {t.file}")
+                found[t.name] = t
+    return list(found.values())
+
+
+def _files(path: Path) -> list[Path]:
+    path = path.resolve()
+    if path.is_dir():
+        return sorted(p for p in path.glob("*.py") if not p.name.startswith("_"))
+    if not path.is_file():
+        raise CollectionError(f"no such file or folder: {path}")
+    return [path]
+
+
+def _load(file: Path) -> ModuleType:
+    name = f"kltheory_theorems_{hashlib.sha256(str(file).encode()).hexdigest()[:12]}"
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = importlib.util.spec_from_file_location(name, file)
+    if spec is None or spec.loader is None:
+        raise CollectionError(f"{file} is not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except Exception as e:
+        del sys.modules[name]
+        raise CollectionError(f"{file} could not be imported: {type(e).__name__}: {e}") from e
+    return module

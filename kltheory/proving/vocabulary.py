@@ -1,0 +1,65 @@
+"""Everything a proof file needs, under one import: ``from kltheory.proving.vocabulary import *``.
+
+It also holds the generic objects proofs speak of: an arbitrary estimator h, a constant c, β and ε.
+"""
+
+from sympy import Abs, And, Expr, Function, Max, Min, Or, Piecewise, Rational, S, Symbol, exp, log, oo, sign
+
+from kltheory.calculus.divergence import (
+    Divergence,
+    Objective,
+    cressie_read,
+    forward_kl,
+    jensen_shannon,
+    jeffreys,
+    neyman_chi2,
+    pearson_chi2,
+    reverse_kl,
+    squared_hellinger,
+    total_variation,
+)
+from kltheory.calculus.estimators import Estimator, as_loss, in_reward, k1, k2, k3, k_abs, power, straight_through, w
+from kltheory.calculus.expectation import expectation
+from kltheory.calculus.logits import lemmas
+from kltheory.calculus.surrogate import Surrogate
+from kltheory.calculus.symbols import advantage, log_ratio, log_weight, logp, logp_ref, ratio, sg
+from kltheory.proving.claims import (
+    NO_GRADIENT,
+    OLD,
+    POLICY,
+    AgreesToOrder,
+    IsDivergence,
+    Lemma,
+    NaturalInner,
+    SameGradient,
+    SameScore,
+    SameValue,
+    SamplerFree,
+    formula,
+)
+from kltheory.proving.scalars import Expansion, HasSign, Identity, Limit, Range
+from kltheory.proving.theorem import Refuted, theorem
+
+
+
+def main(file: str) -> int:
+    """What ``python proofs/FILE.py`` does: ``kltheory prove FILE``."""
+    from kltheory.cli import main as command_line
+
+    return command_line(["prove", file])
+
+
+h = Estimator("h", Function("h")(log_ratio))
+"""Any estimator: an undefined function of the log-ratio."""
+h_prime = Estimator("h'", h.expr.diff(log_ratio))
+"""Its derivative."""
+
+beta = Symbol("beta", positive=True)
+epsilon = Symbol("epsilon", positive=True)
+c = Symbol("c", real=True)
+lam = Symbol("lam", real=True)
+
+POLICY_PROBABILITY = exp(logp)
+REFERENCE_PROBABILITY = exp(logp - log_ratio)
+
+__all__ = [name for name in dir() if not name.startswith("_")]

@@ -1,0 +1,78 @@
+"""Sentences and formulas in LaTeX."""
+
+from typing import Final
+
+from sympy import Expr, exp, latex, log
+
+from kltheory.calculus.notation import pi, pi_old, pi_ref
+from kltheory.calculus.symbols import advantage, log_ratio, log_weight, logp, logp_old, logp_ref, weight
+
+SYMBOLS: Final = {
+    log_ratio: r"\ell",
+    weight: "w",
+    logp: r"\log\pi",
+    logp_ref: r"\log\pi_{\mathrm{ref}}",
+    logp_old: r"\log\pi_{\mathrm{old}}",
+    advantage: "A",
+    pi: r"\pi",
+    pi_ref: r"\pi_{\mathrm{ref}}",
+    pi_old: r"\pi_{\mathrm{old}}",
+}
+"""LaTeX for the symbols a reader meets."""
+
+CHARACTERS: Final = {
+    "_": r"\_",
+    "%": r"\%",
+    "&": r"\&",
+    "#": r"\#",
+    "^": r"\^{}",
+    "<": "$<$",
+    ">": "$>$",
+    "−": "-",
+    "‖": r"$\|$",
+    "|": r"$|$",
+    "π": r"$\pi$",
+    "θ": r"$\theta$",
+    "χ": r"$\chi$",
+    "λ": r"$\lambda$",
+    "δ": r"$\delta$",
+    "β": r"$\beta$",
+    "ε": r"$\epsilon$",
+    "∇": r"$\nabla$",
+    "∂": r"$\partial$",
+    "Σ": r"$\sum$",
+    "√": r"$\surd$",
+    "½": r"$\frac12$",
+    "±": r"$\pm$",
+    "∞": r"$\infty$",
+    "≤": r"$\le$",
+    "≥": r"$\ge$",
+    "→": r"$\to$",
+    "⟨": r"$\langle$",
+    "⟩": r"$\rangle$",
+    "⊆": r"$\subseteq$",
+    "∉": r"$\notin$",
+    "⁻": "$^{-}$",
+    "₁": "$_1$",
+    "²": "$^2$",
+    "³": "$^3$",
+    "⁴": "$^4$",
+    "⁵": "$^5$",
+}
+"""What a character of a statement is in LaTeX text."""
+
+
+def text(sentence: str) -> str:
+    """A sentence with everything LaTeX would stumble over written out."""
+    return "".join(CHARACTERS.get(c, c) for c in sentence)
+
+
+def formula(expr: Expr) -> str:
+    """A formula with the names of :data:`SYMBOLS`, exp(log w) written w."""
+
+    def in_weight(argument: Expr) -> Expr:
+        power = argument.expand().coeff(log_weight)
+        return weight**power * exp(argument - power * log_weight)
+
+    shown = expr.replace(exp, in_weight).xreplace({log_weight: log(weight)})
+    return str(latex(shown, symbol_names=SYMBOLS))

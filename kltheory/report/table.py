@@ -1,0 +1,114 @@
+"""The class table: estimators × placements × weights × samplers, each with its coefficient and what that is the gradient of."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sympy import Expr, S
+
+from kltheory.calculus.estimators import ESTIMATORS, Estimator, as_loss, in_reward, w
+from kltheory.calculus.identify import Identification, identify
+from kltheory.calculus.notation import in_probabilities
+from kltheory.calculus.surrogate import Sampler, Surrogate
+from kltheory.calculus.symbols import log_weight, sg
+
+WEIGHTS: Final[dict[str, Expr]] = {"none": S.One, "detached": sg(w), "live": w}
+"""The importance weight as code writes it: absent, w.detach(), or w with its gradient."""
+
+PLACEMENTS: Final = {"loss": as_loss, "reward": in_reward}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One cell of the class table."""
+
+    estimator: str
+    placement: str
+    weight: str
+    sampler: Sampler
+    surrogate: Surrogate
+    found: Identification
+
+    @property
+    def depends_on_sampler(self) -> bool:
+        """Whether the expected gradient changes with the old policy."""
+        return self.sampler is Sampler.OLD and self.found.coefficient.depends_on(log_weight)
+
+    @property
+    def base_is_old(self) -> bool:
+        """Whether the objective is measured from the old policy rather than the reference."""
+        return bool(self.found.terms) and all(d.base == "old" for _, d in self.found.terms or ())
+
+    def objective(self) -> str | None:
+        """The summand of an objective that is no f-divergence, in π, π_ref, π_old."""
+        return None if self.found.objective is None else str(in_probabilities(self.found.objective.summand))
+
+    def verdict(self) -> str:
+        """What the expected gradient is the gradient of, for people."""
+        if self.found.terms is not None:
+            return self.found.title if self.found.terms else "0 (no gradient)"
+        if self.found.f is not None:
+            return f"Σ π_ref f(π/π_ref), f = {self.found.f}"
+        if self.found.objective is not None:
+            return f"Σ {self.objective()}"
+        return "a sum with no name, cell by cell"
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data; the keys are documented in the README."""
+        return {
+            "estimator": self.estimator,
+            "placement": self.placement,
+            "weight": self.weight,
+            "sampler": self.sampler.value,
+            "coefficient": str(self.found.coefficient),
+            "gradient_of": self.found.name,
+            "title": self.verdict(),
+            "is_divergence": self.found.is_divergence,
+            "depends_on_sampler": self.depends_on_sampler,
+        }
+
+
+def class_table(estimators: tuple[Estimator, ...] = ESTIMATORS) -> Iterator[Row]:
+    """Every row, estimators in order; in the reward a live weight is the detached one, and is left out."""
+    for k in estimators:
+        for placement, place in PLACEMENTS.items():
+            for weight, factor in WEIGHTS.items():
+                if placement == "reward" and weight == "live":
+                    continue
+                for sampler in Sampler:
+                    s = place(k, factor)
+                    yield Row(k.name, placement, weight, sampler, s, identify(s.coefficient(sampler)))
+
+
+def markdown(rows: list[Row]) -> str:
+    """The table in Markdown: one line for each estimator, placement and weight, on-policy and off-policy side by side."""
+    lines = [
+        "| estimator | placed | weight | C on-policy | descends on-policy | C off-policy | descends off-policy |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    off = {(r.estimator, r.placement, r.weight): r for r in rows if r.sampler is Sampler.OLD}
+    for r in rows:
+        if r.sampler is Sampler.POLICY:
+            o = off[r.estimator, r.placement, r.weight]
+            cells = (r.estimator, r.placement, r.weight, _c(r), _mark(r), _c(o), _mark(o))
+            lines.append("| " + " | ".join(c.replace("|", "\\|") for c in cells) + " |")
+    return "\n".join(lines)
+
+
+def plain(rows: list[Row]) -> str:
+    """The table in columns of text."""
+    head = ("estimator", "placed", "weight", "sampled by", "coefficient", "descends")
+    body = [(r.estimator, r.placement, r.weight, r.sampler.value, str(r.found.coefficient), _mark(r)) for r in rows]
+    widths = [max(map(len, column)) for column in zip(head, *body, strict=True)]
+    return "\n".join("  ".join(c.ljust(n) for c, n in zip(line, widths, strict=True)).rstrip() for line in (head, *body))
+
+
+def _c(r: Row) -> str:
+    return f"`{r.found.coefficient}`"
+
+
+def _mark(r: Row) -> str:
+    note = "" if r.found.is_divergence or not r.found.terms else " (not a divergence)"
+    if r.found.terms is None:
+        note = " (no divergence)"
+    return r.verdict().replace("*", "·") + note

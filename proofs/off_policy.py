@@ -1,0 +1,171 @@
+"""Off-policy, one step: samples come from an old policy, and the importance weight w = π/π_old decides what is descended.
+
+A surrogate's coefficient is its derivative divided by w. Without a weight the sampler stays in it; with a detached weight it cancels and leaves k'(l); with a
+live weight the gradient flows through w as well and leaves k(l) + k'(l), the gradient of E_π[k].
+"""
+
+from kltheory.proving.vocabulary import *
+
+SEED = "arXiv 2510.01555"
+XIHUAI = "Xihuai, KL estimators (2025), 7.2-7.3"
+DEEPSEEK = "arXiv 2512.02556, eq. 7"
+ZERO = {"scale": "0 is scale-invariant", "flip_sign": "-0 = 0", "detach": "no gradient is what is claimed"}
+
+kl_old_policy = forward_kl.from_old()
+
+
+@theorem(catalogue=("66", "67"), source=(XIHUAI, DEEPSEEK), hypotheses=("full support", "live weight", "unclipped"))
+def live_weighted_k1_and_k3_as_loss_eq_grad_reverse_kl():
+    """w k1 and w k3, with the gradient flowing through w, have the gradient of KL(π‖π_ref) whoever sampled."""
+    return [SameGradient(as_loss(k, w), reverse_kl.objective, OLD) for k in (k1, k3)]
+
+
+@theorem(catalogue="66", source=XIHUAI)
+def live_weighted_as_loss_eq_grad_of_expectation():
+    """For any h, w h with a live weight has the gradient of E_π[h]: for k2 that is not the reverse KL's."""
+    return SameGradient(as_loss(h, w), expectation(h.expr), OLD)
+
+
+@theorem(catalogue="66", source=XIHUAI)
+def live_weighted_k2_as_loss_eq_grad_reverse_kl():
+    """w k2 with a live weight has the gradient of KL(π‖π_ref). (False: detach the weight.)"""
+    return Refuted(
+        SameGradient(as_loss(k2, w), reverse_kl.objective, OLD),
+        corrected=SameGradient(as_loss(k2, sg(w)), reverse_kl.objective, OLD),
+    )
+
+
+@theorem(catalogue=("66", "S6"), source=(XIHUAI, SEED))
+def detached_weighted_k2_as_loss_eq_live_weighted_k3():
+    """sg(w) k2 and w k3, live, are the same random variable, w l times the score, and descend KL(π‖π_ref)."""
+    return (
+        SameScore(as_loss(k2, sg(w)), as_loss(k3, w), OLD),
+        SameGradient(as_loss(k2, sg(w)), reverse_kl.objective, OLD),
+    )
+
+
+@theorem(catalogue="66", source="catalogue 66")
+def detached_weighted_k3_as_loss_eq_grad_forward_kl():
+    """sg(w) k3, with the weight detached, descends the forward KL, KL(π_ref‖π), whoever sampled."""
+    return SameGradient(as_loss(k3, sg(w)), forward_kl.objective, OLD)
+
+
+@theorem(catalogue="67", source=DEEPSEEK)
+def detached_weighted_k3_as_loss_eq_grad_reverse_kl():
+    """sg(w) k3 has the gradient of KL(π‖π_ref). (False: the weight must be live; detached it is the forward KL's.)"""
+    return Refuted(
+        SameGradient(as_loss(k3, sg(w)), reverse_kl.objective, OLD),
+        corrected=SameGradient(as_loss(k3, w), reverse_kl.objective, OLD),
+    )
+
+
+@theorem(
+    catalogue="66", source="catalogue 66", harmless={**ZERO, "swap_direction": "the coefficient is a constant, ±1"}
+)
+def detached_weighted_k1_as_loss_eq_zero():
+    """sg(w) k1 has no expected gradient."""
+    return SameGradient(as_loss(k1, sg(w)), NO_GRADIENT, OLD)
+
+
+@theorem(catalogue=("66", "S6"), source="catalogue 66")
+def k1_as_loss_eq_neg_grad_kl_old_policy():
+    """k1 as a loss, unweighted and off-policy, ascends KL(π_old‖π): it pushes sampled tokens down, and the reference is absent."""
+    return SameGradient(as_loss(k1), -1 * kl_old_policy.objective, OLD)
+
+
+@theorem(catalogue=("66", "S6"), source=SEED)
+def unweighted_as_loss_eq_grad_of_expectation_under_old():
+    """For any h, h as a loss without a weight has the gradient of E_old[h], the old policy held fixed."""
+    return SameGradient(as_loss(h), Objective(exp(logp - log_weight) * h.expr), OLD)
+
+
+@theorem(catalogue="S6", source=SEED)
+def k2_as_loss_is_free_of_the_sampler():
+    """k2 as a loss needs no weight. (False: E_old[l ∇log π] depends on who sampled; sg(w) mends it.)"""
+    return Refuted(SamplerFree(as_loss(k2)), corrected=SamplerFree(as_loss(k2, sg(w))))
+
+
+@theorem(catalogue="S6", source=SEED)
+def k3_as_loss_is_free_of_the_sampler():
+    """k3 as a loss needs no weight. (False: it depends on who sampled; sg(w) mends it.)"""
+    return Refuted(SamplerFree(as_loss(k3)), corrected=SamplerFree(as_loss(k3, sg(w))))
+
+
+@theorem(catalogue="S6", source=SEED)
+def detached_weighted_as_loss_eq_weighted_derivative_in_reward():
+    """For any h, sg(w) h as a loss is h' in the reward weighted by w, sample by sample: the off-policy correction."""
+    return SameScore(as_loss(h, sg(w)), in_reward(h_prime, w), OLD)
+
+
+@theorem(
+    catalogue=("68", "66"),
+    source=XIHUAI,
+    hypotheses=("full support", "w = π/sg(π)"),
+    harmless={"forget_weight": "on-policy a detached weight is the number 1"},
+)
+def on_policy_weight_table():
+    """On-policy with w = π/sg(π): w k1, w k3 and sg(w) k2 descend the reverse KL, sg(w) k3 the forward KL."""
+    return (
+        SameGradient(as_loss(k1, w), reverse_kl.objective, POLICY),
+        SameGradient(as_loss(k3, w), reverse_kl.objective, POLICY),
+        SameGradient(as_loss(k2, sg(w)), reverse_kl.objective, POLICY),
+        SameGradient(as_loss(k3, sg(w)), forward_kl.objective, POLICY),
+    )
+
+
+@theorem(catalogue="68", source=XIHUAI)
+def weight_may_be_replaced_by_one_on_policy():
+    """On-policy w = 1, so w k3 may be written k3. (False: the score path through w is lost.)"""
+    return Refuted(
+        SameGradient(as_loss(k3), as_loss(k3, w), POLICY),
+        corrected=SameGradient(as_loss(k3) + in_reward(k3), as_loss(k3, w), POLICY),
+    )
+
+
+# --- combined with the reward's advantage, or a head of its own; PPO's clip (arXiv 1707.06347) ---------------------------
+PENALISED = advantage - beta * sg(log_ratio)
+
+
+def clipped(a: Expr, eps: Expr) -> Surrogate:
+    """PPO's clipped surrogate, minimised: -min(w a, clip(w, 1-ε, 1+ε) a)."""
+    return Surrogate(-Min(w * a, Min(Max(w, 1 - eps), 1 + eps) * a))
+
+
+LIVE_PENALTY = {"drop_stop_gradient": "differentiating -β l inside the advantage adds the constant β"}
+
+
+@theorem(catalogue="S6", source=SEED, hypotheses=("full support", "unclipped"), harmless=LIVE_PENALTY)
+def combined_eq_decoupled_of_unclipped():
+    """Without a clip, folding -β l into the advantage and adding β sg(w) k2 as a head of its own have the same gradient."""
+    return SameGradient(
+        Surrogate(-w * PENALISED), Surrogate(-w * advantage) + beta * as_loss(k2, sg(w)), OLD
+    )
+
+
+@theorem(
+    catalogue="S6",
+    source=(SEED, "arXiv 1707.06347"),
+    hypotheses=("full support", "ε = 1/5"),
+    harmless=LIVE_PENALTY,
+)
+def combined_eq_decoupled_of_clipped():
+    """With PPO's clip the two still agree. (False once w leaves [1-ε, 1+ε]; at w = 1, the first inner step, they do.)"""
+    eps = Rational(1, 5)
+    decoupled = clipped(advantage, eps) + beta * as_loss(k2, sg(w))
+    return Refuted(
+        SameGradient(clipped(PENALISED, eps), decoupled, OLD),
+        corrected=SameGradient(clipped(PENALISED, eps), decoupled, POLICY),
+    )
+
+
+@theorem(catalogue="S6", source=(SEED, "arXiv 1707.06347"), hypotheses=("full support", "ε = 1/5"))
+def clip_removes_the_penalty_on_clipped_samples():
+    """Folded into the advantage, the penalty acts only where the sample is not clipped, and there at full strength."""
+    eps = Rational(1, 5)
+    is_clipped = Or(And(PENALISED > 0, w > 1 + eps), And(PENALISED < 0, w < 1 - eps))
+    kept = Surrogate(-sg(w * Piecewise((0, is_clipped), (PENALISED, True))) * logp)
+    return SameGradient(clipped(PENALISED, eps), kept, OLD)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(__file__))
