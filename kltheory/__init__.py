@@ -1,4 +1,4 @@
-"""kltheory: what a KL penalty in reinforcement learning of language models really optimises, by proof and by measurement."""
+"""kltheory: what a KL penalty in RL of language models really optimises, by proof and by measurement."""
 
 from kltheory.__about__ import __version__
 

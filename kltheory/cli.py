@@ -1,4 +1,4 @@
-"""The command line. Every command imports what it needs when it runs: ``kltheory --help`` loads neither SymPy nor JAX."""
+"""The command line. A command imports what it needs when it runs: ``kltheory --help`` loads neither SymPy nor JAX."""
 
 import json
 import os
@@ -60,13 +60,17 @@ def _write_json(data: Any, target: str) -> None:
 
 
 PATHS = click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
-KEYWORD = click.option("-k", "keyword", default="", metavar="EXPR", help="Only names or catalogue numbers that match: k3 and not S5")
+KEYWORD = click.option(
+    "-k", "keyword", default="", metavar="EXPR", help="Only names or catalogue numbers that match: k3 and not S5"
+)
 
 
 @cli.command()
 @PATHS
 @KEYWORD
-@click.option("--json", "target", metavar="FILE", help="Also write the reports as JSON; - writes only JSON, to standard output.")
+@click.option(
+    "--json", "target", metavar="FILE", help="Also write the reports as JSON; - writes only JSON, to standard output."
+)
 @click.option("-j", "--jobs", type=click.IntRange(1), help="Processes to use (all cores).")
 def prove(paths: tuple[Path, ...], keyword: str, target: str | None, jobs: int | None) -> None:
     """Decide theorems: every claim by every engine, every mutant refuted.
@@ -117,7 +121,9 @@ def _progress(total: int) -> Iterator[Any]:
 @cli.command("list")
 @PATHS
 @KEYWORD
-@click.option("--json", "as_json", is_flag=True, help="A JSON list: name, catalogue, statement, sources, hypotheses, expected.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="A JSON list: name, catalogue, statement, sources, hypotheses, expected."
+)
 def list_(paths: tuple[Path, ...], keyword: str, as_json: bool) -> None:
     """Name the theorems: catalogue numbers, statement, source."""
     theorems = _theorems(paths, keyword)
@@ -167,13 +173,25 @@ def table(as_json: bool, as_markdown: bool) -> None:
 
 @cli.command()
 @click.argument("formula")
-@click.option("--as", "placement", type=click.Choice(["loss", "reward"]), default="loss", help="Differentiated, or detached and times the score.")
-@click.option("--weight", type=click.Choice(["none", "detached", "live"]), default="none", help="The importance weight w = π/π_old in front.")
+@click.option(
+    "--as",
+    "placement",
+    type=click.Choice(["loss", "reward"]),
+    default="loss",
+    help="Differentiated, or detached and times the score.",
+)
+@click.option(
+    "--weight",
+    type=click.Choice(["none", "detached", "live"]),
+    default="none",
+    help="The importance weight w = π/π_old in front.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Write JSON.")
 def identify(formula: str, placement: str, weight: str, as_json: bool) -> None:
     """Say what FORMULA descends.
 
-    FORMULA is written in l (log-ratio), w, logp, logp_ref, logp_old, u = exp(l), r = exp(-l), the advantage A, sg(...), exp, log, abs, min, max, clamp, sqrt:
+    FORMULA is written in l (log-ratio), w, logp, logp_ref, logp_old, u = exp(l), r = exp(-l), the advantage A,
+    sg(...), exp, log, abs, min, max, clamp, sqrt:
 
         kltheory identify "exp(-l) - 1 + l" --as loss
     """

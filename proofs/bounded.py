@@ -1,7 +1,7 @@
 """A bounded alternative: coefficients that are themselves probabilities.
 
-A coefficient may depend on π itself and not only on the ratio; then the objective is a sum over the vocabulary that is no f-divergence. The squared distance
-½‖π - π_ref‖² is one: its pull never exceeds 1.
+A coefficient may depend on π itself and not only on the ratio; then the objective is a sum over the vocabulary that
+is no f-divergence. The squared distance ½‖π - π_ref‖² is one: its pull never exceeds 1.
 """
 
 from kltheory.proving.vocabulary import *
@@ -27,7 +27,8 @@ def policy_sub_reference_is_bounded_by_one():
 
 @theorem(catalogue="S7", source=SEED)
 def literal_bounded_formula_eq_one_sub_policy():
-    """(π_ref - π) - log(π_ref/π) - 1, differentiated as it stands, has the coefficient 1 - π: the reference is not in it."""
+    """(π_ref - π) - log(π_ref/π) - 1, differentiated as it stands, has the coefficient 1 - π: the reference is not in
+    it."""
     literal = Surrogate((REF - P) + log_ratio - 1)
     return (
         SameScore(literal, Surrogate(sg(1 - P) * logp), POLICY),
@@ -36,4 +37,6 @@ def literal_bounded_formula_eq_one_sub_policy():
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(__file__))
+    from kltheory.cli import main
+
+    raise SystemExit(main(["prove", __file__]))

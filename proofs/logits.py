@@ -1,6 +1,7 @@
 """The bridge to logits, proved for symbolic V from the definition of softmax, π_i = exp(θ_i)/Σ_k exp(θ_k).
 
-Everything else in the library speaks of coefficients. These three lemmas say what a coefficient does to the logits, for every vocabulary size.
+Everything else in the library speaks of coefficients. These three lemmas say what a coefficient does to the logits,
+for every vocabulary size.
 """
 
 from kltheory.proving.vocabulary import *
@@ -27,4 +28,6 @@ def gradient_of_coefficient_in_logits():
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(__file__))
+    from kltheory.cli import main
+
+    raise SystemExit(main(["prove", __file__]))

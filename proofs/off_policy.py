@@ -1,7 +1,9 @@
-"""Off-policy, one step: samples come from an old policy, and the importance weight w = π/π_old decides what is descended.
+"""Off-policy, one step: samples come from an old policy, and the importance weight w = π/π_old decides what is
+descended.
 
-A surrogate's coefficient is its derivative divided by w. Without a weight the sampler stays in it; with a detached weight it cancels and leaves k'(l); with a
-live weight the gradient flows through w as well and leaves k(l) + k'(l), the gradient of E_π[k].
+A surrogate's coefficient is its derivative divided by w. Without a weight the sampler stays in it; with a detached
+weight it cancels and leaves k'(l); with a live weight the gradient flows through w as well and leaves k(l) + k'(l),
+the gradient of E_π[k].
 """
 
 from kltheory.proving.vocabulary import *
@@ -69,7 +71,8 @@ def detached_weighted_k1_as_loss_eq_zero():
 
 @theorem(catalogue=("66", "S6"), source="catalogue 66")
 def k1_as_loss_eq_neg_grad_kl_old_policy():
-    """k1 as a loss, unweighted and off-policy, ascends KL(π_old‖π): it pushes sampled tokens down, and the reference is absent."""
+    """k1 as a loss, unweighted and off-policy, ascends KL(π_old‖π): it pushes sampled tokens down, and the reference
+    is absent."""
     return SameGradient(as_loss(k1), -1 * kl_old_policy.objective, OLD)
 
 
@@ -122,7 +125,7 @@ def weight_may_be_replaced_by_one_on_policy():
     )
 
 
-# --- combined with the reward's advantage, or a head of its own; PPO's clip (arXiv 1707.06347) ---------------------------
+# --- combined with the reward's advantage, or a head of its own; PPO's clip (arXiv 1707.06347) -------------------
 PENALISED = advantage - beta * sg(log_ratio)
 
 
@@ -136,10 +139,9 @@ LIVE_PENALTY = {"drop_stop_gradient": "differentiating -β l inside the advantag
 
 @theorem(catalogue="S6", source=SEED, hypotheses=("full support", "unclipped"), harmless=LIVE_PENALTY)
 def combined_eq_decoupled_of_unclipped():
-    """Without a clip, folding -β l into the advantage and adding β sg(w) k2 as a head of its own have the same gradient."""
-    return SameGradient(
-        Surrogate(-w * PENALISED), Surrogate(-w * advantage) + beta * as_loss(k2, sg(w)), OLD
-    )
+    """Without a clip, folding -β l into the advantage and adding β sg(w) k2 as a head of its own have the same
+    gradient."""
+    return SameGradient(Surrogate(-w * PENALISED), Surrogate(-w * advantage) + beta * as_loss(k2, sg(w)), OLD)
 
 
 @theorem(
@@ -149,7 +151,8 @@ def combined_eq_decoupled_of_unclipped():
     harmless=LIVE_PENALTY,
 )
 def combined_eq_decoupled_of_clipped():
-    """With PPO's clip the two still agree. (False once w leaves [1-ε, 1+ε]; at w = 1, the first inner step, they do.)"""
+    """With PPO's clip the two still agree. (False once w leaves [1-ε, 1+ε]; at w = 1, the first inner step, they
+    do.)"""
     eps = Rational(1, 5)
     decoupled = clipped(advantage, eps) + beta * as_loss(k2, sg(w))
     return Refuted(
@@ -168,4 +171,6 @@ def clip_removes_the_penalty_on_clipped_samples():
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(__file__))
+    from kltheory.cli import main
+
+    raise SystemExit(main(["prove", __file__]))

@@ -1,8 +1,9 @@
 """On-policy, one step: what each estimator descends as a loss and in the reward.
 
-The response is one action of a categorical policy and samples are drawn from the policy itself, detached. Differentiating
-``k(l)`` multiplies the score by k'(l); putting it in the reward multiplies it by k(l). In expectation a function of l that multiplies the score
-is all there is, up to a constant, because E_π[∇log π] = 0. Reading the constant-free part off gives the divergence.
+The response is one action of a categorical policy and samples are drawn from the policy itself, detached.
+Differentiating ``k(l)`` multiplies the score by k'(l); putting it in the reward multiplies it by k(l). In
+expectation a function of l that multiplies the score is all there is, up to a constant, because E_π[∇log π] = 0.
+Reading the constant-free part off gives the divergence.
 """
 
 from kltheory.proving.vocabulary import *
@@ -52,7 +53,8 @@ def k1_as_loss_eq_zero_of_on_policy():
 
 @theorem(catalogue=("S4", "5", "3"), source=(SEED + ", Theorem 5.1", "github.com/verl-project/verl/pull/2953"))
 def k2_as_loss_eq_k1_in_reward():
-    """k2 as a loss and k1 in the reward have the same gradient in every sample, hence in expectation, whoever sampled."""
+    """k2 as a loss and k1 in the reward have the same gradient in every sample, hence in expectation, whoever
+    sampled."""
     return [SameScore(as_loss(k2), in_reward(k1), s) for s in (POLICY, OLD)]
 
 
@@ -62,7 +64,9 @@ def k2_as_loss_eq_grad_reverse_kl_of_on_policy():
     return SameGradient(as_loss(k2), reverse_kl.objective, POLICY)
 
 
-@theorem(catalogue=("S5", "4", "3"), source=("github.com/SaifPunjwani/polgrad", "github.com/khanhptnk/kl-penalty-in-grpo"))
+@theorem(
+    catalogue=("S5", "4", "3"), source=("github.com/SaifPunjwani/polgrad", "github.com/khanhptnk/kl-penalty-in-grpo")
+)
 def k3_as_loss_eq_grad_forward_kl_of_on_policy():
     """On-policy, k3 as a loss has exactly the gradient of the forward KL, KL(π_ref‖π)."""
     return SameGradient(as_loss(k3), forward_kl.objective, POLICY)
@@ -91,7 +95,8 @@ def abs_as_loss_eq_grad_twice_total_variation_of_on_policy():
 
 @theorem(catalogue="6", source="arXiv 2512.21852")
 def in_reward_add_as_loss_eq_grad_reverse_kl_of_unbiased():
-    """Any estimator l + c(exp(-l) - 1), unbiased for the value of KL(π‖π_ref), in the reward and as a loss together has its gradient."""
+    """Any estimator l + c(exp(-l) - 1), unbiased for the value of KL(π‖π_ref), in the reward and as a loss together
+    has its gradient."""
     k = Estimator("k[c]", log_ratio + c * (exp(-log_ratio) - 1))
     return (
         SameValue(expectation(k.expr), reverse_kl.objective),
@@ -99,9 +104,7 @@ def in_reward_add_as_loss_eq_grad_reverse_kl_of_unbiased():
     )
 
 
-@theorem(
-    catalogue="7", source=SEED, harmless={"swap_direction": "mirrored, k3 is exp(l) - 1 - l, not negative either"}
-)
+@theorem(catalogue="7", source=SEED, harmless={"swap_direction": "mirrored, k3 is exp(l) - 1 - l, not negative either"})
 def gap_of_k1_in_reward_and_k3_as_loss_eq_k3():
     """The coefficients of k1 in the reward and k3 as a loss differ by k3 itself, which is never negative."""
     gap = formula(in_reward(k1), POLICY) - formula(as_loss(k3), POLICY)
@@ -155,4 +158,6 @@ def straight_through_k3_with_k2_gradient_eq_grad_reverse_kl_of_on_policy():
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(__file__))
+    from kltheory.cli import main
+
+    raise SystemExit(main(["prove", __file__]))

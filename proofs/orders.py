@@ -1,7 +1,7 @@
 """Near the reference and far from it: Taylor orders of the coefficients at l = 0, and their limits.
 
-Two coefficients that agree up to order n pull alike while the policy stays close. Far away they part: k3 as a loss saturates where the policy has sharpened and
-explodes where it has abandoned a token.
+Two coefficients that agree up to order n pull alike while the policy stays close. Far away they part: k3 as a loss
+saturates where the policy has sharpened and explodes where it has abandoned a token.
 """
 
 from kltheory.proving.vocabulary import *
@@ -45,7 +45,8 @@ def taylor_series_of_the_power_family():
     harmless=dict.fromkeys(("flip_sign", "scale", "swap_direction"), "the order of vanishing stays"),
 )
 def k3_in_reward_has_no_first_order_pull():
-    """k3 and k2 in the reward agree with no penalty at all to first order: there is no restoring force at leading order."""
+    """k3 and k2 in the reward agree with no penalty at all to first order: there is no restoring force at leading
+    order."""
     return [AgreesToOrder(in_reward(k), NO_GRADIENT, POLICY, 1) for k in (k2, k3)]
 
 
@@ -61,6 +62,7 @@ def gap_in_delta_is_a_log_series():
     source=(SEED, "arXiv 2512.02556, section 3.1"),
     harmless={
         "scale": "an infinite limit is scale-invariant",
+        "add_one": "an infinite limit absorbs a constant",
         "drop_term": "the term dropped from 1 - exp(-l) vanishes as l → ∞",
     },
 )
@@ -76,4 +78,6 @@ def k3_as_loss_saturates_and_explodes():
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(__file__))
+    from kltheory.cli import main
+
+    raise SystemExit(main(["prove", __file__]))

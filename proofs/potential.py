@@ -1,7 +1,8 @@
 """The potential theorem: every on-policy coefficient is the gradient of something, and a dictionary of what.
 
-C(l) times the score has the expectation ∇Σ π_ref G(π/π_ref) with G'(u) = C(log u). When C never decreases, G is convex and the sum is an f-divergence;
-when it does, the loss still descends the sum, but that sum is no divergence and may be least away from the reference.
+C(l) times the score has the expectation ∇Σ π_ref G(π/π_ref) with G'(u) = C(log u). When C never decreases, G is
+convex and the sum is an f-divergence; when it does, the loss still descends the sum, but that sum is no divergence
+and may be least away from the reference.
 """
 
 from kltheory.proving.vocabulary import *
@@ -25,7 +26,8 @@ def coefficient_slope_eq_ratio_times_convexity():
 
 @theorem(catalogue="16", source="catalogue 16")
 def dictionary_of_losses_and_divergences():
-    """As losses: 2(exp(l)-1-l) descends χ²(π‖ref), l+exp(-2l)/2 descends χ²(ref‖π), l+2exp(-l/2) squared Hellinger, |l| 2 TV."""
+    """As losses: 2(exp(l)-1-l) descends χ²(π‖ref), l+exp(-2l)/2 descends χ²(ref‖π), l+2exp(-l/2) squared Hellinger,
+    |l| 2 TV."""
     l = log_ratio
     rows = (
         (l**2 / 2, reverse_kl.objective),
@@ -47,7 +49,8 @@ def jensen_shannon_in_reward():
 
 @theorem(catalogue="16", source="N. Cressie and T. Read 1984", hypotheses=("full support", "λ ∉ {0, -1}"))
 def power_estimator_as_loss_eq_grad_cressie_read():
-    """h_λ as a loss descends the Cressie-Read divergence CR_λ, for every λ; k2 and k3 are its points λ → 0 and λ = -1."""
+    """h_λ as a loss descends the Cressie-Read divergence CR_λ, for every λ; k2 and k3 are its points λ → 0 and λ =
+    -1."""
     return (
         SameGradient(as_loss(power(lam)), cressie_read(lam).objective, POLICY),
         Identity(power(S.NegativeOne).expr, k3.expr),
@@ -56,7 +59,8 @@ def power_estimator_as_loss_eq_grad_cressie_read():
 
 @theorem(catalogue="17")
 def k2_in_reward_descends_a_divergence():
-    """k2 in the reward descends an f-divergence. (False: its coefficient falls for l < 0; it descends Σ ref G, G below.)"""
+    """k2 in the reward descends an f-divergence. (False: its coefficient falls for l < 0; it descends Σ ref G, G
+    below.)"""
     g = (ratio * log_ratio**2 - 2 * ratio * log_ratio + 2 * ratio) / 2 - 1
     return Refuted(
         IsDivergence(in_reward(k2), POLICY),
@@ -100,10 +104,13 @@ def live_weighted_k2_as_loss_pushes_away_below_minus_two():
 
 @theorem(catalogue="17", harmless={"swap_direction": "mirrored, k3 descends χ²(π‖π_ref), a divergence too"})
 def clamped_k3_as_loss_descends_a_divergence():
-    """k3 clamped to [-10, 10] descends an f-divergence. (False: the pull vanishes for l < -2.61; without the clamp it does.)"""
+    """k3 clamped to [-10, 10] descends an f-divergence. (False: the pull vanishes for l < -2.61; without the clamp it
+    does.)"""
     clamped = Estimator("clamp(k3)", Min(Max(k3.expr, -10), 10))
     return Refuted(IsDivergence(as_loss(clamped), POLICY), corrected=IsDivergence(as_loss(k3), POLICY))
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(__file__))
+    from kltheory.cli import main
+
+    raise SystemExit(main(["prove", __file__]))

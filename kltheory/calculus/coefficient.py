@@ -1,14 +1,15 @@
 """The coefficient C: all that is left of a loss in expectation, E_old[∇s] = E_π[C ∇log π], and only modulo constants.
 
-Two coefficients give the same expected gradient for every policy, reference and old policy of full support and every
-vocabulary size **iff** they differ by a constant. *If*: E_π[∇log π] = 0. *Only if*: in logits the gradient of the difference D
-is π_j (D_j − Σ_i π_i D_i); when it vanishes D takes one value on all actions, and with V >= 3 any two
-triples (π, π_ref, π_old) of small enough probabilities occur together in one setting.
+Two coefficients give the same expected gradient for every policy, reference and old policy of full support and
+every vocabulary size **iff** they differ by a constant. *If*: E_π[∇log π] = 0. *Only if*: in logits the gradient of
+the difference D is π_j (D_j − Σ_i π_i D_i); when it vanishes D takes one value on all actions, and with V >= 3 any
+two triples (π, π_ref, π_old) of small enough probabilities occur together in one setting.
 """
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cmp_to_key
+from itertools import pairwise
 
 from sympy import Expr, Rational, S, Symbol
 
@@ -69,14 +70,14 @@ class Coefficient:
     # --- decisions --------------------------------------------------------------------------------------------------
     def is_zero(self) -> bool:
         """Whether C vanishes almost everywhere."""
-        return all(_holds(r, lambda e=e: is_zero(e)) for r, e in self.cells)
+        return all(_holds(r, is_zero(e)) for r, e in self.cells)
 
     def is_constant(self) -> bool:
         """Whether C is one constant almost everywhere: no expected gradient."""
-        if not all(_holds(r, lambda e=e: is_constant(e)) for r, e in self.cells):
+        if not all(_holds(r, is_constant(e)) for r, e in self.cells):
             return False
-        first_region, first = self.cells[0]
-        return all(_holds(r, lambda e=e: is_zero(e - first)) for r, e in self.cells[1:])
+        _, first = self.cells[0]
+        return all(_holds(r, is_zero(e - first)) for r, e in self.cells[1:])
 
     def equals(self, other: "Coefficient") -> bool:
         """Whether both give the same expected gradient in every setting: equal modulo constants."""
@@ -84,7 +85,7 @@ class Coefficient:
 
     def depends_on(self, *variables: Symbol) -> bool:
         """Whether C, modulo a constant, involves any of the variables (``log_weight``: who sampled matters)."""
-        if any(not _holds(r, lambda e=e, v=v: is_zero(e.diff(v))) for r, e in self.cells for v in variables):
+        if any(not _holds(r, is_zero(e.diff(v))) for r, e in self.cells for v in variables):
             return True
         return any(r.is_cut(v) for r, _ in self.merged for v in variables)
 
@@ -97,14 +98,15 @@ class Coefficient:
         return self.slope() in (0, 1)
 
     def slope(self) -> int | None:
-        """1: C is a non-decreasing function of l, not constant. -1: non-increasing. 0: constant. ``None``: it goes both ways."""
+        """How C moves with l: 1 never down, -1 never up, 0 not at all, ``None`` both ways."""
         variable = self.sole_variable()
         pieces = _ordered(self, variable)
         steps: set[int] = set()
         for (lo, hi), e in pieces:
             steps |= set(_signs_within(e.diff(variable), variable, lo, hi))
-        for ((_, edge), left), (_, right) in zip(pieces, pieces[1:], strict=False):
-            steps.add(sign_at(right - left, variable, edge) if not is_zero(right - left) else 0)
+        for ((_, edge), left), (_, right) in pairwise(pieces):
+            if edge is not None and not is_zero(right - left):
+                steps.add(sign_at(right - left, variable, edge))
         steps.discard(0)
         return None if len(steps) == 2 else (steps.pop() if steps else 0)
 
@@ -140,13 +142,11 @@ class Coefficient:
         return "; ".join(f"{tidy(e)} where {r}" for r, e in cells)
 
 
-def _holds(region: Region, decide: Callable[[], bool]) -> bool:
+def _holds(region: Region, decision: bool) -> bool:
     """A decision on one cell; a *no* on a cell that might be empty is no decision."""
-    if decide():
-        return True
-    if region.conditions and region.sample() is None:
+    if not decision and region.conditions and region.sample() is None:
         raise Undecidable(f"it fails where {region}, and whether that is empty is not known")
-    return False
+    return decision
 
 
 def _variables(region: Region, expr: Expr) -> set[Symbol]:

@@ -1,8 +1,8 @@
 """Concrete vocabularies: the expected gradient from exponentials, by plain ``diff``, at V = 2, 3, 4.
 
-Nothing of the coefficient calculus is used but the zero test: log-probabilities are written out as logarithms of softmax, the
-surrogate is differentiated by a logit with SymPy's own chain rule, and the sum over actions is spelled out. Actions are
-interchangeable, so the derivative by the first logit decides for all.
+Nothing of the coefficient calculus is used but the zero test: log-probabilities are written out as logarithms of
+softmax, the surrogate is differentiated by a logit with SymPy's own chain rule, and the sum over actions is spelled
+out. Actions are interchangeable, so the derivative by the first logit decides for all.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from kltheory.calculus.logits import C
 from kltheory.calculus.logits import theta as logit_symbol
 from kltheory.calculus.regions import Region, split
 from kltheory.calculus.surrogate import Sampler, Surrogate
-from kltheory.calculus.symbols import advantage, erase_sg, log_ratio, log_weight, logp, sg
+from kltheory.calculus.symbols import advantage, erase_sg, log_ratio, log_weight, logp
 
 Term = Surrogate | Objective
 
@@ -32,7 +32,9 @@ def log_softmax(name: str, size: int) -> tuple[Expr, ...]:
 def at_action(expr: Expr, size: int, a: int) -> Expr:
     """A formula in logp, l, log w, A with the log-probabilities of action a put in."""
     policy, ref, old = (log_softmax(n, size)[a] for n in ("theta", "phi", "psi"))
-    return expr.xreplace({logp: policy, log_ratio: policy - ref, log_weight: policy - old, advantage: Symbol(f"A{a}", real=True)})
+    return expr.xreplace(
+        {logp: policy, log_ratio: policy - ref, log_weight: policy - old, advantage: Symbol(f"A{a}", real=True)}
+    )
 
 
 def first_component(term: Term, sampler: Sampler, size: int, cells: Sequence[Expr]) -> Expr:
@@ -86,12 +88,11 @@ def lemma(name: str, left: Expr, right: Expr, size: int) -> bool:
     pi = [exp(t) for t in log_pi]
     score = [t.diff(logits[0]) for t in log_pi]
     direct = {
-        "score": lambda i: score[i],
-        "mean_score": lambda i: sum((p * s for p, s in zip(pi, score, strict=True)), S.Zero),
-        "coefficient": lambda i: sum((p * x * s for p, x, s in zip(pi, c, score, strict=True)), S.Zero),
+        "score": score,
+        "mean_score": [sum((p * s for p, s in zip(pi, score, strict=True)), S.Zero)],
+        "coefficient": [sum((p * x * s for p, x, s in zip(pi, c, score, strict=True)), S.Zero)],
     }[name]
-    actions = range(size if name == "score" else 1)
-    return all(is_zero(_spelled_out(side, logits, c, i) - direct(i)) for side in (left, right) for i in actions)
+    return all(is_zero(_spelled_out(side, logits, c, i) - d) for side in (left, right) for i, d in enumerate(direct))
 
 
 def _spelled_out(side: Expr, logits: Sequence[Expr], c: Sequence[Expr], i: int) -> Expr:

@@ -1,7 +1,7 @@
 """Divergences D_f = Σ π_ref f(π/π_ref), and objectives Σ_a F(π, π_ref, π_old) in general, with their coefficients.
 
-∇Σ_a F = E_π[(∂F/∂logp / π) ∇log π], so an objective has a coefficient like any surrogate, and a divergence has C = f'(e^l).
-Generators f are convex with f(1) = 0 (I. Csiszár 1967; F. Liese and I. Vajda 2006); values are in nats.
+∇Σ_a F = E_π[(∂F/∂logp / π) ∇log π], so an objective has a coefficient like any surrogate, and a divergence has C =
+f'(e^l). Generators f are convex with f(1) = 0 (I. Csiszár 1967; F. Liese and I. Vajda 2006); values are in nats.
 """
 
 from dataclasses import dataclass, replace

@@ -1,8 +1,8 @@
 """Estimators k(l) of a KL divergence, and the placements that turn one into a surrogate.
 
-Values (nats, one sample a ~ π): k1, k2, k3 are those of J. Schulman, *Approximating KL Divergence* (2020); the power family h_λ
-contains k2 (λ -> 0) and k3 (λ = -1). In the loss an estimator is differentiated; in the reward it is detached and
-multiplies the score (arXiv 2510.01555, section 4). An estimator of your own is one line:
+Values (nats, one sample a ~ π): k1, k2, k3 are those of J. Schulman, *Approximating KL Divergence* (2020); the
+power family h_λ contains k2 (λ -> 0) and k3 (λ = -1). In the loss an estimator is differentiated; in the reward it
+is detached and multiplies the score (arXiv 2510.01555, section 4). An estimator of your own is one line:
 ``Estimator("mine", log_ratio**2 / (1 + log_ratio**2))``.
 """
 

@@ -4,13 +4,15 @@ An expression is rewritten as a rational function of *generators* and put over o
 ``QQ(generators)``; it is zero iff its numerator is the zero polynomial. The generators are
 
 - variables and parameters,
-- ``exp(m/d)`` for a monomial ``m`` in them, ``log(p)`` and the real root ``p**(1/d)`` for an irreducible ``p`` (d is common to all),
+- ``exp(m/d)`` for a monomial ``m`` in them, ``log(p)`` and the real root ``p**(1/d)`` for an irreducible ``p`` (d
+  is common to all),
 - undefined functions (``h(l)`` and its derivatives), which stand for *any* function.
 
-These are independent: exponentials of distinct monomials by Ax's theorem (J. Ax, *On Schanuel's conjectures*, Ann. Math. 93,
-1971), logarithms of distinct irreducibles by Kolchin-Ostrowski, roots modulo ``R**d = p`` by Mordell (Pacific J. Math. 3, 1953).
-So *yes* and *no* are both proofs. Anything else (constants such as log 2, unknown heads) becomes an *opaque* generator:
-*yes* is still a proof, and *no* has to be earned by an interval enclosure that excludes zero at a rational point.
+These are independent: exponentials of distinct monomials by Ax's theorem (J. Ax, *On Schanuel's conjectures*, Ann.
+Math. 93, 1971), logarithms of distinct irreducibles by Kolchin-Ostrowski, roots modulo ``R**d = p`` by Mordell
+(Pacific J. Math. 3, 1953). So *yes* and *no* are both proofs. Anything else (constants such as log 2, unknown
+heads) becomes an *opaque* generator: *yes* is still a proof, and *no* has to be earned by an interval enclosure
+that excludes zero at a rational point.
 """
 
 from collections.abc import Iterable
@@ -18,17 +20,38 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Final
 
-from sympy import QQ, Add, Derivative, Dummy, Expr, Integer, Mul, Pow, Rational, S, Symbol, exp, expand, factorint, ilcm, log
+from sympy import (
+    QQ,
+    Add,
+    Derivative,
+    Dummy,
+    Expr,
+    Integer,
+    Mul,
+    Pow,
+    Rational,
+    S,
+    Symbol,
+    exp,
+    expand,
+    factorint,
+    floor,
+    ilcm,
+    log,
+)
 from sympy import Poly as SymPoly
 from sympy.core.function import AppliedUndef, Subs
 from sympy.functions.elementary.hyperbolic import HyperbolicFunction
 from sympy.polys.fields import FracElement
+from sympy.polys.rings import PolyElement, PolyRing, ring
 
 from kltheory.calculus.enclosure import CannotEnclose, sign_of
 from kltheory.calculus.symbols import VARIABLES
 
 MAX_DEGREE: Final = 4096
 """Largest integer power that is multiplied out."""
+MAX_PRODUCTS: Final = 300_000
+"""Most products of terms in one multiplication of polynomials: about a third of a second."""
 
 
 class Undecidable(Exception):
@@ -48,6 +71,7 @@ class Field:
     radicals: dict[Expr, Symbol] = field(default_factory=dict)
     free: dict[Expr, Symbol] = field(default_factory=dict)
     opaque: dict[Expr, Symbol] = field(default_factory=dict)
+    seen: dict[Expr, Expr] = field(default_factory=dict)
 
     def meaning(self) -> dict[Symbol, Expr]:
         """What each generator stands for."""
@@ -67,6 +91,11 @@ class Field:
     # --- rewriting ------------------------------------------------------------------------------------------------
     def rewrite(self, expr: Expr) -> Expr:
         """``expr`` as a rational expression in generators."""
+        if expr not in self.seen:
+            self.seen[expr] = self._rewrite(expr)
+        return self.seen[expr]
+
+    def _rewrite(self, expr: Expr) -> Expr:
         if expr.is_Rational or expr.is_Symbol:
             return expr
         if expr.is_Float:
@@ -89,27 +118,50 @@ class Field:
     def element(self, expr: Expr) -> FracElement:
         """``expr`` as an element of QQ(generators), in lowest terms."""
         e = _fraction(self.rewrite(expr))
-        for p, r in self.radicals.items():  # powers of a root are brought below d, by R**d = p
-            if any(poly.degree(poly.ring.symbols.index(r)) >= self.root for poly in (e.numer, e.denom) if r in poly.ring.symbols):
-                relation = SymPoly(r**self.root - self.rewrite(p), r)
-                numer, denom = (SymPoly(x.as_expr(), r).rem(relation).as_expr() for x in (e.numer, e.denom))
-                e = _fraction(numer / denom)
-        return e
+        numer, denom = self._reduced(e.numer.as_expr()), self._reduced(e.denom.as_expr())
+        return (
+            e
+            if numer is None and denom is None
+            else _fraction((numer or e.numer.as_expr()) / (denom or e.denom.as_expr()))
+        )
+
+    def is_zero(self, expr: Expr) -> bool:
+        """Whether ``expr`` is formally zero: the numerator over a common denominator is, common factors left in."""
+        rational = self.rewrite(expr)
+        gens = sorted(rational.free_symbols, key=str)
+        if not gens:
+            return bool(rational == 0)
+        numer = _over_one_denominator(rational, ring(gens, QQ)[0])[0]
+        reduced = self._reduced(numer.as_expr()) if self.radicals else None
+        return bool(numer == 0 if reduced is None else self.is_zero(reduced))
+
+    def _reduced(self, poly: Expr) -> Expr | None:
+        """The polynomial with powers of roots brought below d, by R**d = p; ``None`` when they are."""
+        for p, r in self.radicals.items():
+            if r in poly.free_symbols and SymPoly(poly, r).degree() >= self.root:
+                lower = SymPoly(poly, r).rem(SymPoly(r**self.root - self.rewrite(p), r)).as_expr()
+                return self._reduced(lower) or lower
+        return None
 
     def _exp(self, arg: Expr) -> Expr:
+        if arg.is_polynomial() and arg.free_symbols:  # no other generator can hide in it
+            terms = (t.as_coeff_Mul(rational=True) for t in Add.make_args(expand(arg)))
+            return Mul(*(self._exp_term(m, c) for c, m in terms))
         e = self.element(arg)
         if not e.denom.is_ground:
             return _named(self.opaque, exp(self.lift(e.as_expr())))
         result: Expr = S.One
         for powers, c in (e.numer * (1 / e.denom.LC)).terms():
             monomial = self.lift(Mul(*(g.as_expr() ** k for g, k in zip(e.numer.ring.gens, powers, strict=True))))
-            if isinstance(monomial, log):  # exp(c log p) = p**c
-                result *= self._pow(monomial.args[0], Rational(c.numerator, c.denominator))
-            elif monomial is S.One:
-                result *= _named(self.opaque, exp(Rational(1, self.root))) ** _integer(c * self.root)
-            else:
-                result *= _named(self.exps, monomial) ** _integer(c * self.root)
+            result *= self._exp_term(monomial, Rational(c.numerator, c.denominator))
         return result
+
+    def _exp_term(self, monomial: Expr, c: Rational) -> Expr:
+        if isinstance(monomial, log):  # exp(c log p) = p**c
+            return self._pow(monomial.args[0], c)
+        if monomial is S.One:
+            return _named(self.opaque, exp(Rational(1, self.root))) ** _integer(c * self.root)
+        return _named(self.exps, monomial) ** _integer(c * self.root)
 
     def _log(self, arg: Expr) -> Expr:
         return Add(*(k * self._log_factor(p) for p, k in self._factors(arg)))
@@ -133,12 +185,12 @@ class Field:
     def _pow_factor(self, p: Expr, power: Rational) -> Expr:
         if p.func is exp:
             return self._exp(p.args[0] * power)
-        if power.is_Integer:
-            return self.rewrite(p) ** power
-        return _named(self.radicals, p) ** _integer(power * self.root)
+        whole = floor(power)
+        rest = Integer(1) if whole == power else _named(self.radicals, p) ** _integer((power - whole) * self.root)
+        return self.rewrite(p) ** whole * rest
 
     def _factors(self, arg: Expr) -> list[tuple[Expr, int]]:
-        """Irreducible factors with multiplicity: primes, exponentials, variables and polynomials, of positive product."""
+        """Irreducible factors with multiplicity (primes, exponentials, variables, polynomials), of positive product."""
         e = self.element(arg)
         if e == 0:
             raise Undecidable("a logarithm or root of an expression that is identically zero")
@@ -165,6 +217,52 @@ def _fraction(rational: Expr) -> FracElement:
         raise Undecidable("a division by an expression that is identically zero") from None
 
 
+Pair = tuple[PolyElement, dict[PolyElement, int]]
+
+
+def _over_one_denominator(e: Expr, r: PolyRing) -> Pair:
+    """Numerator and factored denominator of a rational expression; factors are kept as they occur."""
+    if e.is_Rational:
+        return r.ground_new(QQ(e.p, e.q)), {}
+    if e.is_Symbol:
+        return r(e), {}
+    if isinstance(e, Pow):
+        (numer, denom), n = _over_one_denominator(e.base, r), int(e.exp)
+        if n >= 0:
+            return numer**n, {f: k * n for f, k in denom.items()}
+        if numer == 0:
+            raise Undecidable("a division by an expression that is identically zero")
+        content, factors = _factored(numer)
+        shared = {f: min(k, denom.get(f, 0)) for f, k in factors}
+        top = _product((f ** ((k - shared.get(f, 0)) * -n) for f, k in denom.items()), r.one)
+        return top * r.ground_new(1 / content) ** -n, {f: (k - shared[f]) * -n for f, k in factors if k > shared[f]}
+    pairs = [_over_one_denominator(a, r) for a in e.args]
+    if isinstance(e, Mul):
+        powers: dict[PolyElement, int] = {}
+        for _, denom in pairs:
+            for f, k in denom.items():
+                powers[f] = powers.get(f, 0) + k
+        return _product((numer for numer, _ in pairs), r.one), powers
+    common = {f: max(d.get(f, 0) for _, d in pairs) for _, denom in pairs for f in denom}
+    total = r.zero
+    for numer, denom in pairs:
+        total += _product((f ** (k - denom.get(f, 0)) for f, k in common.items()), numer)
+    return total, common
+
+
+def _product(factors: Iterable[PolyElement], start: PolyElement) -> PolyElement:
+    for f in factors:
+        if len(start) * len(f) > MAX_PRODUCTS:
+            raise Undecidable("the formula is too large to put over one denominator")
+        start *= f
+    return start
+
+
+@lru_cache(maxsize=4096)
+def _factored(p: PolyElement) -> tuple[Any, list[tuple[PolyElement, int]]]:
+    return p.factor_list()
+
+
 def _named(table: dict[Expr, Symbol], key: Expr) -> Symbol:
     return table.setdefault(key, Dummy(f"g{len(table)}", positive=True))
 
@@ -176,7 +274,7 @@ def _integer(c: Any) -> Integer:
 
 
 def _common_root(expr: Expr) -> int:
-    """Least d such that the rational coefficients inside exponentials, and rational powers, have denominators dividing d."""
+    """Least d that the denominators of rational powers, and of coefficients inside exponentials, divide."""
     inside = [c.q for node in expr.atoms(exp) for c in expand(node.args[0]).atoms(Rational)]
     powers = [node.args[1].q for node in expr.atoms(Pow) if node.args[1].is_Rational]
     return int(ilcm(1, 1, *inside, *powers))
@@ -191,15 +289,13 @@ class Element:
 
     @property
     def is_formally_zero(self) -> bool:
+        """Whether the normal form is 0."""
         return bool(self.value == 0)
 
     def generators(self) -> set[Symbol]:
         """The generators that occur."""
         return {
-            g.as_expr()
-            for poly in (self.value.numer, self.value.denom)
-            for g in poly.ring.gens
-            if poly.degree(g) > 0
+            g.as_expr() for poly in (self.value.numer, self.value.denom) for g in poly.ring.gens if poly.degree(g) > 0
         }
 
     def needs_certificate(self) -> bool:
@@ -236,10 +332,10 @@ def is_zero(expr: Expr) -> bool:
     Raises:
         Undecidable: the formal answer is *no*, leans on an opaque generator, and no enclosure excludes zero.
     """
-    element = normal_form(expr)
-    if element.is_formally_zero:
+    f = Field(_common_root(expr))
+    if f.is_zero(expr):
         return True
-    if element.needs_certificate() and not nonzero_somewhere(expr):
+    if f.opaque and normal_form(expr).needs_certificate() and not nonzero_somewhere(expr):
         raise Undecidable(f"{expr} is not formally zero, and no enclosure separates it from zero")
     return False
 

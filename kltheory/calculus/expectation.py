@@ -1,8 +1,9 @@
 """Values: when do two sums over the vocabulary agree for all policies?
 
-Σ_a h = Σ_a g for every π, π_ref, π_old of full support and every V **iff** h - g = a·π + b·π_ref + c·π_old with
-a + b + c = 0. *If*: each policy sums to one. *Only if*: moving mass between two of three actions shows that the difference is
-additive in (π, π_ref, π_old), hence linear; V copies of an action show it has no constant; the total is a + b + c.
+Σ_a h = Σ_a g for every π, π_ref, π_old of full support and every V **iff** h - g = a·π + b·π_ref + c·π_old with a +
+b + c = 0. *If*: each policy sums to one. *Only if*: moving mass between two of three actions shows that the
+difference is additive in (π, π_ref, π_old), hence linear; V copies of an action show it has no constant; the total
+is a + b + c.
 """
 
 from sympy import Expr, S, exp

@@ -1,7 +1,8 @@
 """Which objective a coefficient is the gradient of: integrate f'(u) = C(log u), and name it when it is known.
 
-Any C(l) is the gradient of Σ π_ref f(π/π_ref); that is a divergence iff f is convex, iff C never decreases (catalogue 15).
-More generally C(π, π_ref, π_old) is the gradient of Σ_a F with F = ∫ C dπ, the other two policies frozen.
+Any C(l) is the gradient of Σ π_ref f(π/π_ref); that is a divergence iff f is convex, iff C never decreases
+(catalogue 15). More generally C(π, π_ref, π_old) is the gradient of Σ_a F with F = ∫ C dπ, the other two policies
+frozen.
 """
 
 from dataclasses import dataclass
@@ -30,9 +31,10 @@ POWERS: Final = {Rational(1): 4, Rational(-2): 5, Rational(-1, 2): 6}
 class Identification:
     """What a coefficient is the gradient of.
 
-    ``terms`` is an exact combination of known divergences (empty for *zero*, ``None`` when there is none). ``f`` is the generator
-    when C depends on one quotient alone, ``objective`` the summand F otherwise. ``slope`` is that of C:
-    1 (f convex), -1 (concave), 0 (no gradient), ``None`` (neither, or no f); ``reason`` says why it was not decided.
+    ``terms`` is an exact combination of known divergences (empty for *zero*, ``None`` when there is none). ``f`` is
+    the generator when C depends on one quotient alone, ``objective`` the summand F otherwise. ``slope`` is that of
+    C: 1 (f convex), -1 (concave), 0 (no gradient), ``None`` (neither, or no f); ``reason`` says why it was not
+    decided.
     """
 
     coefficient: Coefficient
@@ -173,7 +175,7 @@ def _objective(c: Coefficient) -> Objective | None:
 
 
 def _antiderivative(expr: Expr, pivot: Symbol) -> Expr | None:
-    """∫ expr dlogp at fixed logp_ref and logp_old, for sums of polynomials times exponentials; ``None`` for anything else."""
+    """∫ expr dlogp, the other policies fixed, for polynomials times exponentials; ``None`` for anything else."""
     total = S.Zero
     for term in Add.make_args(expand_mul(normal_form(expr).as_expr())):
         exponential = prod(a for a in term.as_ordered_factors() if isinstance(a, exp))

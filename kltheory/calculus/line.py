@@ -1,10 +1,10 @@
-"""Roots and signs, on the whole real line, of functions built from t and exponentials e^(at), a rational. Exact and complete.
+"""Roots and signs on the whole real line of functions built from t and e^(at), a rational. Exact and complete.
 
-With X = e^(t/d) such a function is a quotient of polynomials p(t, X) over Q, and its roots are those of the irreducible
-factors of the numerator. For one irreducible p, divide by a power of X, differentiate (the polynomial part loses a degree), find the
-roots of the derivative by the same rule, and look for one sign change on each monotone piece (Rolle).
-It always ends with an answer: by Lindemann-Weierstrass, two coprime polynomials in (t, e^(t/d)) have no common root
-but t = 0, where everything is rational and is checked exactly.
+With X = e^(t/d) such a function is a quotient of polynomials p(t, X) over Q, and its roots are those of the
+irreducible factors of the numerator. For one irreducible p, divide by a power of X, differentiate (the polynomial
+part loses a degree), find the roots of the derivative by the same rule, and look for one sign change on each
+monotone piece (Rolle). It always ends with an answer: by Lindemann-Weierstrass, two coprime polynomials in (t,
+e^(t/d)) have no common root but t = 0, where everything is rational and is checked exactly.
 """
 
 from collections.abc import Iterator
@@ -49,7 +49,7 @@ class Curve:
     def sign_at_infinity(self, side: int) -> int:
         """The eventual sign as t goes to side * infinity: of the dominant exponential's leading coefficient."""
         _, m, c = _dominant(self.poly, side)
-        return int(1 if c > 0 else -1) * (side**m if side < 0 else 1)
+        return (1 if c > 0 else -1) * (side**m if side < 0 else 1)
 
     def derivative(self) -> Poly:
         """Numerator of the derivative of p / X^k0, where k0 is the lowest power of X in p."""
@@ -65,7 +65,7 @@ class Curve:
 
 @dataclass
 class Root:
-    """A real root: exact (0, a rational, or d log of a rational), or the only root of a curve in (lo, hi), refinable."""
+    """A real root: exact (a rational, or d log of a rational), or the only root of a curve in (lo, hi), refinable."""
 
     curve: Curve
     exact: Expr | None = None
@@ -140,7 +140,11 @@ def _isolate(curve: Curve, depth: int = 0) -> tuple[Root, ...]:
     critical = sorted(r for c, _ in _curves(curve.derivative(), curve.root) for r in _isolate(c, depth + 1))
     points = [c for i, c in enumerate(critical) if i == 0 or compare(critical[i - 1], c) != 0]
     found = {0: Root(curve, S.Zero)} if curve.sign(Fraction(0)) == 0 else {}
-    ends = [(curve.sign_at_infinity(-1), None, None), *(_around(curve, c) for c in points), (curve.sign_at_infinity(1), None, None)]
+    ends = [
+        (curve.sign_at_infinity(-1), None, None),
+        *(_around(curve, c) for c in points),
+        (curve.sign_at_infinity(1), None, None),
+    ]
     roots: list[Root] = []
     for i, ((s1, _, left), (s2, right, _)) in enumerate(pairwise(ends)):
         if i and s1 == 0:
@@ -208,7 +212,7 @@ def _parts(expr: Expr, t: Symbol) -> tuple[int, list[tuple[Curve, int]]]:
 
 
 def roots(expr: Expr, t: Symbol) -> list[Root]:
-    """Every real point where ``expr`` changes form: roots of numerator and denominator, in order, without repetition."""
+    """The real roots and poles of ``expr``, in order, without repetition."""
     found: list[Root] = []
     for r in sorted(r for curve, _ in _parts(expr, t)[1] for r in _isolate(curve)):
         if not found or compare(found[-1], r) != 0:
@@ -266,7 +270,7 @@ def sign_at(expr: Expr, t: Symbol, root: Root) -> int:
 
 
 def limit(expr: Expr, t: Symbol, side: int) -> Expr:
-    """The limit as t goes to side * infinity, from the dominant terms: exponentials first, then powers. Exact; may be ±oo."""
+    """The limit as t goes to side * infinity, exact, perhaps ±oo: the dominant exponential decides, then the power."""
     if is_zero(expr):
         return S.Zero
     (k1, m1, c1), (k2, m2, c2) = (_dominant(p, side) for p in _polynomials(expr, t)[1])

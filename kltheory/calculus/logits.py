@@ -1,7 +1,7 @@
 """The bridge from log-probabilities to logits, proved from the definition of softmax: for symbolic V, and concretely.
 
-With π_i = e^(θ_i)/Σ_k e^(θ_k):   (1) ∂log π_i/∂θ_j = δ_ij - π_j   (2) E_π[∇log π] = 0   (3) E_π[C ∂log π/∂θ_j] = π_j (C_j - E_π C).
-Bound indices are always fresh dummies, because substituting into a ``Sum`` captures them.
+With π_i = e^(θ_i)/Σ_k e^(θ_k):   (1) ∂log π_i/∂θ_j = δ_ij - π_j   (2) E_π[∇log π] = 0   (3) E_π[C ∂log π/∂θ_j] =
+π_j (C_j - E_π C). Bound indices are always fresh dummies, because substituting into a ``Sum`` captures them.
 """
 
 from functools import cache

@@ -10,6 +10,7 @@ pi: Final = Symbol("π", positive=True)
 pi_ref: Final = Symbol("π_ref", positive=True)
 pi_old: Final = Symbol("π_old", positive=True)
 
+
 def in_probabilities(summand: Expr) -> Expr:
     """A summand with its exponentials written as powers of π, π_ref and π_old; l and log w stay in polynomials."""
 

@@ -48,8 +48,9 @@ MAX_EXPONENT: Final = 64
 MAX_DEGREE: Final = 256  # exponents inside one another, multiplied
 MAX_TERMS: Final = 2500  # once everything is multiplied out
 MAX_LAYERS: Final = 12  # functions and powers inside one another; a min counts for two, a root for three
-MAX_CORNERS: Final = 20  # arguments of abs, min, max, clamp, where, ... together: each may double the regions
-MAX_UNSETTLED: Final = 40  # nodes of a value not known to be real, inside abs, min, a root, ...
+MAX_CORNERS: Final = 12  # arguments of abs, min, max, clamp, where, ... together: each may double the regions
+MAX_UNSETTLED: Final = 40  # nodes of a value not known to be real, inside abs, min, where, ...
+MAX_UNSETTLED_ROOT: Final = 16  # and under a root
 MAX_RATE: Final = 10**6  # c in exp(c·l)
 MAX_LOG_FACTOR: Final = 1000  # c in c·log(x): inside an exp SymPy computes x**c
 MAX_LOG: Final = 700  # exp(700) is about the largest float64
@@ -87,11 +88,11 @@ def _decide_sign(x: Expr) -> None:
         raise ValueError("a number here cannot be told from 0")
 
 
-def _settle(*values: Basic) -> None:
+def _settle(values: Iterable[Basic], most: int) -> None:
     """Refuse a large value that SymPy cannot tell is real: splitting it into real and imaginary parts takes minutes."""
     for x in values:
-        if isinstance(x, Expr) and not x.is_extended_real and sum(1 for _ in preorder_traversal(x)) > MAX_UNSETTLED:
-            raise ValueError("too long for a formula that may not be real: a log or a root in it can be undefined")
+        if isinstance(x, Expr) and not x.is_extended_real and sum(1 for _ in preorder_traversal(x)) > most:
+            raise ValueError("too long for a value that may not be real: a log, root or quotient can be undefined")
 
 
 def _exp(x: Expr, /) -> Expr:
@@ -128,7 +129,7 @@ def _power(base: Expr, exponent: Expr, /) -> Expr:
     if not exponent.is_Integer:
         if base.is_negative:
             raise ValueError("the root of a negative number")
-        _settle(base)
+        _settle([base], MAX_UNSETTLED_ROOT)
     if base.is_number and not base.is_zero:
         _exp(exponent * _log(abs(base)))  # the size of an irrational base
     return Pow(base, exponent)
@@ -249,6 +250,8 @@ def _scan(text: str, source: str, allowed: str) -> None:
             raise FormulaError(text, start, f"an operator is missing before {word!r}", "a product is written 2*l")
         if not after_operand and kind == "mark" and word not in "(+-" and before + word not in ("()", ",)"):
             raise FormulaError(text, start, f"a name or a number is missing before {word!r}", allowed)
+        if word == "=" and not opened:
+            raise FormulaError(text, start, "'=' is not part of a formula: write the right-hand side alone")
         if word == "(":
             opened.append(start)
             if len(opened) > MAX_DEPTH:
@@ -380,7 +383,7 @@ class _Builder:
         args = [(first if index == 0 else self.visit)(arg, depth + 1) for index, arg in enumerate(node.args)]
         limits = {k: self.visit(v, depth + 1) for k, v in bounds.items()}
         if name in _CORNERED:
-            self.guard(node, _settle, *args, *limits.values())
+            self.guard(node, _settle, [*args, *limits.values()], MAX_UNSETTLED)
         return self.build(node, FUNCTIONS[name], *args, **limits)
 
     def condition(self, node: ast.expr, depth: int) -> Basic:
@@ -390,7 +393,7 @@ class _Builder:
         left, right = self.visit(node.left, depth), self.visit(node.comparators[0], depth)
         if left.has(Piecewise) or right.has(Piecewise):
             raise self.error(node, "a condition cannot hold a where", "put the where outside")
-        self.guard(node, _settle, left, right)
+        self.guard(node, _settle, [left, right], MAX_UNSETTLED)
         return self.build(node, orders[type(node.ops[0])], left, right)
 
 

@@ -1,8 +1,8 @@
 """Cells: where an expression with abs, sign, min, max, clamps and comparisons is smooth, and what it is there.
 
-A *region* is a box of open intervals, one per variable, with exact end points, plus sign conditions on what is not a function of
-one variable alone (``w - 1 - eps > 0``). ``split`` opens one guard at a time; boundaries have measure zero and are
-left out. Guards look at values, so stop-gradients are transparent to them, and stay in the branches.
+A *region* is a box of open intervals, one per variable, with exact end points, plus sign conditions on what is not
+a function of one variable alone (``w - 1 - eps > 0``). ``split`` opens one guard at a time; boundaries have measure
+zero and are left out. Guards look at values, so stop-gradients are transparent to them, and stay in the branches.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -12,7 +12,25 @@ from random import Random
 from typing import Any, Final
 
 import mpmath
-from sympy import Abs, Add, Expr, Heaviside, Max, Min, Piecewise, Rational, S, Symbol, exp, expand, false, log, postorder_traversal, sign, true
+from sympy import (
+    Abs,
+    Add,
+    Expr,
+    Heaviside,
+    Max,
+    Min,
+    Piecewise,
+    Rational,
+    S,
+    Symbol,
+    exp,
+    expand,
+    false,
+    log,
+    postorder_traversal,
+    sign,
+    true,
+)
 from sympy.core.relational import Relational
 from sympy.logic.boolalg import Boolean
 
@@ -79,8 +97,14 @@ class Region:
     def union(self, other: "Region") -> "Region | None":
         """The union, when it is a region: two boxes that share a face, or two sides of one condition."""
         differing = [v for v in {*self.box, *other.box} if self.bounds(v) != other.bounds(v)]
-        flipped = [g for g in {*self.conditions, *other.conditions} if self.conditions.get(g) != other.conditions.get(g)]
-        if len(flipped) == 1 and not differing and self.conditions.get(flipped[0]) == -other.conditions.get(flipped[0], 0):
+        flipped = [
+            g for g in {*self.conditions, *other.conditions} if self.conditions.get(g) != other.conditions.get(g)
+        ]
+        if (
+            len(flipped) == 1
+            and not differing
+            and self.conditions.get(flipped[0]) == -other.conditions.get(flipped[0], 0)
+        ):
             return Region(self.box, {g: s for g, s in self.conditions.items() if g not in flipped})
         if len(differing) != 1 or flipped:
             return None
@@ -178,7 +202,7 @@ def _without_log_constants(factor: Expr) -> Expr:
     return expand(exp(factor)) - 1
 
 
-# --- the heads that are not smooth: a guard, and what the node is for each of its signs -----------------------------------
+# --- the heads that are not smooth: a guard, and what the node is for each of its signs -----------------------
 Branches = tuple[Expr, Callable[[int], Any]]
 
 
@@ -236,7 +260,7 @@ def split(expr: Expr, region: Region | None = None) -> list[tuple[Region, Expr]]
 
 def _innermost(expr: Expr) -> tuple[Expr, Branches]:
     for node in postorder_traversal(expr):
-        head = HEADS.get(getattr(node, "func", None))
+        head = HEADS.get(type(node))
         if head is not None:
             guard, choose = head(node)
             if is_smooth(guard):

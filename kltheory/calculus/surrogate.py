@@ -1,8 +1,8 @@
 """Surrogates: the per-sample expression that code differentiates, and the coefficient of its expected gradient.
 
-A sample is drawn from the old policy and carries no gradient, so E_old[∇s] = E_old[(∂s/∂logp) ∇log π] = E_π[C ∇log π] with
-C = (∂s/∂logp)/w: differentiate holding ``sg(.)`` fixed, then erase it. On-policy the old policy *is* the policy, detached,
-and w = π/sg(π) has the value 1 and a derivative.
+A sample is drawn from the old policy and carries no gradient, so E_old[∇s] = E_old[(∂s/∂logp) ∇log π] = E_π[C ∇log
+π] with C = (∂s/∂logp)/w: differentiate holding ``sg(.)`` fixed, then erase it. On-policy the old policy *is* the
+policy, detached, and w = π/sg(π) has the value 1 and a derivative.
 """
 
 from dataclasses import dataclass

@@ -8,7 +8,7 @@ of an expression is a *parameter*: a constant that does not depend on the sample
 
 from typing import Final
 
-from sympy import Expr, Function, Symbol, exp, expand_log, expand_power_exp
+from sympy import Expr, Function, S, Symbol, exp
 
 logp: Final = Symbol("logp", real=True)
 """log π(a): the only variable that carries a gradient."""
@@ -33,27 +33,27 @@ VARIABLES: Final = (logp, log_ratio, log_weight, advantage)
 """The independent per-sample variables of a coefficient, in canonical order."""
 
 
-class sg(Function):  # type: ignore[misc]  # SymPy is untyped
+class sg(Function):
     """Stop-gradient: the identity as a value, zero as a derivative (``detach`` in PyTorch)."""
 
     nargs = 1
 
     @classmethod
     def eval(cls, arg: Expr) -> Expr | None:
-        if isinstance(arg, cls):  # sg(sg(x)) = sg(x)
+        """SymPy's hook for automatic simplification: sg(sg(x)) = sg(x), and a constant is itself."""
+        if isinstance(arg, cls):
             return arg
         return arg if not arg.free_symbols else None
 
     def fdiff(self, argindex: int = 1) -> Expr:
-        from sympy import S
-
+        """SymPy's hook for the derivative: zero."""
         return S.Zero
 
     def _eval_is_extended_real(self) -> bool | None:
-        return self.args[0].is_extended_real  # type: ignore[no-any-return]
+        return self.args[0].is_extended_real
 
     def _eval_is_extended_positive(self) -> bool | None:
-        return self.args[0].is_extended_positive  # type: ignore[no-any-return]
+        return self.args[0].is_extended_positive
 
 
 def erase_sg(expr: Expr) -> Expr:

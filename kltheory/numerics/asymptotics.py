@@ -32,7 +32,10 @@ def order_at_zero(expr: Expr, parameters: Parameters, modulo_constant: bool) -> 
 
 
 def approaches(expr: Expr, at: Expr, target: Expr, parameters: Parameters) -> tuple[bool, str]:
-    """Whether values at |l| = 50, 500, 5000 go to the target (by a factor of two a step at least, or beyond 40 for ±oo), and what was seen."""
+    """Whether the values at |l| = 50, 500, 5000 go to the target, and what they are.
+
+    To a number: each step at least halves the gap. To ±oo: they grow, from 40 on.
+    """
     f, side = _function(expr, parameters), 1 if at is S.Infinity else -1
     with mpmath.workdps(DIGITS):
         values = [f(mpmath.mpf(side * 10**k * 50)) for k in range(3)]

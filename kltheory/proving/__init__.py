@@ -1,0 +1,1 @@
+"""Proving: claims as data, theorems, engines, mutants, witnesses, verdicts."""

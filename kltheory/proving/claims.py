@@ -1,11 +1,12 @@
 """Claims about gradients and values: statements as data. Each kind knows how the calculus decides it.
 
-A claim is about *every* vocabulary size and every policy, reference and old policy of full support, unless its theorem's
-hypotheses say otherwise. What engines and mutants do with a kind of claim stands in their tables (``engines``, ``mutants``).
+A claim is about *every* vocabulary size and every policy, reference and old policy of full support, unless its
+theorem's hypotheses say otherwise. What engines and mutants do with a kind of claim stands in their tables
+(``engines``, ``mutants``).
 """
 
 from dataclasses import dataclass
-from typing import Final, Protocol, runtime_checkable
+from typing import Any, ClassVar, Final, Protocol, TypeAlias
 
 from sympy import Expr, S, expand
 
@@ -26,9 +27,18 @@ SAMPLED: Final = {POLICY: "on-policy", OLD: "off-policy"}
 Term = Surrogate | Objective
 
 
-@runtime_checkable
+Left: TypeAlias = Surrogate | Objective | Expr  # Python 3.11
+
+
 class Claim(Protocol):
-    """A statement that the calculus can decide; ``str`` states it as a formula."""
+    """A dataclass that states something about its left side; ``str`` writes it as a formula."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    @property
+    def left(self) -> Left:
+        """What the claim is about, and what its mutants edit."""
+        ...
 
     def decide(self) -> bool:
         """Whether it is true.
@@ -94,7 +104,7 @@ class SamplerFree:
 
 @dataclass(frozen=True)
 class IsDivergence:
-    """What is descended is an f-divergence of the policy from the reference: C(l) never decreases and is not constant."""
+    """What is descended is an f-divergence of the policy from the reference: C(l) never falls, and rises somewhere."""
 
     left: Term
     sampler: Sampler
@@ -109,7 +119,7 @@ class IsDivergence:
 
 @dataclass(frozen=True)
 class AgreesToOrder:
-    """Near the reference the coefficients, modulo constants, agree up to and including order n in l, and not further."""
+    """Near the reference the coefficients, modulo constants, agree up to order n in l inclusive, and not further."""
 
     left: Term
     right: Term

@@ -1,7 +1,8 @@
 """The engines' view of each kind of claim, independent of the symbolic proof: one table from kind to check.
 
-*concrete* spells out V = 2, 3, 4 from exponentials. *autodiff* compares both sides as JAX differentiates them; *enumeration* compares
-the closed form of the coefficient, or a plain sum, with that. *points* evaluates functions where they are claimed to agree.
+*concrete* spells out V = 2, 3, 4 from exponentials. *autodiff* compares both sides as JAX differentiates them;
+*enumeration* compares the closed form of the coefficient, or a plain sum, with that. *points* evaluates functions
+where they are claimed to agree.
 """
 
 from collections.abc import Callable, Iterator
@@ -9,7 +10,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
-from sympy import Abs, Expr, S, Symbol
+from sympy import Abs, Expr, Symbol
 
 from kltheory.calculus import concrete
 from kltheory.calculus.coefficient import Coefficient
@@ -17,7 +18,7 @@ from kltheory.calculus.exact import Undecidable
 from kltheory.calculus.surrogate import Sampler, Surrogate
 from kltheory.numerics import asymptotics, autodiff, enumeration
 from kltheory.numerics.bridge import NotNumeric
-from kltheory.numerics.settings import Array, Settings, resampled, standard_settings
+from kltheory.numerics.settings import Array, resampled, standard_settings
 from kltheory.numerics.tolerance import ATOL, residual
 from kltheory.proving.claims import (
     OLD,
@@ -65,11 +66,11 @@ def _same_gradient(claim: SameGradient, at: Numbers) -> Iterator[Finding]:
     terms, settings = (claim.left, claim.right), standard_settings()
     coefficients = [coefficient_of(t, claim.sampler) for t in terms]
     scale = _scale(*coefficients, at=at)
-    grads = [_by_autodiff(t, claim.sampler, tuple(at.items())) for t in terms]
+    left, right = (_by_autodiff(t, claim.sampler, tuple(at.items())) for t in terms)
     closed = [enumeration.expected_gradient(c, settings, at) for c in coefficients]
-    yield Finding.of("autodiff", residual(*grads, scale, settings))
+    yield Finding.of("autodiff", residual(left, right, scale, settings))
     yield max(
-        (Finding.of("enumeration", residual(c, g, scale, settings)) for c in closed for g in grads),
+        (Finding.of("enumeration", residual(c, g, scale, settings)) for c in closed for g in (left, right)),
         key=lambda f: f.residual or 0.0,
     )
 
@@ -232,7 +233,8 @@ def concretely(claim: Claim) -> Finding:
                 return Finding("concrete", Status.FAILS, None, f"V = {size}")
             done.append(size)
     except Undecidable as e:
-        return Finding("concrete", Status.UNDECIDED, None, str(e))
+        if not done:
+            return Finding("concrete", Status.UNDECIDED, None, str(e))
     if not done:
         return Finding("concrete", Status.NOT_APPLICABLE)
     return Finding("concrete", Status.HOLDS, None, f"V = {', '.join(map(str, done))}")

@@ -1,10 +1,10 @@
-"""Instances: numbers for parameters, and actual functions for "any h", so that numeric engines can look at a general claim."""
+"""Instances: numbers for parameters, and actual functions for "any h", so that numeric engines can take part."""
 
 from collections.abc import Callable
 from dataclasses import fields, replace
 from typing import Any, Final
 
-from sympy import Basic, Expr, Rational, Symbol, exp, log
+from sympy import Expr, Rational, Symbol, exp, log
 from sympy.core.function import AppliedUndef, Derivative, Subs
 
 from kltheory.calculus.divergence import Objective
@@ -33,7 +33,7 @@ def instances(claim: Claim) -> tuple[Claim, ...]:
     """The claim with its arbitrary functions replaced by each of :data:`FUNCTIONS`; itself when there are none."""
     if not is_general(claim):
         return (claim,)
-    return tuple(_map(claim, lambda e, f=f: _instantiate(e, f)) for f in FUNCTIONS)
+    return tuple(_map(claim, function) for function in FUNCTIONS)
 
 
 def parameters(claim: Claim) -> dict[Symbol, Rational]:
@@ -44,7 +44,7 @@ def parameters(claim: Claim) -> dict[Symbol, Rational]:
 
 def expressions(claim: Claim) -> list[Expr]:
     """Every formula in the claim."""
-    return [e for f in fields(claim) for e in _formulas(getattr(claim, f.name))]  # type: ignore[arg-type]
+    return [e for f in fields(claim) for e in _formulas(getattr(claim, f.name))]
 
 
 def _formulas(value: Any) -> list[Expr]:
@@ -56,17 +56,16 @@ def _formulas(value: Any) -> list[Expr]:
 
 
 def _map(claim: Claim, function: Callable[[Expr], Expr]) -> Claim:
+    def instantiate(expr: Expr) -> Any:
+        return expr.replace(lambda e: isinstance(e, AppliedUndef), lambda e: function(*e.args)).doit()
+
     changed: dict[str, Any] = {}
-    for f in fields(claim):  # type: ignore[arg-type]
+    for f in fields(claim):
         value = getattr(claim, f.name)
         if isinstance(value, Surrogate):
-            changed[f.name] = Surrogate(function(value.expr))
+            changed[f.name] = Surrogate(instantiate(value.expr))
         elif isinstance(value, Objective):
-            changed[f.name] = Objective(function(value.summand))
+            changed[f.name] = Objective(instantiate(value.summand))
         elif isinstance(value, Expr):
-            changed[f.name] = function(value)
-    return replace(claim, **changed)  # type: ignore[type-var]
-
-
-def _instantiate(expr: Basic, function: Callable[[Expr], Expr]) -> Any:
-    return expr.replace(lambda e: isinstance(e, AppliedUndef), lambda e: function(*e.args)).doit()
+            changed[f.name] = instantiate(value)
+    return replace(claim, **changed)

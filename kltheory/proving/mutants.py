@@ -1,19 +1,20 @@
-"""Mutants: wrong-on-purpose twins of a claim, made by small edits of what it is about. A check that cannot fail proves nothing.
+"""Mutants: wrong-on-purpose twins of a claim, by small edits. A check that cannot fail proves nothing.
 
-Every mutant of a true claim must be refuted, or be harmless for a reason: either the edit changes nothing (k2 is even, so swapping
-the direction is no edit), which is found here, or the theorem itself says why (0 is scale-invariant).
+Every mutant of a true claim must be refuted, or be harmless for a reason: either the edit changes nothing (k2 is
+even, so swapping the direction is no edit), which is found here, or the theorem itself says why (0 is
+scale-invariant).
 """
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Final
 
 from sympy import Expr, S, exp
 
 from kltheory.calculus.divergence import Objective
 from kltheory.calculus.surrogate import Surrogate
 from kltheory.calculus.symbols import log_ratio, log_weight, logp, sg
-from kltheory.proving.claims import Claim, IsDivergence, SamplerFree
+from kltheory.proving.claims import AgreesToOrder, Claim, IsDivergence, Left, SamplerFree
 from kltheory.proving.scalars import HasSign
 
 Edit = Callable[[Expr], Iterator[tuple[str, Expr]]]
@@ -69,6 +70,19 @@ def _detach_weight(e: Expr) -> Iterator[tuple[str, Expr]]:
         yield "detach_weight", e.xreplace({exp(log_weight): sg(exp(log_weight))})
 
 
+def _add_k2(e: Expr) -> Iterator[tuple[str, Expr]]:
+    """No claim survives a penalty that was not there."""
+    yield "add_k2", e + log_ratio**2 / 2
+
+
+def _add_mean_k2(e: Expr) -> Iterator[tuple[str, Expr]]:
+    yield "add_k2", e + exp(logp) * log_ratio**2 / 2
+
+
+def _add_one(e: Expr) -> Iterator[tuple[str, Expr]]:
+    yield "add_one", e + 1
+
+
 SURROGATE_EDITS: Final[tuple[Edit, ...]] = (
     _flip_sign,
     _scale,
@@ -77,8 +91,9 @@ SURROGATE_EDITS: Final[tuple[Edit, ...]] = (
     _swap_direction,
     _forget_weight,
     _detach_weight,
+    _add_k2,
 )
-SUM_EDITS: Final[tuple[Edit, ...]] = (_flip_sign, _scale, _exchange, _forget_weight)
+SUM_EDITS: Final[tuple[Edit, ...]] = (_flip_sign, _scale, _exchange, _forget_weight, _add_mean_k2)
 
 
 def _drop_term(e: Expr) -> Iterator[tuple[str, Expr]]:
@@ -86,12 +101,12 @@ def _drop_term(e: Expr) -> Iterator[tuple[str, Expr]]:
         yield "drop_term", e - e.args[-1]
 
 
-FORMULA_EDITS: Final[tuple[Edit, ...]] = (_flip_sign, _scale, _exchange, _drop_term)
+FORMULA_EDITS: Final[tuple[Edit, ...]] = (_flip_sign, _scale, _exchange, _drop_term, _add_one)
 
 
 KIND_HARMLESS: Final[dict[type, dict[str, str]]] = {
-    HasSign: {"scale": "a sign is scale-invariant"},
-    IsDivergence: {"scale": "convexity is scale-invariant"},
+    HasSign: {"scale": "a sign is scale-invariant", "add_one": "one more keeps it positive"},
+    IsDivergence: {"scale": "convexity is scale-invariant", "add_k2": "a sum of divergences is a divergence"},
     SamplerFree: {
         "scale": "still free of w",
         "flip_sign": "still free of w",
@@ -105,15 +120,24 @@ KIND_HARMLESS: Final[dict[type, dict[str, str]]] = {
 
 def mutants(claim: Claim) -> Iterator[Mutant]:
     """The mutants of a claim: every edit of its left side, and of its direction where it has one."""
-    left: Any = claim.left  # type: ignore[attr-defined]  # every kind of claim is about a left side
-    if isinstance(left, (Surrogate, Objective)):
-        edits = SURROGATE_EDITS if isinstance(left, Surrogate) else SUM_EDITS
-        expr, wrap = (left.expr, Surrogate) if isinstance(left, Surrogate) else (left.summand, Objective)
-    else:
-        edits, expr, wrap = FORMULA_EDITS, left, lambda e: e
-    for edit in edits:
-        for name, mutated in edit(expr):
-            same = "the edit changes nothing" if (mutated - expr).expand() == 0 else ""
-            yield Mutant(name, replace(claim, left=wrap(mutated)), same)  # type: ignore[type-var]
-    if isinstance(left, Surrogate) and hasattr(claim, "order"):
+    left = claim.left
+    for edit in _edits(left):
+        for name, mutated in edit(_formula(left)):
+            same = "the edit changes nothing" if (mutated - _formula(left)).expand() == 0 else ""
+            yield Mutant(name, replace(claim, left=_like(left, mutated)), same)
+    if isinstance(claim, AgreesToOrder):
         yield Mutant("raise_order", replace(claim, order=claim.order + 1))
+
+
+def _edits(left: Left) -> tuple[Edit, ...]:
+    return (
+        SURROGATE_EDITS if isinstance(left, Surrogate) else SUM_EDITS if isinstance(left, Objective) else FORMULA_EDITS
+    )
+
+
+def _formula(left: Left) -> Expr:
+    return left.expr if isinstance(left, Surrogate) else left.summand if isinstance(left, Objective) else left
+
+
+def _like(left: Left, mutated: Expr) -> Left:
+    return type(left)(mutated) if isinstance(left, (Surrogate, Objective)) else mutated

@@ -54,6 +54,8 @@ def run(theorem: Theorem) -> Report:
     mutated = tuple(_mutant(theorem, m) for c in theorem.claims() for m in mutants(c)) if not problems else ()
     problems += [f"mutant {m.name} survives, unexplained: {m.claim}" for m in mutated if not m.is_accounted_for]
     problems += _stale(theorem, mutated) if mutated else []
+    if mutated and not any(m.killed_by for m in mutated):
+        problems.append("vacuous: no mutant was refuted, so nothing shows that the check can fail")
     if verdict is not expected:
         problems.append(f"expected {expected.value}")
     seconds = time.perf_counter() - start
@@ -77,7 +79,11 @@ def _refuted(found: Sequence[Finding], witness: Witness | None) -> tuple[Verdict
     if witness is not None:
         return Verdict.REFUTED, ""
     verdict, reason = _verdict(found)
-    return (Verdict.UNDECIDED, "refuted symbolically, but no witness was certified") if verdict is Verdict.REFUTED else (verdict, reason)
+    return (
+        (Verdict.UNDECIDED, "refuted symbolically, but no witness was certified")
+        if verdict is Verdict.REFUTED
+        else (verdict, reason)
+    )
 
 
 def _problems(found: Sequence[Finding]) -> list[str]:
@@ -95,7 +101,7 @@ def _merged(found: Sequence[Finding]) -> list[Finding]:
 
 
 def _mutant(theorem: Theorem, mutant: Mutant) -> MutantFinding:
-    """Who refutes the mutant. The symbolic *no* counts only beside an engine, or a certified witness, that sees the difference."""
+    """Who refutes the mutant: the symbolic *no*, beside an engine or a certified witness that sees the difference."""
     if mutant.unchanged:
         return MutantFinding(mutant.name, "", (), mutant.unchanged)
     killers: list[str] = []

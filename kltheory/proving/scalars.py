@@ -1,4 +1,4 @@
-"""Claims about one function: identities, signs, limits, expansions, ranges. Formulas are in l, w, logp, logp_ref, logp_old."""
+"""Claims about one function of l, w, logp, logp_ref, logp_old: identities, signs, limits, expansions, ranges."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -99,7 +99,7 @@ class Limit:
 
 @dataclass(frozen=True)
 class Range:
-    """The sharp bounds of a formula that is linear in π, π_ref and π_old, over all settings of at least three actions."""
+    """The sharp bounds of a formula linear in π, π_ref and π_old, over all settings of three actions or more."""
 
     left: Expr
     lower: Expr

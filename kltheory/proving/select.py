@@ -8,7 +8,10 @@ from kltheory.proving.theorem import Theorem
 
 
 class SelectionError(ValueError):
-    """The expression is not one."""
+    """The text is no such expression."""
+
+    def __init__(self, expression: str) -> None:
+        super().__init__(f"cannot read -k {expression!r}: write words joined by and, or, not and parentheses")
 
 
 def selector(expression: str) -> Callable[[Theorem], bool]:
@@ -19,10 +22,9 @@ def selector(expression: str) -> Callable[[Theorem], bool]:
     """
     quoted = re.sub(r"[\w.]+", lambda m: m[0] if m[0] in ("and", "or", "not") else repr(m[0]), expression)
     try:
-        tree = ast.parse(quoted.strip(), mode="eval").body
+        return _build(ast.parse(quoted.strip(), mode="eval").body, expression)
     except SyntaxError:
-        tree = ast.Pass()
-    return _build(tree, expression)
+        raise SelectionError(expression) from None
 
 
 def _build(node: ast.AST, expression: str) -> Callable[[Theorem], bool]:
@@ -37,4 +39,4 @@ def _build(node: ast.AST, expression: str) -> Callable[[Theorem], bool]:
             join = all if isinstance(op, ast.And) else any
             return lambda t: join(p(t) for p in parts)
         case _:
-            raise SelectionError(f"cannot read -k {expression!r}: write words joined by and, or, not and parentheses")
+            raise SelectionError(expression)

@@ -7,8 +7,8 @@ A theorem is a function without arguments that returns its claims::
         '''On-policy, k3 as loss has exactly the gradient of KL(π_ref‖π).'''
         return SameGradient(as_loss(k3), forward_kl.objective, POLICY)
 
-A false statement is a theorem too: it returns ``Refuted(claim, corrected=...)``, and is as expected when the claim is refuted by a
-certified witness *and* the corrected claim is proved.
+A false statement is a theorem too: it returns ``Refuted(claim, corrected=...)``, and is as expected when the claim
+is refuted by a certified witness *and* the corrected claim is proved.
 """
 
 import hashlib

@@ -26,7 +26,7 @@ class Status(Enum):
 
 @dataclass(frozen=True)
 class Finding:
-    """One engine's answer. ``residual`` is its largest disagreement, in units of the magnitude summed (see numerics.tolerance)."""
+    """One engine's answer; ``residual`` is its largest disagreement, as ``numerics.tolerance`` measures it."""
 
     engine: str
     status: Status
@@ -79,7 +79,7 @@ class Report:
     problems: tuple[str, ...] = field(default=())
 
     def to_json(self) -> dict[str, Any]:
-        """A JSON object with ``verdict``, ``as_expected``, ``reason``, ``engines``, ``mutants``, ``witness``, ``seconds``, ``problems``."""
+        """The JSON object of ``kltheory prove``, beside :meth:`Theorem.to_json`; the README lists its keys."""
         return {
             "verdict": self.verdict.value,
             "as_expected": self.as_expected,

@@ -10,8 +10,8 @@ from kltheory.calculus.divergence import (
     Objective,
     cressie_read,
     forward_kl,
-    jensen_shannon,
     jeffreys,
+    jensen_shannon,
     neyman_chi2,
     pearson_chi2,
     reverse_kl,
@@ -39,15 +39,6 @@ from kltheory.proving.claims import (
 )
 from kltheory.proving.scalars import Expansion, HasSign, Identity, Limit, Range
 from kltheory.proving.theorem import Refuted, theorem
-
-
-
-def main(file: str) -> int:
-    """What ``python proofs/FILE.py`` does: ``kltheory prove FILE``."""
-    from kltheory.cli import main as command_line
-
-    return command_line(["prove", file])
-
 
 h = Estimator("h", Function("h")(log_ratio))
 """Any estimator: an undefined function of the log-ratio."""

@@ -8,7 +8,7 @@ from sympy import Expr, Rational, S
 
 from kltheory.calculus.coefficient import Coefficient
 from kltheory.calculus.exact import Undecidable
-from kltheory.calculus.symbols import log_ratio, log_weight
+from kltheory.calculus.symbols import log_ratio
 from kltheory.numerics import witness
 from kltheory.numerics.bridge import NotNumeric
 from kltheory.numerics.certificate import certify_scalar
@@ -18,7 +18,6 @@ from kltheory.proving.claims import (
     AgreesToOrder,
     Claim,
     IsDivergence,
-    NaturalInner,
     SameGradient,
     SameScore,
     SameValue,
@@ -40,7 +39,8 @@ def _json(certificate: Any) -> Witness | None:
 
 
 def _same_gradient(claim: SameGradient, at: Numbers) -> Witness | None:
-    return _json(witness.find_witness(*(coefficient_of(t, claim.sampler) for t in (claim.left, claim.right)), at))
+    left, right = (coefficient_of(t, claim.sampler) for t in (claim.left, claim.right))
+    return _json(witness.find_witness(left, right, at))
 
 
 def _sampler_free(claim: SamplerFree, at: Numbers) -> Witness | None:
@@ -56,14 +56,18 @@ def _pointwise(left: Coefficient, right: Coefficient, at: Numbers) -> Witness | 
 def _is_divergence(claim: IsDivergence, at: Numbers) -> Witness | None:
     """Two log-ratios between which C falls."""
     c = coefficient_of(claim.left, claim.sampler)
-    for a, b in pairwise(GRID):
+    for a, b in sorted(pairwise(GRID), key=lambda pair: abs(pair[0] + pair[1])):
         try:
             fall = certify_scalar(c.at(log_ratio, a) - c.at(log_ratio, b), at)
         except Undecidable:
             continue
         if fall is not None and fall.sign > 0:
             low, high = str(a), str(b)
-            return {**fall.to_json(), "l": [low, high], "text": f"C falls by {float(fall.value.mid):.6g} from l = {low} to {high}"}
+            return {
+                **fall.to_json(),
+                "l": [low, high],
+                "text": f"C falls by {float(fall.value.mid):.6g} from l = {low} to {high}",
+            }
     return None
 
 
@@ -104,11 +108,11 @@ WITNESSES: Final[dict[type, Callable[[Any, Numbers], Witness | None]]] = {
     AgreesToOrder: _taylor,
     Expansion: _taylor,
 }
-"""Kind of claim to the search for a witness; kinds without one are refuted by the symbolic and numeric engines alone."""
+"""Kind of claim to the search for a witness; a kind without one can be refuted by the engines only."""
 
 
 def find_witness(claim: Claim) -> Witness | None:
-    """A certified counterexample; for a claim about any function, to one of its instances. ``None`` when none is found."""
+    """A certified counterexample to the claim, or to an instance of a general one; ``None`` when none is found."""
     search = WITNESSES.get(type(claim))
     if search is None:
         return None

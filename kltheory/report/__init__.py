@@ -1,0 +1,1 @@
+"""Reports for people: lines of a terminal, tables, derivations, LaTeX."""

@@ -1,4 +1,4 @@
-"""Derivations: a theorem step by step, as a person would write it. A step is printed only after the calculus has confirmed it."""
+"""Derivations: a theorem step by step, as a person writes it. Only what the calculus confirms is printed."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -150,7 +150,11 @@ def _objective(c: Coefficient) -> Iterator[Step]:
         yield Step(words + _convexity(found), "f(u)", ((everywhere, found.f),))
     elif found.objective is not None:
         _confirm(found.objective.coefficient().equals(c), "C = (∂F/∂logp)/π")
-        yield Step("Integrate C over π, the other policies held", "F", ((everywhere, in_probabilities(found.objective.summand)),))
+        yield Step(
+            "Integrate C over π, the other policies held",
+            "F",
+            ((everywhere, in_probabilities(found.objective.summand)),),
+        )
 
 
 def _convexity(found: Identification) -> str:
@@ -200,7 +204,9 @@ def _agrees(claim: AgreesToOrder) -> Iterator[Step]:
 def _natural(claim: NaturalInner) -> Iterator[Step]:
     _confirm(claim.decide(), "the covariance")
     yield Step("In logits g = F C with F = diag π - ππᵀ, so ⟨g, F⁻ g'⟩ = Cᵀ F C' = Cov_π(C, C')")
-    yield Step("One of the two coefficients has mean zero under π, so the covariance is E_π[C C'], and that is the value")
+    yield Step(
+        "One of the two coefficients has mean zero under π, so the covariance is E_π[C C'], and that is the value"
+    )
 
 
 STEPS: Final[dict[type, Callable[[Any], Iterator[Step]]]] = {

@@ -1,4 +1,4 @@
-"""The class table: estimators × placements × weights × samplers, each with its coefficient and what that is the gradient of."""
+"""The class table: estimators × placements × weights × samplers, with coefficients and what they descend."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -81,7 +81,7 @@ def class_table(estimators: tuple[Estimator, ...] = ESTIMATORS) -> Iterator[Row]
 
 
 def markdown(rows: list[Row]) -> str:
-    """The table in Markdown: one line for each estimator, placement and weight, on-policy and off-policy side by side."""
+    """The table in Markdown: a line for each estimator, placement and weight, on-policy beside off-policy."""
     lines = [
         "| estimator | placed | weight | C on-policy | descends on-policy | C off-policy | descends off-policy |",
         "|---|---|---|---|---|---|---|",
@@ -100,7 +100,9 @@ def plain(rows: list[Row]) -> str:
     head = ("estimator", "placed", "weight", "sampled by", "coefficient", "descends")
     body = [(r.estimator, r.placement, r.weight, r.sampler.value, str(r.found.coefficient), _mark(r)) for r in rows]
     widths = [max(map(len, column)) for column in zip(head, *body, strict=True)]
-    return "\n".join("  ".join(c.ljust(n) for c, n in zip(line, widths, strict=True)).rstrip() for line in (head, *body))
+    return "\n".join(
+        "  ".join(c.ljust(n) for c, n in zip(line, widths, strict=True)).rstrip() for line in (head, *body)
+    )
 
 
 def _c(r: Row) -> str:

@@ -13,12 +13,15 @@ COLOURS = {Verdict.PROVED: "green", Verdict.REFUTED: "yellow", Verdict.UNDECIDED
 
 def line(theorem: Theorem, report: Report) -> str:
     """One line: verdict, name, catalogue numbers, engines with their largest residual, mutants killed."""
-    verdict = click.style(f"{report.verdict.value:<9}", fg=COLOURS[report.verdict] if report.as_expected else "red", bold=True)
+    verdict = click.style(
+        f"{report.verdict.value:<9}", fg=COLOURS[report.verdict] if report.as_expected else "red", bold=True
+    )
     numbers = f" [{', '.join(theorem.catalogue)}]" if theorem.catalogue else ""
     engines = ", ".join(_engine(f) for f in report.findings if f.status is not Status.NOT_APPLICABLE)
     killed = sum(bool(m.killed_by) for m in report.mutants)
     explained = sum(not m.killed_by and bool(m.explained) for m in report.mutants)
-    mutants = f"; mutants {killed} refuted" + (f" + {explained} harmless" if explained else "") + f" of {len(report.mutants)}"
+    harmless = f" + {explained} harmless" if explained else ""
+    mutants = f"; mutants {killed} refuted{harmless} of {len(report.mutants)}"
     return f"{verdict} {theorem.name}{numbers}  {engines}{mutants}"
 
 
@@ -38,16 +41,14 @@ def details(report: Report) -> list[str]:
 
 def summary(reports: Sequence[Report], seconds: float) -> str:
     """The last line."""
-    counts = Counter(r.verdict.value for r in reports)
-    shown = ", ".join(f"{counts[v.value]} {v.value}" for v in Verdict if counts[v.value])
+    counts = Counter(r.verdict for r in reports)
+    verdicts = ", ".join(f"{counts[v]} {v.value}" for v in Verdict if counts[v])
     unexpected = sum(not r.as_expected for r in reports)
+    outcome = f"{unexpected} not as expected" if unexpected else "all as expected"
     mutants = [m for r in reports for m in r.mutants]
-    killed = sum(bool(m.killed_by) for m in mutants)
-    verdict = "all as expected" if not unexpected else f"{unexpected} not as expected"
-    return (
-        f"{len(reports)} theorems: {shown}; {verdict}; "
-        f"{killed} of {len(mutants)} mutants refuted, {sum(bool(m.explained) for m in mutants)} harmless; {seconds:.1f} s"
-    )
+    killed, harmless = sum(bool(m.killed_by) for m in mutants), sum(bool(m.explained) for m in mutants)
+    tested = f"{killed} of {len(mutants)} mutants refuted, {harmless} harmless"
+    return f"{len(reports)} theorems: {verdicts}; {outcome}; {tested}; {seconds:.1f} s"
 
 
 def exit_code(reports: Sequence[Report]) -> int:
