@@ -109,7 +109,7 @@ def ratios(say: Callable[[str], None]) -> Iterator[dict[int, list[float]]]:
     yield found
     for V, r in found.items():
         if r:
-            say(f"V = {V}: simplify takes {geometric_mean(r):.0f}× as long (geometric mean of the {len(r)} that finished)")
+            say(f"V = {V}: simplify / calculus = {geometric_mean(r):.0f}, geometric mean of the {len(r)} that finished")
 
 
 @pytest.mark.parametrize("statement", COMPARED, ids=lambda s: s.name)

@@ -171,7 +171,7 @@ def table(as_json: bool, as_markdown: bool) -> None:
         click.echo(markdown(rows) if as_markdown else plain(rows))
 
 
-@cli.command()
+@cli.command(context_settings={"ignore_unknown_options": True})
 @click.argument("formula")
 @click.option(
     "--as",
@@ -202,7 +202,7 @@ def identify(formula: str, placement: str, weight: str, as_json: bool) -> None:
     try:
         found = identify_text(formula, placement, weight)
     except FormulaError as e:
-        raise click.ClickException(str(e)) from None
+        raise click.ClickException(f"this is not a formula\n{e}") from None
     except Undecidable as e:
         click.echo(f"UNDECIDED: {e}")
         raise SystemExit(2) from None

@@ -15,7 +15,8 @@ from sympy import Expr, Rational, S, Symbol
 
 from kltheory.calculus.exact import Undecidable, is_constant, is_zero, normal_form
 from kltheory.calculus.line import Root, compare, roots, sign_at
-from kltheory.calculus.regions import DISPLAY, Region, split
+from kltheory.calculus.notation import text
+from kltheory.calculus.regions import DISPLAY, Bounds, Region, split
 from kltheory.calculus.symbols import VARIABLES, log_ratio, to_quotients
 
 Cell = tuple[Region, Expr]
@@ -100,7 +101,7 @@ class Coefficient:
     def slope(self) -> int | None:
         """How C moves with l: 1 never down, -1 never up, 0 not at all, ``None`` both ways."""
         variable = self.sole_variable()
-        pieces = _ordered(self, variable)
+        pieces = self.along(variable)
         steps: set[int] = set()
         for (lo, hi), e in pieces:
             steps |= set(_signs_within(e.diff(variable), variable, lo, hi))
@@ -109,6 +110,14 @@ class Coefficient:
                 steps.add(sign_at(right - left, variable, edge))
         steps.discard(0)
         return None if len(steps) == 2 else (steps.pop() if steps else 0)
+
+    def along(self, variable: Symbol) -> list[tuple[Bounds, Expr]]:
+        """The cells of a function of one variable from left to right, neighbours with the same expression joined."""
+
+        def before(a: tuple[Bounds, Expr], b: tuple[Bounds, Expr]) -> int:
+            return -1 if a[0][0] is None else 1 if b[0][0] is None else compare(a[0][0], b[0][0])
+
+        return sorted(((r.bounds(variable), e) for r, e in self.merged), key=cmp_to_key(before))
 
     def sole_variable(self) -> Symbol:
         """The one variable C is a function of (``l`` when it is constant).
@@ -138,8 +147,8 @@ class Coefficient:
     def __str__(self) -> str:
         cells = self.merged
         if len(cells) == 1:
-            return str(tidy(cells[0][1]))
-        return "; ".join(f"{tidy(e)} where {r}" for r, e in cells)
+            return text(tidy(cells[0][1]))
+        return "; ".join(f"{text(tidy(e))} where {r}" for r, e in cells)
 
 
 def _holds(region: Region, decision: bool) -> bool:
@@ -152,13 +161,6 @@ def _holds(region: Region, decision: bool) -> bool:
 def _variables(region: Region, expr: Expr) -> set[Symbol]:
     """The variables a cell really involves."""
     return {v for v in VARIABLES if region.is_cut(v) or (v in expr.free_symbols and not is_zero(expr.diff(v)))}
-
-
-def _ordered(c: Coefficient, variable: Symbol) -> list[tuple[tuple[Root | None, Root | None], Expr]]:
-    """The cells of a function of one variable from left to right."""
-    pieces = [(r.bounds(variable), e) for r, e in c.cells]
-    before = lambda a, b: -1 if a[0][0] is None else 1 if b[0][0] is None else compare(a[0][0], b[0][0])  # noqa: E731
-    return sorted(pieces, key=cmp_to_key(before))
 
 
 def _signs_within(e: Expr, t: Symbol, lo: Root | None, hi: Root | None) -> Iterator[int]:

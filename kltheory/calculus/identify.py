@@ -8,20 +8,15 @@ frozen.
 from dataclasses import dataclass
 from typing import Final
 
-from sympy import Add, Expr, Integral, Poly, Rational, S, Symbol, cancel, exp, expand_mul, log, prod
-from sympy.core.function import AppliedUndef
-from sympy.integrals.rationaltools import ratint
+from sympy import Add, Expr, Rational, S, exp, expand_mul
 
 from kltheory.calculus.coefficient import Coefficient, tidy
-from kltheory.calculus.divergence import DIVERGENCES, Divergence, Objective, cressie_read, forward_kl, reverse_kl, u
+from kltheory.calculus.divergence import DIVERGENCES, Divergence, Objective, cressie_read, forward_kl, reverse_kl
 from kltheory.calculus.exact import Undecidable, is_constant, is_zero, normal_form
-from kltheory.calculus.surrogate import derivative
-from kltheory.calculus.symbols import VARIABLES, log_ratio, log_weight, logp
+from kltheory.calculus.primitive import generator, objective
+from kltheory.calculus.symbols import VARIABLES, log_ratio, log_weight
 
 Term = tuple[Expr, Divergence]
-
-MOVING: Final = (logp, log_ratio, log_weight)
-"""The variables that move with logp when the other two policies are held."""
 
 POWERS: Final = {Rational(1): 4, Rational(-2): 5, Rational(-1, 2): 6}
 """Exponents λ whose Cressie-Read divergence has a name: λ -> index in DIVERGENCES."""
@@ -78,8 +73,8 @@ def identify(coefficient: Coefficient) -> Identification:
     except Undecidable:
         base = None
     if base not in (log_ratio, log_weight):
-        return Identification(coefficient, terms, None, _objective(coefficient), None)
-    f = _generator(coefficient, terms, base)
+        return Identification(coefficient, terms, None, objective(coefficient), None)
+    f = generator(coefficient, base) if terms is None else tidy(sum((a * d.f for a, d in terms), S.Zero))
     try:
         return Identification(coefficient, terms, f, None, coefficient.slope())
     except Undecidable as e:
@@ -143,61 +138,6 @@ def _power_term(part: Expr) -> Term | None:
             unit = exp(lam * v) / divergence.coefficient.cells[0][1].diff(log_ratio).xreplace({log_ratio: v}) * lam
             return move(divergence), normal_form(unit).as_expr()
     return None
-
-
-# --- integrals ----------------------------------------------------------------------------------------------------
-def _generator(c: Coefficient, terms: tuple[Term, ...] | None, base: Symbol) -> Expr | None:
-    """f with f'(u) = C(log u) and f(1) = 0, cell by cell (up to a constant in each when there are several)."""
-    if terms is not None:
-        return tidy(sum((a * d.f for a, d in terms), S.Zero))
-    cells = c.merged
-    if len(cells) != 1 or cells[0][1].has(AppliedUndef):
-        return None
-    e = cells[0][1]
-    f = _antiderivative(e * exp(base), base)
-    if f is not None:
-        f = f.replace(exp, lambda x: u ** cancel(x / base)).xreplace({base: log(u)})
-        return tidy(f - f.xreplace({u: S.One}))
-    integrand = e.xreplace({base: log(u)})
-    if integrand.is_rational_function(u):
-        f = ratint(integrand, u)
-        return f - f.xreplace({u: S.One})
-    t = Symbol("t", positive=True)
-    return Integral(integrand.xreplace({u: t}), (t, 1, u))
-
-
-def _objective(c: Coefficient) -> Objective | None:
-    """F = ∫ C dπ, the reference and the old policy frozen; on one cell."""
-    if len(c.merged) != 1:
-        return None
-    f = _antiderivative(c.merged[0][1] * exp(logp), log_ratio)
-    return None if f is None else Objective(f)
-
-
-def _antiderivative(expr: Expr, pivot: Symbol) -> Expr | None:
-    """∫ expr dlogp, the other policies fixed, for polynomials times exponentials; ``None`` for anything else."""
-    total = S.Zero
-    for term in Add.make_args(expand_mul(normal_form(expr).as_expr())):
-        exponential = prod(a for a in term.as_ordered_factors() if isinstance(a, exp))
-        polynomial, rate = term / exponential, derivative(log(exponential))
-        if not polynomial.is_polynomial(*MOVING) or not is_constant(rate):
-            return None
-        total += exponential * _polynomial_factor(polynomial, normal_form(rate).as_expr(), pivot)
-    return total
-
-
-def _polynomial_factor(p: Expr, rate: Expr, pivot: Symbol) -> Expr:
-    """Q with D Q + rate Q = p, where D = ∂/∂logp moves logp, l and log w together."""
-    if rate != 0:
-        result, factor = S.Zero, 1 / rate
-        while p != 0:
-            result += factor * p
-            p, factor = derivative(p).expand(), -factor / rate
-        return result
-    shifts = {v: Symbol(f"shift_{v}") for v in MOVING if v != pivot}
-    along = p.xreplace({v: pivot + s for v, s in shifts.items()})
-    primitive = Poly(along, pivot).integrate(pivot).as_expr()
-    return primitive.xreplace({s: v - pivot for v, s in shifts.items()}).expand()
 
 
 def _sum_text(terms: list[tuple[Expr, str]], times: str) -> str:

@@ -108,6 +108,10 @@ class Root:
     __hash__ = None  # type: ignore[assignment]
 
 
+ZERO: Final = Root(Curve(Poly(T, T, X), 1), S.Zero)
+"""The root 0."""
+
+
 def compare(a: Root, b: Root) -> int:
     """-1, 0 or 1: the exact order of two roots."""
     if a.exact is not None and b.exact is not None:

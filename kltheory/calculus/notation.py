@@ -2,13 +2,38 @@
 
 from typing import Final
 
-from sympy import Add, Expr, Symbol, exp, expand_mul, log
+from sympy import Add, Expr, Piecewise, Symbol, exp, expand_mul, log, true
+from sympy.printing.str import StrPrinter
 
 from kltheory.calculus.symbols import log_ratio, log_weight, logp, weight
 
 pi: Final = Symbol("π", positive=True)
 pi_ref: Final = Symbol("π_ref", positive=True)
 pi_old: Final = Symbol("π_old", positive=True)
+
+
+class _Text(StrPrinter):
+    """SymPy's text with the function names that the formula parser reads."""
+
+    def _print_Piecewise(self, expr: Piecewise) -> str:
+        (value, condition), *rest = expr.args
+        if condition == true or not rest:
+            return str(self._print(value))
+        return f"where({self._print(condition)}, {self._print(value)}, {self._print(Piecewise(*rest))})"
+
+    def _print_Abs(self, expr: Expr) -> str:
+        return f"abs({self._print(expr.args[0])})"
+
+    def _print_Min(self, expr: Expr) -> str:
+        return f"min({', '.join(map(self._print, expr.args))})"
+
+    def _print_Max(self, expr: Expr) -> str:
+        return f"max({', '.join(map(self._print, expr.args))})"
+
+
+def text(expr: Expr) -> str:
+    """A formula as a person types it: ``kltheory identify`` reads it back."""
+    return str(_Text().doprint(expr))
 
 
 def in_probabilities(summand: Expr) -> Expr:

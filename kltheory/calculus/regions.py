@@ -36,13 +36,12 @@ from sympy.logic.boolalg import Boolean
 
 from kltheory.calculus.enclosure import sign_of
 from kltheory.calculus.exact import Undecidable, is_zero, normal_form
-from kltheory.calculus.line import Root, compare, inside, signs
+from kltheory.calculus.line import ZERO, Root, compare, inside, signs
 from kltheory.calculus.symbols import VARIABLES, erase_sg, log_ratio, log_weight, logp, weight
 
 MAX_CELLS: Final = 512
 
 Bounds = tuple[Root | None, Root | None]
-ZERO: Final = next(b for a, b, _ in signs(logp, logp) if b is not None)
 
 
 @dataclass(frozen=True)

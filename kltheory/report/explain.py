@@ -9,7 +9,7 @@ from sympy import Integral, exp
 from kltheory.calculus.coefficient import Cell, Coefficient, tidy
 from kltheory.calculus.divergence import Objective, u
 from kltheory.calculus.identify import Identification, identify
-from kltheory.calculus.notation import in_probabilities
+from kltheory.calculus.notation import in_probabilities, text
 from kltheory.calculus.surrogate import Sampler
 from kltheory.proving.claims import (
     AgreesToOrder,
@@ -42,7 +42,7 @@ class Step:
 
     def plain(self) -> str:
         """The line in plain text."""
-        parts = (str(tidy(e)) + ("" if r.is_everything else f" where {r}") for r, e in self.cells)
+        parts = (text(tidy(e)) + ("" if r.is_everything else f" where {r}") for r, e in self.cells)
         return f"{self.text}: {self.name} = {'; '.join(parts)}" if self.cells else self.text
 
     def latex(self) -> str:

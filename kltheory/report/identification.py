@@ -5,6 +5,7 @@ from typing import Any
 
 from kltheory.calculus.estimators import Estimator, in_reward
 from kltheory.calculus.identify import identify
+from kltheory.calculus.notation import text
 from kltheory.calculus.parse import parse_formula
 from kltheory.calculus.surrogate import Sampler, Surrogate
 from kltheory.report.table import WEIGHTS, Row
@@ -51,7 +52,7 @@ def identify_text(formula: str, placement: str = "loss", weight: str = "none") -
 
 
 def _text(value: Any) -> str | None:
-    return None if value is None else str(value)
+    return None if value is None else text(value)
 
 
 def _notes(r: Row) -> list[str]:
@@ -60,7 +61,7 @@ def _notes(r: Row) -> list[str]:
     if found.terms == ():
         return ["the coefficient is constant: in expectation nothing is descended"]
     if found.f is not None and found.terms is not None:
-        notes.append(f"f(u) = {found.f}, the objective is Σ π_{'old' if r.base_is_old else 'ref'} f(u)")
+        notes.append(f"f(u) = {text(found.f)}, the objective is Σ π_{'old' if r.base_is_old else 'ref'} f(u)")
     if found.is_divergence:
         notes.append("f is convex: an f-divergence")
     elif found.reason:

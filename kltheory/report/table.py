@@ -4,13 +4,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sympy import Expr, S
+from sympy import Expr, S, exp
 
+from kltheory.calculus.coefficient import tidy
 from kltheory.calculus.estimators import ESTIMATORS, Estimator, as_loss, in_reward, w
 from kltheory.calculus.identify import Identification, identify
-from kltheory.calculus.notation import in_probabilities
+from kltheory.calculus.notation import in_probabilities, text
 from kltheory.calculus.surrogate import Sampler, Surrogate
-from kltheory.calculus.symbols import log_weight, sg
+from kltheory.calculus.symbols import log_weight, logp, sg, weight
 
 WEIGHTS: Final[dict[str, Expr]] = {"none": S.One, "detached": sg(w), "live": w}
 """The importance weight as code writes it: absent, w.detach(), or w with its gradient."""
@@ -40,18 +41,22 @@ class Row:
         return bool(self.found.terms) and all(d.base == "old" for _, d in self.found.terms or ())
 
     def objective(self) -> str | None:
-        """The summand of an objective that is no f-divergence, in π, π_ref, π_old."""
-        return None if self.found.objective is None else str(in_probabilities(self.found.objective.summand))
+        """The sum descended when C is no function of one quotient: an expectation under the old policy if it is one."""
+        if self.found.objective is None:
+            return None
+        summand = self.found.objective.summand
+        per_sample = tidy(summand * exp(log_weight - logp))
+        if not per_sample.free_symbols & {logp, log_weight, weight}:
+            return f"E_old[{text(per_sample)}]"
+        return f"Σ {text(in_probabilities(summand))}"
 
     def verdict(self) -> str:
         """What the expected gradient is the gradient of, for people."""
         if self.found.terms is not None:
             return self.found.title if self.found.terms else "0 (no gradient)"
         if self.found.f is not None:
-            return f"Σ π_ref f(π/π_ref), f = {self.found.f}"
-        if self.found.objective is not None:
-            return f"Σ {self.objective()}"
-        return "a sum with no name, cell by cell"
+            return f"Σ π_ref f(π/π_ref), f(u) = {text(self.found.f)}"
+        return self.objective() or "Σ F with ∂F/∂π = C, no closed form found"
 
     def to_json(self) -> dict[str, Any]:
         """Plain data; the keys are documented in the README."""
@@ -72,12 +77,12 @@ def class_table(estimators: tuple[Estimator, ...] = ESTIMATORS) -> Iterator[Row]
     """Every row, estimators in order; in the reward a live weight is the detached one, and is left out."""
     for k in estimators:
         for placement, place in PLACEMENTS.items():
-            for weight, factor in WEIGHTS.items():
-                if placement == "reward" and weight == "live":
+            for name, factor in WEIGHTS.items():
+                if placement == "reward" and name == "live":
                     continue
                 for sampler in Sampler:
                     s = place(k, factor)
-                    yield Row(k.name, placement, weight, sampler, s, identify(s.coefficient(sampler)))
+                    yield Row(k.name, placement, name, sampler, s, identify(s.coefficient(sampler)))
 
 
 def markdown(rows: list[Row]) -> str:
@@ -90,7 +95,7 @@ def markdown(rows: list[Row]) -> str:
     for r in rows:
         if r.sampler is Sampler.POLICY:
             o = off[r.estimator, r.placement, r.weight]
-            cells = (r.estimator, r.placement, r.weight, _c(r), _mark(r), _c(o), _mark(o))
+            cells = (r.estimator, r.placement, r.weight, _c(r), _cell(r), _c(o), _cell(o))
             lines.append("| " + " | ".join(c.replace("|", "\\|") for c in cells) + " |")
     return "\n".join(lines)
 
@@ -113,4 +118,8 @@ def _mark(r: Row) -> str:
     note = "" if r.found.is_divergence or not r.found.terms else " (not a divergence)"
     if r.found.terms is None:
         note = " (no divergence)"
-    return r.verdict().replace("*", "·") + note
+    return r.verdict() + note
+
+
+def _cell(r: Row) -> str:
+    return _mark(r) if r.found.terms is not None else f"`{r.verdict()}`"

@@ -43,7 +43,7 @@ DIGITS: Final = 50
 VARIABLES: Final = (log_ratio, log_weight, logp)
 
 
-# --- evaluation ---------------------------------------------------------------------------------------------------
+# --- evaluation -----------------------------------------------------------------------------------------------------
 HEADS: Final[dict[type, Callable[..., Any]]] = {
     Add: lambda *xs: mpmath.fsum(xs),
     Mul: lambda *xs: mpmath.fprod(xs),
@@ -93,8 +93,12 @@ def _value(expr: Expr, at: Mapping[Symbol, Any]) -> Any:
     return HEADS[expr.func](*(_value(a, at) for a in expr.args))
 
 
-# --- numbers and points -------------------------------------------------------------------------------------------
-def rationals(bound: int = 3, denominators: tuple[int, ...] = (1, 2, 3), zero: bool = True) -> st.SearchStrategy[Rational]:
+# --- numbers and points ---------------------------------------------------------------------------------------------
+Numbers = st.SearchStrategy[Rational]
+Formulas = st.SearchStrategy[Expr]
+
+
+def rationals(bound: int = 3, denominators: tuple[int, ...] = (1, 2, 3), zero: bool = True) -> Numbers:
     """Rationals in [-bound, bound] with one of these denominators."""
     drawn = st.builds(lambda p, q: Rational(p, q), st.integers(-bound, bound), st.sampled_from(denominators))
     return drawn if zero else drawn.filter(lambda q: q != 0)
@@ -108,25 +112,25 @@ def points(*variables: Symbol, bound: int = 4) -> st.SearchStrategy[dict[Symbol,
 
 
 # --- coefficients: sums of polynomial times exponential -------------------------------------------------------------
-def linear_forms(*variables: Symbol) -> st.SearchStrategy[Expr]:
+def linear_forms(*variables: Symbol) -> Formulas:
     """a l + b log w + c logp with small rational a, b, c."""
-    return st.tuples(*(rationals(2) for _ in variables)).map(lambda cs: Add(*(c * v for c, v in zip(cs, variables, strict=True))))
+    numbers = st.tuples(*(rationals(2) for _ in variables))
+    return numbers.map(lambda cs: Add(*(c * v for c, v in zip(cs, variables, strict=True))))
 
 
-def monomials(*variables: Symbol, degree: int = 2) -> st.SearchStrategy[Expr]:
+def monomials(*variables: Symbol, degree: int = 2) -> Formulas:
     """l^i (log w)^j logp^k with i + j + k up to the degree."""
     powers = st.lists(st.sampled_from(variables), max_size=degree)
     return powers.map(lambda vs: Mul(*vs))
 
 
-def terms(*variables: Symbol, degree: int = 2) -> st.SearchStrategy[Expr]:
+def terms(*variables: Symbol, degree: int = 2) -> Formulas:
     """One monomial times one exponential times a coefficient that is not 0."""
-    return st.builds(
-        lambda c, m, a: c * m * exp(a), rationals(zero=False), monomials(*variables, degree=degree), linear_forms(*variables)
-    )
+    numbers, factors = rationals(zero=False), monomials(*variables, degree=degree)
+    return st.builds(lambda c, m, a: c * m * exp(a), numbers, factors, linear_forms(*variables))
 
 
-def coefficients(*variables: Symbol, size: int = 4, degree: int = 2) -> st.SearchStrategy[Expr]:
+def coefficients(*variables: Symbol, size: int = 4, degree: int = 2) -> Formulas:
     """A sum of one to ``size`` terms; it may happen to be 0."""
     return st.lists(terms(*(variables or VARIABLES), degree=degree), min_size=1, max_size=size).map(lambda ts: Add(*ts))
 
@@ -198,11 +202,11 @@ def where(condition: Any, yes: Expr, no: Expr) -> Expr:
     return Piecewise((yes, condition), (no, True))
 
 
-def formulas(*variables: Symbol, leaves: int = 5) -> st.SearchStrategy[Expr]:
+def formulas(*variables: Symbol, leaves: int = 5) -> Formulas:
     """Nests of +, *, min, max, abs, sign, clamp and where over the variables, their exponentials and rationals."""
     atoms = st.one_of(st.sampled_from([*variables, *map(exp, variables), *(exp(-v) for v in variables)]), rationals(2))
 
-    def nest(inner: st.SearchStrategy[Expr]) -> st.SearchStrategy[Expr]:
+    def nest(inner: Formulas) -> Formulas:
         return st.one_of(
             st.builds(lambda a, b: a + b, inner, inner),
             st.builds(lambda c, a: c * a, rationals(2, zero=False), inner),
@@ -215,4 +219,3 @@ def formulas(*variables: Symbol, leaves: int = 5) -> st.SearchStrategy[Expr]:
         )
 
     return st.recursive(atoms, nest, max_leaves=leaves).map(S)
-

@@ -8,7 +8,7 @@ import pytest
 import sympy
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sympy import E, Expr, Float, Function, Rational, Symbol, cosh, coth, exp, log, pi, sin, sinh, sqrt, tanh
+from sympy import E, Expr, Float, Function, Rational, S, Symbol, cosh, coth, exp, log, pi, sin, sinh, sqrt, tanh
 
 import kltheory.calculus
 from kltheory.calculus.coefficient import Coefficient
@@ -32,7 +32,7 @@ IDENTITIES: dict[str, tuple[Expr, Expr]] = {
     "product of exponentials": (exp(l + lw) - exp(l) * exp(lw), exp(l)),
     "square of a sum": ((u + l) ** 2 - u**2 - 2 * l * u - l**2, l * u),
     "difference of squares": ((u - 1) * (u + 1) - exp(2 * l) + 1, u),
-    "fractional exponents": ((exp(l / 2) - exp(lw / 3)) ** 2 - u - exp(2 * lw / 3) + 2 * exp(l / 2 + lw / 3), exp(l / 6)),
+    "fractional exponents": ((exp(l / 2) - exp(lw / 3)) ** 2 - u - exp(2 * lw / 3) + 2 * exp(l / 2 + lw / 3), u),
     "one over": (1 / (1 + u) + 1 / (1 + 1 / u) - 1, 1 / (2 + u)),
     "quotient in lowest terms": ((exp(2 * l) - 1) / (u - 1) - u - 1, u),
     "geometric sum": (sum(exp(k * l) for k in range(6)) * (u - 1) - exp(6 * l) + 1, exp(5 * l)),
@@ -106,7 +106,7 @@ def test_an_undecidable_becomes_no_once_an_enclosure_separates_it():
     ("expr", "message"),
     [
         ((1 + u) ** 5000, "the power 5000 is too large"),
-        (1 / ((u + 1) ** 2 - exp(2 * l) - 2 * u - 1), "divides by an expression that is identically zero"),
+        (1 / ((u + 1) ** 2 - exp(2 * l) - 2 * u - 1), "a division by an expression that is identically zero"),
         (log((u + 1) ** 2 - exp(2 * l) - 2 * u - 1), "identically zero"),
         (log(-1 - u), "negative under a logarithm or root"),
         (sqrt(-2 - u), "negative under a logarithm or root"),
@@ -145,8 +145,7 @@ def test_a_small_perturbation_of_a_scrambled_form_is_not_zero(data, e, spoiler):
 @given(data=st.data(), e=coefficients(size=3), f=coefficients(size=3), equal=st.booleans())
 def test_decisions_agree_with_fifty_digits(data, e, f, equal):
     """*Yes*: every value is rounding. *No*: some value is not."""
-    other = data.draw(scrambled(e if equal else f, most=1))
-    difference = sympy.Add(e, -other, evaluate=False)
+    difference = sympy.Add(e, S.Zero if equal else f, -data.draw(scrambled(e, most=1)), evaluate=False)
     at = [data.draw(points(*VARIABLES, bound=2).filter(lambda p: p[l] != 0)) for _ in range(4)]
     sizes = [abs(value(difference, p)) / scale(difference, p) for p in at]
     if is_zero(difference):
@@ -175,7 +174,7 @@ def test_the_normal_form_is_a_normal_form(data, e):
     """It has the value of what it came from, it is zero together with it, and normalising again changes nothing."""
     form = normal_form(sympy.Add(e, data.draw(scrambled(e, most=1)), evaluate=False)).as_expr()
     at = data.draw(points(*VARIABLES, bound=2))
-    assert abs(value(form, at) - 2 * value(e, at)) < 1e-40 * scale(e, at)
+    assert abs(value(sympy.Add(form, -2 * e, evaluate=False), at)) < 1e-40 * scale(e, at)
     assert is_zero(form - 2 * e)
     assert (form == 0) == is_zero(e)
     assert normal_form(form).as_expr() == form

@@ -1,4 +1,4 @@
-"""Roots and signs on the whole line: tables, and agreement with 50-digit evaluation on random exponential polynomials."""
+"""Roots and signs on the whole line: tables, and agreement with 50 digits on random exponential polynomials."""
 
 from fractions import Fraction
 from itertools import pairwise
@@ -57,7 +57,11 @@ LINES: dict[str, tuple[Expr, list[float], list[int]]] = {
     "large exponents": (exp(40 * l) - exp(39 * l) - 1, [0.068037908340354689], [-1, 1]),
     "a root far out": (u - 10**12 + l, [27.631021115900943], [-1, 1]),
     "a root far left": (exp(-l / 10) + l / 10 - 5, [-19.36847407220219, 49.93216188647903], [1, -1, 1]),
-    "four thresholds": (u - l**3 - 1, [-0.825155469688556, 0, 1.5450072790732569, 4.5670368369459708], [1, -1, 1, -1, 1]),
+    "four thresholds": (
+        u - l**3 - 1,
+        [-0.825155469688556, 0, 1.5450072790732569, 4.5670368369459708],
+        [1, -1, 1, -1, 1],
+    ),
     "decaying": (l * exp(-l) - Rational(1, 3), [0.6190612867359452, 1.5121345516578424], [-1, 1, -1]),
 }
 
@@ -174,7 +178,8 @@ def test_signs_agree_with_fifty_digits_between_roots(e):
     assume(not is_zero(e))
     for a, b, s in signs(e, l):
         x = inside(a, b)
-        assert (a is None or float(a) < x) and (b is None or x < float(b))
+        assert a is None or float(a) < x
+        assert b is None or x < float(b)
         assert _sign(value(e, {l: Rational(x)})) == s
 
 
@@ -209,7 +214,7 @@ def test_the_grid_law_would_catch_a_missed_root():
     assert sum(a != b for a, b in pairwise(grid)) == 2 > len(roots(u - 2, l))
 
 
-# --- signs at a root of something else --------------------------------------------------------------------------------
+# --- signs at a root of something else ------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     ("expr", "at", "expected"),
     [
@@ -244,7 +249,7 @@ def test_sign_at_agrees_with_fifty_digits(e, f):
         assert sign_at(e * (l**2 + l + 1), l, root) == 0
 
 
-# --- the order of roots -----------------------------------------------------------------------------------------------
+# --- the order of roots ---------------------------------------------------------------------------------------------
 EQUAL: dict[str, tuple[Expr, Expr]] = {
     "log 4 = 2 log 2": (u - 4, exp(l / 2) - 2),
     "-log 2 = log 1/2": (2 * u - 1, exp(-l) - 2),
@@ -284,7 +289,9 @@ def test_compare(smaller, larger):
     a, b = roots(smaller, l)[-1], roots(larger, l)[-1]
     assert compare(a, b) == -1
     assert compare(b, a) == 1
-    assert a < b and not b < a and a != b
+    assert a < b
+    assert not b < a
+    assert a != b
 
 
 @settings(deadline=None, max_examples=40)
