@@ -106,8 +106,8 @@ def _mutant(theorem: Theorem, mutant: Mutant) -> MutantFinding:
         return MutantFinding(mutant.name, "", (), mutant.unchanged)
     killers: list[str] = []
     if decide(mutant.claim).status is Status.FAILS:
-        seen = numerically(instances(mutant.claim)[0])
-        killers = [f.engine for f in seen if f.status is Status.FAILS]
+        first = next((f for f in numerically(instances(mutant.claim)[0]) if f.status is Status.FAILS), None)
+        killers = [first.engine] if first else []
         if not killers and concretely(mutant.claim).status is Status.FAILS:
             killers = ["concrete"]
         if not killers and find_witness(mutant.claim):

@@ -37,6 +37,7 @@ from sympy import (
 )
 from sympy.core.relational import Relational
 
+from kltheory.calculus.regions import Region
 from kltheory.calculus.symbols import log_ratio, log_weight, logp, sg
 
 DIGITS: Final = 50
@@ -72,6 +73,13 @@ def value(expr: Expr, at: Mapping[Symbol, Any]) -> Any:
 def scale(expr: Expr, at: Mapping[Symbol, Any]) -> Any:
     """The largest term of a sum at a point, at least 1: what a rounding error is relative to."""
     return max([mpmath.mpf(1), *(abs(value(term, at)) for term in Add.make_args(expr))])
+
+
+def holds(region: Region, at: Mapping[Symbol, Any]) -> bool:
+    """Whether a point lies in a region, by evaluation; variables without a value are not asked about."""
+    bounds = [(at[v], *b) for v, b in region.box.items() if v in at]
+    in_box = all((lo is None or float(lo) < x) and (hi is None or x < float(hi)) for x, lo, hi in bounds)
+    return in_box and all(value(g, at) * s > 0 for g, s in region.conditions.items())
 
 
 def _number(v: Any) -> Any:

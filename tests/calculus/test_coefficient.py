@@ -1,4 +1,4 @@
-"""Coefficients: the class table (catalogue 3, 66, 68), equality modulo constants, who sampled, slopes, stop-gradients."""
+"""Coefficients: the class table (catalogue 3, 66, 68), equality modulo constants, the sampler, slopes, stop-gradients."""
 
 from itertools import pairwise
 
@@ -273,7 +273,7 @@ def test_slope(expr, slope):
 
 
 def test_clamped_k3_goes_both_ways():
-    """Catalogue 108: the forward KL's coefficient inside −2.610869 < l < 10.999983, outside nothing: the pull lets go."""
+    """Catalogue 108: the forward KL's coefficient for −2.610869 < l < 10.999983, else nothing: the pull lets go."""
     c = as_loss(K3_CLAMPED).coefficient(POLICY)
     assert str(c) == "0 where l < -2.610869; 1 - exp(-l) where -2.610869 < l < 10.99998; 0 where 10.99998 < l"
     assert c.slope() is None

@@ -13,22 +13,12 @@ from kltheory.calculus.symbols import advantage as A
 from kltheory.calculus.symbols import log_ratio as l
 from kltheory.calculus.symbols import log_weight as lw
 from kltheory.calculus.symbols import logp, sg
-from tests.calculus.strategies import clamp, formulas, points, value, where
+from tests.calculus.strategies import clamp, formulas, holds, points, value, where
 
 w = exp(lw)
 k3 = exp(-l) - 1 + l
 eps = Symbol("eps", positive=True)
 lam = Symbol("lam", real=True)
-
-
-def holds(region: Region, at: dict) -> bool:
-    """Whether a point lies in a region, by evaluation."""
-    inside_box = all(
-        (lo is None or float(lo) < at[v]) and (hi is None or at[v] < float(hi))
-        for v, (lo, hi) in region.box.items()
-        if v in at
-    )
-    return inside_box and all(value(g, at) * s > 0 for g, s in region.conditions.items())
 
 
 def at_point(expr: Expr, at: dict) -> Expr:
