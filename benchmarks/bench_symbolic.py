@@ -133,4 +133,4 @@ def test_against_simplify(
         "ratio": {V: t / ours for V, t in times.items()},
         "did_not_finish_in": LIMIT if len(times) < len(SIZES) else None,
     }
-    say(f"{statement.name:23} {ours * 1e3:5.1f} ms, every V | simplify: {', '.join(shown)}{growth(times)}")
+    say(f"{statement.name:25} {ours * 1e3:5.1f} ms, every V | simplify: {', '.join(shown)}{growth(times)}")

@@ -196,7 +196,7 @@ def identify(formula: str, placement: str, weight: str, as_json: bool) -> None:
         kltheory identify "exp(-l) - 1 + l" --as loss
     """
     from kltheory.calculus.exact import Undecidable
-    from kltheory.calculus.parse import FormulaError
+    from kltheory.calculus.formula.error import FormulaError
     from kltheory.report.identification import identify_text
 
     try:

@@ -14,8 +14,9 @@ from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 from sympy import Abs, Expr, Max, Min, Piecewise, Rational, Symbol, exp, log, sign, sqrt
 
-from kltheory.calculus import parse
-from kltheory.calculus.parse import FormulaError, parse_formula
+from kltheory.calculus.formula import parse
+from kltheory.calculus.formula.error import FormulaError
+from kltheory.calculus.formula.parse import parse_formula
 from kltheory.calculus.symbols import advantage as A
 from kltheory.calculus.symbols import erase_sg, logp, logp_old, logp_ref, sg
 from kltheory.calculus.symbols import log_ratio as l

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from kltheory.calculus.estimators import Estimator, in_reward
+from kltheory.calculus.formula.parse import parse_formula
 from kltheory.calculus.identify import identify
 from kltheory.calculus.notation import text
-from kltheory.calculus.parse import parse_formula
 from kltheory.calculus.surrogate import Sampler, Surrogate
 from kltheory.report.table import WEIGHTS, Row
 

@@ -171,13 +171,17 @@ def _exponentials(e: Expr, function: Callable[[Expr], Expr]) -> Expr:
     return e.replace(lambda x: isinstance(x, exp) and not x.args[0].is_Number, lambda x: function(x.args[0]))
 
 
+def _is_integral(a: Expr) -> bool:
+    return all(c.is_Integer for c in a.atoms(Rational))
+
+
 SCRAMBLES: Final[dict[str, Callable[[Expr], Expr]]] = {
     "expand": expand,
     "split exponentials": _split_exponentials,
     "expand exponentials": expand_power_exp,
     "together": together,
-    "cosh + sinh": lambda e: _exponentials(e, lambda a: cosh(a) + sinh(a)),
-    "tanh": lambda e: _exponentials(e, lambda a: cosh(a) * (1 + tanh(a))),
+    "cosh + sinh": lambda e: _exponentials(e, lambda a: cosh(a) + sinh(a) if _is_integral(a) else exp(a)),
+    "tanh": lambda e: _exponentials(e, lambda a: cosh(a) * (1 + tanh(a)) if _is_integral(a) else exp(a)),
     "cubed root": lambda e: _exponentials(e, lambda a: Pow(exp(a / 3), 3, evaluate=False)),
     "log of exp": lambda e: e.xreplace({log_ratio: log(2 * exp(log_ratio)) - log(2)}),
     "shifted logarithm": lambda e: e.xreplace(

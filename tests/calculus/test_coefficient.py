@@ -1,4 +1,4 @@
-"""Coefficients: the class table (catalogue 3, 66, 68), equality modulo constants, the sampler, slopes, stop-gradients."""
+"""Coefficients: the class table (catalogue 3, 66, 68), equality modulo constants, the sampler, slopes, sg."""
 
 from itertools import pairwise
 

@@ -105,14 +105,14 @@ def test_the_cressie_read_family_holds_the_named_ones():
     assert cressie_read(lam).coefficient.slope() == 1
 
 
-def _gaps(f: Expr, expected: Coefficient) -> set[str]:
-    """f'(u) − C(log u) to 40 digits, at points of every cell: one value when f integrates C modulo a constant."""
-    points = [Rational(k, 7) for k in range(-150, 150, 11)]
+def _gaps(f: Expr, expected: Coefficient) -> set[int]:
+    """f'(u) − C(log u) to 25 digits, at points of every cell: one value when f integrates C modulo a constant."""
+    points = [Rational(k, 13) for k in range(-281, 281, 23)]
     cells = [next(e for r, e in expected.cells if holds(r, {l: x})) for x in points]
     slope = f.diff(u)
     with mpmath.workdps(40):
         return {
-            mpmath.nstr(value(slope, {u: mpmath.exp(mpmath.mpf(x.p) / x.q)}) - value(e, {l: x}), 20)
+            int(mpmath.nint(10**25 * (value(slope, {u: value(exp(x), {})}) - value(e, {l: x, lw: S.Zero}))))
             for x, e in zip(points, cells, strict=True)
         }
 
@@ -311,7 +311,7 @@ def test_minimax_objective_is_half_the_squared_distance():
     assert not half_square.coefficient().equals(reverse_kl.coefficient)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=25)
 @given(e=coefficients(l, size=3))
 def test_any_polynomial_exponential_coefficient_is_integrated(e):
     """The potential theorem (catalogue 15): any C(l) is the gradient of Σ π_ref f(π/π_ref)."""
@@ -321,7 +321,7 @@ def test_any_polynomial_exponential_coefficient_is_integrated(e):
     assert Coefficient.of(found.f.diff(u).xreplace({u: exp(l)})).equals(coefficient)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=25)
 @given(e=coefficients(l, lw, logp, size=2))
 def test_any_coefficient_at_all_is_integrated(e):
     coefficient = Coefficient.of(e)
