@@ -7,7 +7,7 @@ f'(e^l). Generators f are convex with f(1) = 0 (I. Csiszár 1967; F. Liese and I
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
-from sympy import Abs, Expr, Rational, Symbol, exp, log, sqrt
+from sympy import Abs, Expr, Rational, S, Symbol, exp, log, sqrt
 
 from kltheory.calculus.coefficient import Coefficient
 from kltheory.calculus.regions import split
@@ -27,9 +27,9 @@ class Objective:
     summand: Expr
 
     @classmethod
-    def of(cls, summand: Expr) -> "Objective":
+    def of(cls, summand: Expr | int) -> "Objective":
         """The objective with this summand (in l, w, logp, logp_ref, logp_old)."""
-        return cls(to_quotients(summand))
+        return cls(to_quotients(S(summand)))
 
     def __add__(self, other: "Objective") -> "Objective":
         return Objective(self.summand + other.summand)

@@ -118,12 +118,10 @@ class Field:
     def element(self, expr: Expr) -> FracElement:
         """``expr`` as an element of QQ(generators), in lowest terms."""
         e = _fraction(self.rewrite(expr))
+        if not self.radicals:
+            return e
         numer, denom = self._reduced(e.numer.as_expr()), self._reduced(e.denom.as_expr())
-        return (
-            e
-            if numer is None and denom is None
-            else _fraction((numer or e.numer.as_expr()) / (denom or e.denom.as_expr()))
-        )
+        return _fraction(numer / denom)
 
     def is_zero(self, expr: Expr) -> bool:
         """Whether ``expr`` is formally zero: the numerator over a common denominator is, common factors left in."""
@@ -132,16 +130,17 @@ class Field:
         if not gens:
             return bool(rational == 0)
         numer = _over_one_denominator(rational, ring(gens, QQ)[0])[0]
-        reduced = self._reduced(numer.as_expr()) if self.radicals else None
-        return bool(numer == 0 if reduced is None else self.is_zero(reduced))
+        return bool(numer == 0 or (self.radicals and self._reduced(numer.as_expr()) == 0))
 
-    def _reduced(self, poly: Expr) -> Expr | None:
-        """The polynomial with powers of roots brought below d, by R**d = p; ``None`` when they are."""
-        for p, r in self.radicals.items():
-            if r in poly.free_symbols and SymPoly(poly, r).degree() >= self.root:
-                lower = SymPoly(poly, r).rem(SymPoly(r**self.root - self.rewrite(p), r)).as_expr()
-                return self._reduced(lower) or lower
-        return None
+    def _reduced(self, poly: Expr) -> Expr:
+        """The polynomial with powers of roots brought below d, by R**d = p, multiplied out."""
+        poly, before = poly.expand(), None
+        while poly != before:  # p may hold other roots
+            before = poly
+            for p, r in self.radicals.items():
+                if r in poly.free_symbols and SymPoly(poly, r).degree() >= self.root:
+                    poly = SymPoly(poly, r).rem(SymPoly(r**self.root - self.rewrite(p), r)).as_expr().expand()
+        return poly
 
     def _exp(self, arg: Expr) -> Expr:
         if arg.is_polynomial() and arg.free_symbols:  # no other generator can hide in it

@@ -8,15 +8,18 @@ all batches in one flat array, so that XLA compiles each operation once, and not
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
-from sympy import Expr
+from sympy import Expr, Symbol
 
 from kltheory.calculus.surrogate import Sampler, Surrogate
 from kltheory.calculus.symbols import advantage, log_ratio, log_weight, logp, to_quotients
 from kltheory.numerics.bridge import NO_PARAMETERS, Parameters, floats, jax_bridge
 from kltheory.numerics.settings import Array, Settings
+
+COMPILE_FROM: Final = 1 << 17
+"""Actions from which compiling the whole gradient (tenths of a second, once a formula) beats running it op by op."""
 
 Term = Callable[[Any, Any, Any, Any], Any]
 """A function of log π, log π_ref, log π_old and the advantage, action by action."""
@@ -51,6 +54,8 @@ def expected_gradient(
     Raises:
         NotNumeric: the formula has a symbol without a value or a head without a number.
     """
+    if _is_large(settings):
+        return _whole(surrogate, sampler, tuple(parameters.items()), settings)
     return _gradient(_sampled(surrogate, sampler, parameters), settings)
 
 
@@ -58,6 +63,8 @@ def objective_gradient(
     summand: Expr, settings: tuple[Settings, ...], parameters: Parameters = NO_PARAMETERS
 ) -> tuple[Array, ...]:
     """∇_logits Σ_a F(a) for a direct definition, such as F = π log π/π_ref; shapes and errors as above."""
+    if _is_large(settings):
+        return _whole(summand, Sampler.OLD, tuple(parameters.items()), settings)
     return _gradient(_term(summand, parameters), settings)
 
 
@@ -95,16 +102,40 @@ def loss(surrogate: Surrogate, sampler: Sampler = Sampler.OLD, parameters: Param
 
     Its arguments are the logits of policy, reference and old policy, and the advantage. Call it within :func:`scope`.
     """
+    return _summed(_sampled(surrogate, sampler, parameters))
+
+
+def _summed(term: Term) -> Term:
+    """A term of log-probabilities as a function of logits, summed over everything."""
     import jax
 
-    term = _sampled(surrogate, sampler, parameters)
-
-    def total(*arrays: Any) -> Any:
-        *logits, a = arrays
-        lp, lp_ref, lp_old = map(jax.nn.log_softmax, logits)
+    def total(policy: Any, reference: Any, old: Any, a: Any) -> Any:
+        lp, lp_ref, lp_old = map(jax.nn.log_softmax, (policy, reference, old))
         return jax.numpy.sum(term(lp, lp_ref, lp_old, a))
 
     return total
+
+
+def _is_large(settings: tuple[Settings, ...]) -> bool:
+    return sum(s.policy.size for s in settings) > COMPILE_FROM
+
+
+def _whole(
+    term: Surrogate | Expr, sampler: Sampler, parameters: tuple[tuple[Symbol, Any], ...], settings: tuple[Settings, ...]
+) -> tuple[Array, ...]:
+    """The gradient by one compiled function, a batch at a time."""
+    gradient = _compiled(term, sampler, parameters)
+    with scope():
+        return tuple(np.asarray(gradient(s.policy, s.reference, s.old, s.advantage)) for s in settings)
+
+
+@lru_cache(maxsize=64)
+def _compiled(term: Surrogate | Expr, sampler: Sampler, parameters: tuple[tuple[Symbol, Any], ...]) -> Term:
+    import jax
+
+    at = dict(parameters)
+    each = _sampled(term, sampler, at) if isinstance(term, Surrogate) else _term(term, at)
+    return jax.jit(jax.grad(_summed(each)))
 
 
 def _sampled(surrogate: Surrogate, sampler: Sampler, parameters: Parameters = NO_PARAMETERS) -> Term:

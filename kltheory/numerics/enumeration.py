@@ -44,9 +44,17 @@ def expected_gradient(
     Raises:
         NotNumeric: the formula has a symbol without a value or a head without a number.
     """
-    return tuple(
-        np.concatenate([p * (c - _dot(p, c)) for p, c in _blocks(coefficient, s, parameters)]) for s in settings
-    )
+    return tuple(_closed_form(coefficient, s, parameters) for s in settings)
+
+
+def _closed_form(coefficient: Coefficient, settings: Settings, parameters: Parameters) -> Array:
+    out, start = np.empty_like(settings.policy), 0
+    for p, c in _blocks(coefficient, settings, parameters):
+        rows = out[start : start + len(p)]
+        np.subtract(c, _dot(p, c), out=rows)
+        rows *= p
+        start += len(p)
+    return out
 
 
 def condition(

@@ -94,7 +94,8 @@ class Settings:
 def log_softmax(logits: Array) -> Array:
     """Log-probabilities along the last axis, nats; shape and dtype kept."""
     shifted = logits - logits.max(axis=-1, keepdims=True)
-    return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+    shifted -= np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+    return shifted
 
 
 @lru_cache(maxsize=1)

@@ -1,8 +1,7 @@
 """What tracing gives: for each entry of a function's output, the expression it computes in the entries of its inputs.
 
 A function is called once on numbers, and every operation on them is repeated on expressions. So the trace follows what
-the function really does with this configuration and these shapes; what cannot be followed is :class:`CannotTrace`, never
-a guess.
+the function really does with this configuration and these shapes. What cannot be followed is :class:`CannotTrace`.
 """
 
 from collections.abc import Callable, Mapping

@@ -36,7 +36,7 @@ ALL = (*DIVERGENCES, *(d.from_old() for d in DIVERGENCES))
 SMOOTH = [d for d in DIVERGENCES if d is not total_variation]
 lam = Symbol("lam", positive=True)
 c = Symbol("c", positive=True)
-LAMBDAS = [S(2), S(3), S(10), S(-3), S(-4), *(Rational(p, q) for p, q in [(1, 2), (1, 3), (3, 2), (-7, 5)]), lam]
+LAMBDAS = [S(2), S(10), S(-3), *(Rational(p, q) for p, q in [(1, 3), (3, 2), (-7, 5)]), lam]
 by_name = pytest.mark.parametrize("d", ALL, ids=lambda d: d.name)
 
 
@@ -156,7 +156,7 @@ def test_identify_returns_it_from_the_sum(d: Divergence):
     _explains(found, d.coefficient)
 
 
-@pytest.mark.parametrize("scale", [S(2), Rational(1, 100), -Rational(3, 7), c, sqrt(2)], ids=str)
+@pytest.mark.parametrize("scale", [Rational(1, 100), -Rational(3, 7), c, sqrt(2)], ids=str)
 @by_name
 def test_identify_up_to_scale(d: Divergence, scale: Expr):
     found = identify(d.coefficient * scale + Coefficient.of(c + 3))
@@ -311,7 +311,7 @@ def test_minimax_objective_is_half_the_squared_distance():
     assert not half_square.coefficient().equals(reverse_kl.coefficient)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=20)
 @given(e=coefficients(l, size=3))
 def test_any_polynomial_exponential_coefficient_is_integrated(e):
     """The potential theorem (catalogue 15): any C(l) is the gradient of Σ π_ref f(π/π_ref)."""
@@ -321,7 +321,7 @@ def test_any_polynomial_exponential_coefficient_is_integrated(e):
     assert Coefficient.of(found.f.diff(u).xreplace({u: exp(l)})).equals(coefficient)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=20)
 @given(e=coefficients(l, lw, logp, size=2))
 def test_any_coefficient_at_all_is_integrated(e):
     coefficient = Coefficient.of(e)

@@ -320,7 +320,7 @@ def test_cells_are_assigned_to_actions_in_every_way(left, right, same, size):
     assert first.coefficient(POLICY).equals(second.coefficient(POLICY)) is same
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=15)
 @given(e=coefficients(l, lw, size=2, degree=1), sampler=st.sampled_from(Sampler), data=st.data())
 def test_the_coefficient_is_what_plain_diff_gives(e, sampler, data):
     """π_0 (C_0 − Σ π C), from the calculus, is ∂/∂θ_0 of the expected surrogate written out, at a random point."""
