@@ -13,12 +13,13 @@ from time import perf_counter
 from statements import Statement, statements
 from sympy import simplify
 
-from kltheory.calculus.concrete import first_component, log_softmax
+from kltheory.calculus.concrete import component, log_softmax
 
 
 def decide(s: Statement, V: int) -> bool:
-    left = first_component(s.surrogate, s.sampler, V, [s.surrogate.sampled_by(s.sampler).expr] * V)
-    right = first_component(s.target, s.sampler, V, [s.target.summand] * V)
+    written = s.surrogate.sampled_by(s.sampler).expr
+    left = sum(component(s.surrogate, s.sampler, V, a, written) for a in range(V))
+    right = sum(component(s.target, s.sampler, V, a, s.target.summand) for a in range(V))
     return bool(simplify(left - right) == 0)
 
 

@@ -5,9 +5,8 @@ softmax, the surrogate is differentiated by a logit with SymPy's own chain rule,
 out. Actions are interchangeable, so the derivative by the first logit decides for all.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
-from itertools import product
 
 from sympy import Add, Dummy, Expr, Integer, KroneckerDelta, S, Sum, Symbol, exp, log, symbols
 
@@ -37,17 +36,13 @@ def at_action(expr: Expr, size: int, a: int) -> Expr:
     )
 
 
-def first_component(term: Term, sampler: Sampler, size: int, cells: Sequence[Expr]) -> Expr:
-    """∂/∂θ_0 of the expected surrogate (the weights of the expectation held), or of the objective's sum."""
+def component(term: Term, sampler: Sampler, size: int, a: int, formula: Expr) -> Expr:
+    """What action a contributes to ∂/∂θ_0 of the expected surrogate (its probability held), or of the sum."""
     theta_0 = Symbol("theta0", real=True)
-    result = S.Zero
-    for a, cell in enumerate(cells):
-        if isinstance(term, Objective):
-            result += at_action(cell, size, a).diff(theta_0)
-        else:
-            drawn = log_softmax("theta" if sampler is Sampler.POLICY else "psi", size)[a]
-            result += exp(drawn) * erase_sg(at_action(cell, size, a).diff(theta_0))
-    return result
+    if isinstance(term, Objective):
+        return at_action(formula, size, a).diff(theta_0)
+    drawn = log_softmax("theta" if sampler is Sampler.POLICY else "psi", size)[a]
+    return exp(drawn) * erase_sg(at_action(formula, size, a).diff(theta_0))
 
 
 Pair = tuple[Expr, Expr]
@@ -65,20 +60,28 @@ def _cells(term: Term, sampler: Sampler) -> list[tuple[Region, Expr]]:
 
 def same_gradient(left: Term, right: Term, sampler: Sampler, size: int) -> bool:
     """Whether both have the same gradient in the logits for this V, for every way of putting the actions into cells."""
-    for chosen in product(cell_pairs(left, right, sampler), repeat=size):
-        ls, rs = zip(*chosen, strict=True)
-        if not is_zero(first_component(left, sampler, size, ls) - first_component(right, sampler, size, rs)):
-            return False
-    return True
+
+    def difference(a: int, pair: Pair) -> Expr:
+        return component(left, sampler, size, a, pair[0]) - component(right, sampler, size, a, pair[1])
+
+    return _vanishes(difference, cell_pairs(left, right, sampler), size)
 
 
 def same_value(left: Objective, right: Objective, size: int) -> bool:
     """Whether both sums are the same number for this V."""
     pairs = cell_pairs(left, right, Sampler.OLD)
-    return all(
-        is_zero(sum((at_action(e - f, size, a) for a, (e, f) in enumerate(chosen)), S.Zero))
-        for chosen in product(pairs, repeat=size)
-    )
+    return _vanishes(lambda a, pair: at_action(pair[0] - pair[1], size, a), pairs, size)
+
+
+def _vanishes(term: Callable[[int, Pair], Expr], pairs: list[Pair], size: int) -> bool:
+    """Whether Σ_a term(a, cell of a) is zero for all cells: in one assignment, and when one action changes its cell.
+
+    Action 0 is the one differentiated by; the others are interchangeable, so one of them stands for all.
+    """
+    base, *others = pairs
+    if not is_zero(sum((term(a, base) for a in range(size)), S.Zero)):
+        return False
+    return all(is_zero(term(a, other) - term(a, base)) for a in (0, 1) for other in others)
 
 
 def lemma(name: str, left: Expr, right: Expr, size: int) -> bool:

@@ -89,12 +89,17 @@ def score(
     return tuple(p.reshape(s.policy.shape) for p, s in zip(parts, settings, strict=True))
 
 
-def log_softmax_jacobian(settings: Settings) -> Array:
-    """∂log π_i/∂θ_j for each setting, shape (N, V, V), float64."""
-    import jax
+def log_softmax_jacobian(settings: tuple[Settings, ...], size: int) -> tuple[Array, ...]:
+    """∂log π_i/∂θ_j for each setting of one vocabulary size, shape (N, V, V), float64: a row at a time."""
+    which = [np.tile(np.arange(s.size), len(s.family)) for s in settings]
 
-    with scope():
-        return np.asarray(jax.jit(jax.vmap(jax.jacrev(jax.nn.log_softmax)))(jax.device_put(settings.policy)))
+    def row(i: int) -> tuple[Array, ...]:
+        picked = np.concatenate([(a == i).astype(np.float64) for a in which])
+        return _gradient(lambda lp, *_: lp * picked, settings)
+
+    rows = [row(i) for i in range(size)]
+    wanted = [k for k, s in enumerate(settings) if s.size == size]
+    return tuple(np.stack([r[k] for r in rows], axis=1) for k in wanted)
 
 
 def loss(surrogate: Surrogate, sampler: Sampler = Sampler.OLD, parameters: Parameters = NO_PARAMETERS) -> Term:

@@ -6,6 +6,7 @@ theorem's hypotheses say otherwise. What engines and mutants do with a kind of c
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, ClassVar, Final, Protocol, TypeAlias
 
 from sympy import Expr, S, expand
@@ -49,6 +50,7 @@ class Claim(Protocol):
         ...
 
 
+@lru_cache(maxsize=4096)
 def coefficient_of(term: Term, sampler: Sampler) -> Coefficient:
     """The coefficient of either side of a gradient claim."""
     return term.coefficient(sampler) if isinstance(term, Surrogate) else term.coefficient()

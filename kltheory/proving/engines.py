@@ -40,8 +40,8 @@ from kltheory.proving.scalars import Expansion, HasSign, Identity, Limit, Range
 from kltheory.proving.verdict import Finding, Status
 
 CONCRETE_SIZES: Final = (2, 3, 4)
-MAX_ASSIGNMENTS: Final = 27
-"""Most ways of putting the actions into cells that the concrete engine goes through."""
+LEMMA_SIZE: Final = 5
+"""The vocabulary on which the lemmas are computed; a Jacobian costs a gradient for each action."""
 
 Batches = tuple[Array, ...]
 Numbers = dict[Symbol, Any]
@@ -178,10 +178,10 @@ def _limit(claim: Limit, at: Numbers) -> Iterator[Finding]:
 
 def _lemma(claim: Lemma, at: Numbers) -> Iterator[Finding]:
     """The lemma in numbers, with JAX's own Jacobian of log-softmax as the score and the advantage as C."""
-    settings = standard_settings()[:1]
+    settings = tuple(s for s in standard_settings() if s.size == LEMMA_SIZE)
     gaps = []
-    for s in settings:
-        jacobian, p = autodiff.log_softmax_jacobian(s), np.exp(s.logp)
+    for s, jacobian in zip(settings, autodiff.log_softmax_jacobian(standard_settings(), LEMMA_SIZE), strict=True):
+        p = np.exp(s.logp)
         mean = (p * s.advantage).sum(-1, keepdims=True)
         sides: dict[str, tuple[Array, Array]] = {
             "score": (jacobian, np.eye(s.size) - p[:, None, :]),
@@ -241,14 +241,11 @@ def concretely(claim: Claim) -> Finding:
 
 
 def _concrete(claim: Claim, size: int) -> bool | None:
-    """The claim at one V; ``None`` when it has no such form, or too many cells."""
+    """The claim at one V; ``None`` when it has no such form."""
     if isinstance(claim, Lemma):
         return concrete.lemma(claim.name, claim.left, claim.right, size)
     if not isinstance(claim, (SameGradient, SameValue)):
         return None
-    sampler = claim.sampler if isinstance(claim, SameGradient) else OLD
-    if len(concrete.cell_pairs(claim.left, claim.right, sampler)) ** size > MAX_ASSIGNMENTS:
-        return None
     if isinstance(claim, SameGradient):
-        return concrete.same_gradient(claim.left, claim.right, sampler, size)
+        return concrete.same_gradient(claim.left, claim.right, claim.sampler, size)
     return concrete.same_value(claim.left, claim.right, size)

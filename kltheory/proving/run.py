@@ -2,9 +2,9 @@
 
 import os
 import time
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from itertools import chain
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from dataclasses import dataclass
 from multiprocessing import get_all_start_methods, get_context
 from pathlib import Path
 
@@ -26,39 +26,79 @@ def decide(claim: Claim) -> Finding:
         return Finding("symbolic", Status.UNDECIDED, None, str(e))
 
 
-def findings(claim: Claim) -> list[Finding]:
-    """All engines on one claim; a general claim is looked at numerically through its instances."""
-    numeric = chain.from_iterable(numerically(i) for i in instances(claim))
-    return [decide(claim), concretely(claim), *numeric]
+@dataclass(frozen=True)
+class Half:
+    """What half of the engines found: on the stated claim, on what has to be true, and which mutants they refute."""
+
+    stated: tuple[Finding, ...]
+    claims: tuple[Finding, ...]
+    killers: tuple[str, ...]
+    witness: Witness | None = None
+    seconds: float = 0.0
+
+
+def symbolic_half(theorem: Theorem) -> Half:
+    """The exact engines: symbolic, concrete, and the witness of a false claim."""
+    start = time.perf_counter()
+    built = theorem.build()
+    claims = [f for c in theorem.claims() for f in (decide(c), concretely(c))]
+    stated = [decide(built.claim), concretely(built.claim)] if isinstance(built, Refuted) else []
+    false = [built.claim] if isinstance(built, Refuted) else [c for c in theorem.claims() if _fails(decide(c))]
+    witness = next(filter(None, map(find_witness, false)), None)
+    killers = tuple("symbolic" if not m.unchanged and _fails(decide(m.claim)) else "" for m in _mutants(theorem))
+    return Half(tuple(stated), tuple(claims), killers, witness, time.perf_counter() - start)
+
+
+def numeric_half(theorem: Theorem) -> Half:
+    """The engines that compute: autodiff, enumeration, points; a general claim through its instances."""
+    start = time.perf_counter()
+    built = theorem.build()
+    claims = [f for c in theorem.claims() for i in instances(c) for f in numerically(i)]
+    stated = [f for i in instances(built.claim) for f in numerically(i)] if isinstance(built, Refuted) else []
+    killers = tuple("" if m.unchanged else _first_to_fail(m.claim) for m in _mutants(theorem))
+    return Half(tuple(stated), tuple(claims), killers, None, time.perf_counter() - start)
+
+
+def _fails(found: Finding) -> bool:
+    return found.status is Status.FAILS
+
+
+def _first_to_fail(claim: Claim) -> str:
+    return next((f.engine for f in numerically(instances(claim)[0]) if _fails(f)), "")
+
+
+def _mutants(theorem: Theorem) -> list[Mutant]:
+    return [m for c in theorem.claims() for m in mutants(c)]
 
 
 def run(theorem: Theorem) -> Report:
     """Decide a theorem: its verdict, what each engine found, its mutants, and whether all is as its author expects."""
+    return combine(theorem, symbolic_half(theorem), numeric_half(theorem))
+
+
+def combine(theorem: Theorem, exact: Half, numeric: Half) -> Report:
+    """The report of both halves."""
     start = time.perf_counter()
-    built = theorem.build()
     expected = theorem.expected()
-    corrected = [f for c in theorem.claims() for f in findings(c)]
-    witness: Witness | None = None
-    if isinstance(built, Refuted):
-        found = _merged(findings(built.claim))
-        witness = find_witness(built.claim)
-        verdict, reason = _refuted(found, witness)
-        problems = [f"the corrected claim: {p}" for p in _problems(corrected)]
+    claims = _merged(exact.claims + numeric.claims)
+    if expected is Verdict.REFUTED:
+        found = _merged(exact.stated + numeric.stated)
+        verdict, reason = _refuted(found, exact.witness)
+        problems = [f"the corrected claim: {p}" for p in _problems(claims)]
     else:
-        found = _merged(corrected)
+        found = claims
         verdict, reason = _verdict(found)
         problems = _problems(found)
-        if verdict is Verdict.REFUTED:
-            failing = (c for c in theorem.claims() if decide(c).status is Status.FAILS)
-            witness = next(filter(None, map(find_witness, failing)), None)
-    mutated = tuple(_mutant(theorem, m) for c in theorem.claims() for m in mutants(c)) if not problems else ()
+    killers = zip(_mutants(theorem), exact.killers, numeric.killers, strict=True)
+    mutated = tuple(_mutant(theorem, m, s, n) for m, s, n in killers) if not problems else ()
     problems += [f"mutant {m.name} survives, unexplained: {m.claim}" for m in mutated if not m.is_accounted_for]
     problems += _stale(theorem, mutated) if mutated else []
     if mutated and not any(m.killed_by for m in mutated):
         problems.append("vacuous: no mutant was refuted, so nothing shows that the check can fail")
     if verdict is not expected:
         problems.append(f"expected {expected.value}")
-    seconds = time.perf_counter() - start
+    seconds = exact.seconds + numeric.seconds + time.perf_counter() - start
+    witness = exact.witness if verdict is Verdict.REFUTED else None
     return Report(theorem.name, verdict, expected, reason, tuple(found), mutated, witness, seconds, tuple(problems))
 
 
@@ -100,22 +140,16 @@ def _merged(found: Sequence[Finding]) -> list[Finding]:
     ]
 
 
-def _mutant(theorem: Theorem, mutant: Mutant) -> MutantFinding:
+def _mutant(theorem: Theorem, mutant: Mutant, symbolic: str, numeric: str) -> MutantFinding:
     """Who refutes the mutant: the symbolic *no*, beside an engine or a certified witness that sees the difference."""
     if mutant.unchanged:
         return MutantFinding(mutant.name, "", (), mutant.unchanged)
-    killers: list[str] = []
-    if decide(mutant.claim).status is Status.FAILS:
-        first = next((f for f in numerically(instances(mutant.claim)[0]) if f.status is Status.FAILS), None)
-        killers = [first.engine] if first else []
-        if not killers and concretely(mutant.claim).status is Status.FAILS:
-            killers = ["concrete"]
-        if not killers and find_witness(mutant.claim):
-            killers = ["witness"]
-        killers = ["symbolic", *killers] if killers else []
+    if symbolic and not numeric:
+        numeric = "concrete" if _fails(concretely(mutant.claim)) else "witness" if find_witness(mutant.claim) else ""
+    killers = (symbolic, numeric) if symbolic and numeric else ()
     reasons = {**KIND_HARMLESS.get(type(mutant.claim), {}), **theorem.harmless}
     explained = "" if killers else reasons.get(mutant.name, "")
-    return MutantFinding(mutant.name, str(mutant.claim), tuple(killers), explained)
+    return MutantFinding(mutant.name, str(mutant.claim), killers, explained)
 
 
 def _stale(theorem: Theorem, mutated: Sequence[MutantFinding]) -> list[str]:
@@ -126,25 +160,45 @@ def _stale(theorem: Theorem, mutated: Sequence[MutantFinding]) -> list[str]:
 
 # --- many theorems ------------------------------------------------------------------------------------------------
 def run_all(theorems: Sequence[Theorem], workers: int | None = None) -> Iterator[Report]:
-    """The reports in the order of the theorems, on all cores by default; a crash in one becomes its report."""
-    workers = min(workers or os.cpu_count() or 1, len(theorems))
+    """The reports in the order of the theorems; a crash in one becomes its report.
+
+    With several workers (all cores by default), half of them run the exact engines and half the numeric ones, so that
+    JAX starts and compiles as rarely as it can.
+    """
+    workers = min(workers or os.cpu_count() or 1, 2 * len(theorems))
     if workers <= 1:
-        yield from map(_safely, theorems)
+        yield from (_safely(run, t) for t in theorems)
         return
-    method = "fork" if "fork" in get_all_start_methods() else "spawn"
-    with ProcessPoolExecutor(workers, mp_context=get_context(method)) as pool:
-        yield from pool.map(_by_name, [t.file for t in theorems], [t.name for t in theorems])
+    context = get_context("fork" if "fork" in get_all_start_methods() else "spawn")
+    with (
+        ProcessPoolExecutor(workers - workers // 2, context) as exact,
+        ProcessPoolExecutor(workers // 2, context, _compile_quickly) as numeric,
+    ):
+        halves = [
+            (exact.submit(_half, symbolic_half, t.file, t.name), numeric.submit(_half, numeric_half, t.file, t.name))
+            for t in theorems
+        ]
+        for t, (a, b) in zip(theorems, halves, strict=True):
+            yield _safely(_joined, t, a, b)
 
 
-def _by_name(file: str, name: str) -> Report:
+def _compile_quickly() -> None:
+    """In a worker, before JAX starts: each operation runs a few hundred times, so compiling it well does not pay."""
+    os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true")
+
+
+def _half(work: Callable[[Theorem], Half], file: str, name: str) -> Half:
     """In a worker: theorems are functions of files, so they are collected again rather than sent."""
-    return _safely(next(t for t in collect([Path(file)]) if t.name == name))
+    return work(next(t for t in collect([Path(file)]) if t.name == name))
 
 
-def _safely(theorem: Theorem) -> Report:
-    start = time.perf_counter()
+def _joined(theorem: Theorem, exact: Future[Half], numeric: Future[Half]) -> Report:
+    return combine(theorem, exact.result(), numeric.result())
+
+
+def _safely(report: Callable[..., Report], theorem: Theorem, *halves: Future[Half]) -> Report:
     try:
-        return run(theorem)
+        return report(theorem, *halves)
     except Exception as e:
-        seconds, reason = time.perf_counter() - start, f"{type(e).__name__}: {e}"
-        return Report(theorem.name, Verdict.UNDECIDED, Verdict.PROVED, reason, seconds=seconds, problems=(reason,))
+        reason = f"{type(e).__name__}: {e}"
+        return Report(theorem.name, Verdict.UNDECIDED, Verdict.PROVED, reason, problems=(reason,))

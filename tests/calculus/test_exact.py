@@ -128,20 +128,20 @@ def test_every_scramble_keeps_the_value(name):
     assert not is_zero(sympy.Add(e, -scrambled_e, exp(lw) / 7, evaluate=False))
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=60)
 @given(data=st.data(), e=coefficients())
 def test_a_coefficient_minus_its_scrambled_form_is_zero(data, e):
     assert is_zero(sympy.Add(e, -data.draw(scrambled(e)), evaluate=False))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=40)
 @given(data=st.data(), e=coefficients(), spoiler=terms(*VARIABLES))
 def test_a_small_perturbation_of_a_scrambled_form_is_not_zero(data, e, spoiler):
     difference = sympy.Add(e, -data.draw(scrambled(e, most=1)), spoiler / 10**40, evaluate=False)
     assert not is_zero(difference)
 
 
-@settings(deadline=None, max_examples=80)
+@settings(deadline=None, max_examples=50)
 @given(data=st.data(), e=coefficients(size=3), f=coefficients(size=3), equal=st.booleans())
 def test_decisions_agree_with_fifty_digits(data, e, f, equal):
     """*Yes*: every value is rounding. *No*: some value is not."""
@@ -154,7 +154,7 @@ def test_decisions_agree_with_fifty_digits(data, e, f, equal):
         assert max(sizes) > 1e-40
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=40)
 @given(data=st.data(), e=coefficients(size=3), spoiler=terms(*VARIABLES))
 def test_constants_are_what_differs_by_a_parameter(data, e, spoiler):
     difference = sympy.Add(e, -data.draw(scrambled(e, most=1)), eps**2 + log(2) * lam, evaluate=False)
@@ -162,13 +162,13 @@ def test_constants_are_what_differs_by_a_parameter(data, e, spoiler):
     assert is_constant(sympy.Add(difference, spoiler, evaluate=False)) == (not spoiler.free_symbols)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=40)
 @given(e=coefficients(l, lw, size=4))
 def test_constant_means_no_derivative(e):
     assert is_constant(e) == all(is_zero(e.diff(v)) for v in (l, lw))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=40)
 @given(data=st.data(), e=coefficients(size=3))
 def test_the_normal_form_is_a_normal_form(data, e):
     """It has the value of what it came from, it is zero together with it, and normalising again changes nothing."""

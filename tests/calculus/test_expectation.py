@@ -191,7 +191,7 @@ def values() -> st.SearchStrategy[Expr]:
     )
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=60)
 @given(a=values(), b=values(), samplers=st.tuples(*[st.sampled_from(Sampler)] * 2), at=st.tuples(*[SETTINGS] * 3))
 def test_decisions_agree_with_enumeration(a, b, samplers, at):
     """*Same*: equal in every setting tried. *Different*: some setting, the tried or a spread one, tells them apart."""
@@ -203,7 +203,7 @@ def test_decisions_agree_with_enumeration(a, b, samplers, at):
         assert not all(agreement) or not close(left, right)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=35)
 @given(data=st.data(), a=values(), weights=st.tuples(rationals(3), rationals(3)), setting=SETTINGS)
 def test_adding_a_balanced_combination_changes_nothing(data, a, weights, setting):
     p, q = weights
@@ -216,7 +216,7 @@ def test_adding_a_balanced_combination_changes_nothing(data, a, weights, setting
     assert not close(left, unbalanced, setting)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=25)
 @given(a=values(), cap=rationals(2), setting=SETTINGS)
 def test_change_of_measure(a, cap, setting):
     """E_old[w x] = E_π[x], with a clamp too; and not without the weight."""

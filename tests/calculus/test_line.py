@@ -159,7 +159,7 @@ def _row(rows, x):
     return next(s for a, b, s in rows if (a is None or float(a) < x) and (b is None or x < float(b)))
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=30)
 @given(e=coefficients(l), at=st.lists(points(l, bound=6), min_size=8, max_size=8))
 def test_signs_agree_with_fifty_digits_at_random_points(e, at):
     rows = signs(e, l)
@@ -172,7 +172,7 @@ def test_signs_agree_with_fifty_digits_at_random_points(e, at):
             assert rows == [(None, None, 0)]
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=30)
 @given(e=coefficients(l))
 def test_signs_agree_with_fifty_digits_between_roots(e):
     assume(not is_zero(e))
@@ -183,7 +183,7 @@ def test_signs_agree_with_fifty_digits_between_roots(e):
         assert _sign(value(e, {l: Rational(x)})) == s
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=30)
 @given(e=coefficients(l, size=3), factor=coefficients(l, size=2, degree=1), power=st.sampled_from([-2, -1, 1, 2, 3]))
 def test_every_root_is_a_sign_change_or_exactly_a_zero_or_a_pole(e, factor, power):
     assume(not is_zero(factor))
@@ -195,7 +195,7 @@ def test_every_root_is_a_sign_change_or_exactly_a_zero_or_a_pole(e, factor, powe
         assert left != 0 != right
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=20)
 @given(e=coefficients(l, size=5))
 def test_no_sign_change_on_a_fine_grid_is_missed(e):
     assume(not is_zero(e))
@@ -239,7 +239,7 @@ def test_sign_at(expr, at, expected):
     assert [sign_at(expr, l, r) for r in roots(at, l)] == expected
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=30)
 @given(e=coefficients(l, size=3), f=coefficients(l, size=3))
 def test_sign_at_agrees_with_fifty_digits(e, f):
     assume(not is_zero(e) and not is_zero(f))
@@ -294,7 +294,7 @@ def test_compare(smaller, larger):
     assert a != b
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=20)
 @given(e=coefficients(l, size=3), f=coefficients(l, size=3))
 def test_compare_is_the_order_of_the_reals(e, f):
     assume(not is_zero(e) and not is_zero(f))

@@ -124,7 +124,7 @@ def _agrees(expr: Expr, at: list[dict]) -> None:
         assert abs(value(found[0], p) - value(expr, p)) < 1e-40 * max(1, abs(value(expr, p)))
 
 
-@settings(deadline=None, max_examples=80)
+@settings(deadline=None, max_examples=50)
 @given(expr=formulas(l), at=st.lists(points(l), min_size=4, max_size=4))
 def test_cells_of_one_variable_are_the_original(expr, at):
     try:
@@ -134,7 +134,7 @@ def test_cells_of_one_variable_are_the_original(expr, at):
         assume(False)
 
 
-@settings(deadline=None, max_examples=80)
+@settings(deadline=None, max_examples=50)
 @given(expr=formulas(l, lw, A, leaves=4), at=st.lists(points(l, lw, A), min_size=4, max_size=4))
 def test_cells_of_several_variables_are_the_original(expr, at):
     try:
@@ -144,7 +144,7 @@ def test_cells_of_several_variables_are_the_original(expr, at):
         assume(False)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=25)
 @given(expr=formulas(l, leaves=4), other=formulas(l, leaves=4))
 def test_stop_gradients_stay_where_they_were(expr, other):
     """Guards look through sg; what is under it is cut, and stays under it."""
@@ -191,7 +191,7 @@ def test_a_tie_without_a_kink_is_no_tie():
 
 
 # --- regions --------------------------------------------------------------------------------------------------------
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=40)
 @given(expr=formulas(l, lw, A, leaves=4))
 def test_samples_lie_in_their_region(expr):
     try:

@@ -1,0 +1,126 @@
+"""Claims, kind by kind: a true one beside its wrong-on-purpose twin, which differs from it in one place."""
+
+from dataclasses import dataclass, fields, replace
+from types import ModuleType
+from typing import Any
+
+from sympy import Abs, Rational, S, exp, oo
+
+from kltheory.calculus.divergence import (
+    forward_kl,
+    jeffreys,
+    jensen_shannon,
+    neyman_chi2,
+    pearson_chi2,
+    reverse_kl,
+    total_variation,
+)
+from kltheory.calculus.estimators import as_loss, in_reward, k1, k2, k3, k_abs, power, w
+from kltheory.calculus.expectation import expectation
+from kltheory.calculus.logits import lemmas
+from kltheory.calculus.surrogate import Surrogate
+from kltheory.calculus.symbols import log_ratio as l
+from kltheory.calculus.symbols import logp, sg
+from kltheory.proving import claims, scalars
+from kltheory.proving.claims import (
+    NO_GRADIENT,
+    OLD,
+    POLICY,
+    AgreesToOrder,
+    Claim,
+    IsDivergence,
+    Lemma,
+    NaturalInner,
+    SameGradient,
+    SameScore,
+    SameValue,
+    SamplerFree,
+)
+from kltheory.proving.scalars import Expansion, HasSign, Identity, Limit, Range
+from kltheory.proving.vocabulary import POLICY_PROBABILITY, REFERENCE_PROBABILITY, beta, h, h_prime, lam
+
+P, REF = POLICY_PROBABILITY, REFERENCE_PROBABILITY
+RKL, FKL, TV = reverse_kl.objective, forward_kl.objective, total_variation.objective
+
+
+@dataclass(frozen=True)
+class Row:
+    """A true claim and its twin."""
+
+    name: str
+    true: Claim
+    false: Claim
+
+    @property
+    def kind(self) -> type:
+        return type(self.true)
+
+    def __str__(self) -> str:
+        return f"{self.kind.__name__}-{self.name}"
+
+
+def row(name: str, true: Claim, **wrong: Any) -> Row:
+    return Row(name, true, replace(true, **wrong))
+
+
+ROWS = (
+    # --- gradients
+    row("direction", SameGradient(as_loss(k3), FKL, POLICY), right=RKL),
+    row("sampler", SameGradient(as_loss(k1), NO_GRADIENT, POLICY), sampler=OLD),
+    row("forgotten weight", SameGradient(as_loss(k1, w), RKL, OLD), left=as_loss(k1)),
+    row("detached weight", SameGradient(as_loss(k3, w), RKL, OLD), left=as_loss(k3, sg(w))),
+    row("live weight", SameGradient(as_loss(k2, sg(w)), RKL, OLD), left=as_loss(k2, w)),
+    row("dropped sg", SameGradient(in_reward(k1), RKL, POLICY), left=Surrogate(l * logp)),
+    row("parameter", SameGradient(beta * as_loss(k2), beta * RKL, POLICY), right=RKL),
+    row("one in 10^9", SameGradient(as_loss(k2), RKL, POLICY), left=(1 + Rational(1, 10**9)) * as_loss(k2)),
+    row("cells", SameGradient(as_loss(k_abs), 2 * TV, POLICY), right=TV),
+    row("constants of cells", SameGradient(as_loss(k1), NO_GRADIENT, POLICY), left=as_loss(k_abs)),
+    row("any h", SameGradient(in_reward(h) + as_loss(h), expectation(h.expr), POLICY), left=as_loss(h)),
+    row("per sample", SameScore(as_loss(k2), in_reward(k1), OLD), left=as_loss(k3)),
+    row("in expectation only", SameScore(as_loss(k1), Surrogate(logp), POLICY), right=NO_GRADIENT),
+    row("any h", SameScore(as_loss(h, sg(w)), in_reward(h_prime, w), OLD), left=as_loss(h, w)),
+    row("weight", SamplerFree(as_loss(k2, sg(w))), left=as_loss(k2)),
+    row("covariance", NaturalInner(in_reward(k1), as_loss(k3), jeffreys.objective), value=RKL),
+    row("variance", NaturalInner(as_loss(k3), as_loss(k3), neyman_chi2.objective), value=pearson_chi2.objective),
+    # --- sums
+    row("biased", SameValue(expectation(k3.expr), RKL), left=expectation(k2.expr)),
+    row("direction", SameValue(expectation(exp(-l)), expectation(1)), left=expectation(exp(l))),
+    row("sampler", SameValue(expectation(w, OLD), expectation(1)), left=expectation(w)),
+    row("cells", SameValue(expectation(Abs(l)), expectation(Abs(-l))), right=expectation(l)),
+    row("falls", IsDivergence(as_loss(k2), POLICY), left=in_reward(k2)),
+    row("sum", IsDivergence(jensen_shannon.objective, POLICY), left=as_loss(k1, w) - as_loss(k3)),
+    row("constant", IsDivergence(as_loss(k1, w), POLICY), left=as_loss(k1)),
+    row("steps", IsDivergence(as_loss(k_abs), POLICY), left=in_reward(k_abs)),
+    # --- near the reference and far from it
+    row("order", AgreesToOrder(as_loss(k3), in_reward(k1), POLICY, 1), order=2),
+    row("coefficient", AgreesToOrder(in_reward(k3), NO_GRADIENT, POLICY, 1), left=in_reward(k1)),
+    row("order", Expansion(exp(l), 1 + l, 1), order=2),
+    row("coefficient", Expansion(exp(l), 1 + l + l**2 / 2, 2), right=1 + l + l**2 / 3),
+    row("value", Expansion(exp(l), 1 + l, 1), right=l),
+    row("number", Limit(1 - exp(-l), oo, S.One), right=S(2)),
+    row("side", Limit(1 - exp(-l), -oo, -oo), at=oo),
+    row("infinite", Limit(l**2, -oo, oo), right=-oo),
+    # --- functions
+    row("constant", Identity(k3.expr, exp(-l) + l - 1), right=exp(-l) + l),
+    row("cells", Identity(Abs(l), Abs(-l)), right=l),
+    row("parameter", Identity(lam**2 * power(lam).expr, exp(lam * l) - 1 - lam * l), left=power(lam).expr),
+    row("line", HasSign(k3.expr, 1), sign=-1),
+    row("interval", HasSign(l**3, -1, below=S.Zero), below=S.One),
+    row("cells", HasSign(Abs(l) - l, 1), left=Abs(l) + 2 * l),
+    row("too wide", Range(P - REF, S(-1), S.One), lower=S(-2)),
+    row("too narrow", Range(P - 2 * REF + 1, S(-1), S(2)), upper=Rational(3, 2)),
+    # --- lemmas
+    *(row(name, Lemma(name, a, b), left=2 * a + 1) for name, (a, b) in lemmas().items()),
+)
+
+WITH_CONCRETE_FORM = {SameGradient, SameValue, Lemma}
+"""The kinds that can be spelled out at V = 2, 3, 4."""
+
+
+def kinds(*modules: ModuleType) -> set[type]:
+    """Every kind of claim that the modules define, found by what a claim is."""
+    found = (value for module in modules for value in vars(module).values() if isinstance(value, type))
+    return {k for k in found if k is not Claim and hasattr(k, "decide") and "left" in {f.name for f in fields(k)}}
+
+
+KINDS = kinds(claims, scalars)

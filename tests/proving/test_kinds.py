@@ -1,0 +1,192 @@
+"""Every kind of claim, by every engine: the true one holds and its twin fails."""
+
+import json
+import re
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from kinds import KINDS, ROWS, WITH_CONCRETE_FORM
+from sympy import Min, Rational, S, cos, log, oo, sin
+
+from kltheory.calculus.divergence import Objective, reverse_kl
+from kltheory.calculus.estimators import Estimator, as_loss, in_reward, k1, k2, k3, k_abs, w
+from kltheory.calculus.exact import Undecidable
+from kltheory.calculus.surrogate import Surrogate
+from kltheory.calculus.symbols import advantage
+from kltheory.calculus.symbols import log_ratio as l
+from kltheory.numerics import autodiff
+from kltheory.numerics.settings import Settings
+from kltheory.proving.claims import (
+    OLD,
+    POLICY,
+    AgreesToOrder,
+    IsDivergence,
+    Lemma,
+    NaturalInner,
+    SameGradient,
+    SameScore,
+)
+from kltheory.proving.engines import NUMERIC, concretely, numerically
+from kltheory.proving.instances import FUNCTIONS, NUMBERS, expressions, instances, is_general, parameters
+from kltheory.proving.scalars import HasSign, Identity, Limit, Range
+from kltheory.proving.verdict import Status
+from kltheory.proving.vocabulary import beta, c, h, lam
+from kltheory.proving.witnesses import WITNESSES, find_witness
+
+EACH = pytest.mark.parametrize("row", ROWS, ids=str)
+
+
+# --- the tables are whole ---------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("table", [KINDS, {row.kind for row in ROWS}, set(NUMERIC)])
+def test_every_kind_of_claim_has_a_row(table):
+    assert table == KINDS
+    assert len(KINDS) >= 13
+
+
+def test_every_twin_is_another_claim_of_the_same_kind():
+    for row in ROWS:
+        assert type(row.false) is row.kind
+        assert row.false != row.true
+        assert str(row.false) != str(row.true)
+
+
+def test_the_kinds_with_a_witness_are_kinds():
+    assert set(WITNESSES) < KINDS
+
+
+# --- the engines ------------------------------------------------------------------------------------------------------
+@EACH
+def test_the_calculus_tells_them_apart(row):
+    assert row.true.decide() is True
+    assert row.false.decide() is False
+
+
+@EACH
+def test_numbers_confirm_the_true_one(row):
+    for claim in instances(row.true):
+        found = numerically(claim)
+        assert found
+        assert {f.status for f in found} == {Status.HOLDS}
+        assert all(f.residual is None or f.residual <= 1e-12 for f in found)
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if row.kind is not Lemma], ids=str)
+def test_numbers_refuse_the_false_one(row):
+    """A lemma's numeric check knows the lemma by its name; its twins are for the concrete engine, below."""
+    for claim in instances(row.false):
+        assert Status.FAILS in {f.status for f in numerically(claim)}
+
+
+@EACH
+def test_small_vocabularies_tell_them_apart(row):
+    true, false = concretely(row.true), concretely(row.false)
+    if row.kind not in WITH_CONCRETE_FORM:
+        assert {true.status, false.status} == {Status.NOT_APPLICABLE}
+    else:
+        assert (true.status, true.detail[:5]) == (Status.HOLDS, "V = 2")
+        assert false.status is Status.FAILS
+
+
+UNDECIDED = [
+    (Identity(sin(l) ** 2 + cos(l) ** 2, S.One), "not formally zero"),
+    (SameGradient(Surrogate(Min(w, 1) * advantage), Surrogate(w * advantage), POLICY), "on the kink of"),
+    (IsDivergence(as_loss(k2), OLD), "depends on l, log_w"),
+    (AgreesToOrder(as_loss(k_abs), as_loss(k3), POLICY, 0), "not analytic at l = 0"),
+    (NaturalInner(in_reward(k1), in_reward(k1), reverse_kl.objective), "known to have mean zero"),
+    (HasSign(l, 1, above=S.One, below=S.Zero), "no l lies between 1 and 0"),
+    (Range(l, S.Zero, S.One), "not linear in"),
+    (Limit(log(l), oo, oo), "not a quotient of polynomials"),
+]
+
+
+@pytest.mark.parametrize(("claim", "reason"), UNDECIDED, ids=[type(claim).__name__ for claim, _ in UNDECIDED])
+def test_what_cannot_be_decided_says_why(claim, reason):
+    with pytest.raises(Undecidable, match=re.escape(reason)):
+        claim.decide()
+
+
+def test_a_formula_without_a_number_is_not_applicable():
+    (found,) = numerically(Identity(sin(l), sin(l)))
+    assert found.status is Status.NOT_APPLICABLE
+    assert "no numeric meaning" in found.detail
+
+
+# --- instances: numbers for names, functions for "any h" ------------------------------------------------------------
+def test_a_claim_about_any_function_is_looked_at_through_two():
+    general = SameScore(as_loss(h), in_reward(Estimator("h'", h.expr.diff(l))), POLICY)
+    assert is_general(general)
+    shown = instances(general)
+    assert len(shown) == len(FUNCTIONS) == len(set(map(str, shown))) == 2
+    for claim, function in zip(shown, FUNCTIONS, strict=True):
+        assert not is_general(claim)
+        assert claim.left.expr == function(l)
+        assert claim.decide()
+
+
+def test_a_claim_about_itself_is_its_own_instance():
+    for row in ROWS:
+        if "any h" not in row.name:
+            assert instances(row.true) == (row.true,)
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_the_functions_have_no_symmetry_and_no_special_value(function):
+    at = [complex(function(x)).real for x in (Rational(-2), Rational(-1), Rational(1), Rational(2), Rational(4))]
+    assert len({round(abs(x), 6) for x in at}) == len(at)
+    assert abs(complex(function(Rational(1)))) > 1e-3
+
+
+def test_parameters_get_numbers_that_are_different_and_not_special():
+    claim = Identity(beta * l + lam * w + advantage, c * l)
+    assert parameters(claim) == dict(zip((beta, c, lam), NUMBERS, strict=True))
+    assert len({*NUMBERS, 0, 1, -1, Rational(1, 2), 2}) == len(NUMBERS) + 5
+    assert parameters(ROWS[0].true) == {}
+
+
+def test_every_formula_of_a_claim_is_seen():
+    assert expressions(SameGradient(as_loss(k2), reverse_kl.objective, POLICY)) == [
+        k2.expr,
+        reverse_kl.objective.summand,
+    ]
+    assert expressions(HasSign(l, 1, above=S.Zero)) == [l, S.Zero, oo]
+
+
+# --- witnesses --------------------------------------------------------------------------------------------------------
+WITHOUT = {"IsDivergence-constant"}
+"""A coefficient that is constant falls nowhere, and no two points show that it is no divergence."""
+
+
+@EACH
+def test_a_false_claim_has_a_certified_witness_and_a_true_one_has_none(row):
+    assert find_witness(row.true) is None
+    found = find_witness(row.false)
+    if row.kind not in WITNESSES or str(row) in WITHOUT:
+        assert found is None
+        return
+    assert found["text"]
+    json.dumps(found)
+    ball = found["difference"] if "difference" in found else found["value"]
+    assert abs(float(ball["mid"])) > float(ball["rad"]) >= 0
+    if "setting" in found:
+        columns = found["setting"]
+        assert {len(column) for column in columns.values()} == {len(columns["policy"])}
+        assert len(columns["policy"]) >= 3
+        assert all(sum(map(Fraction, columns[name])) == 1 for name in ("policy", "reference", "old"))
+
+
+@pytest.mark.parametrize("row", [r for r in ROWS if r.kind is SameGradient and r.name != "any h"], ids=str)
+def test_a_witness_is_what_autodiff_gives_there(row):
+    """The enclosures again, in floats and without coefficients and cells."""
+    claim, found = row.false, find_witness(row.false)
+    setting = {name: [[float(Fraction(x)) for x in column]] for name, column in found["setting"].items()}
+    a = np.array(setting.pop("advantage"))
+    here = (Settings(**{name: np.log(column) for name, column in setting.items()}, advantage=a, family=("witness",)),)
+    for side in ("left", "right"):
+        term = getattr(claim, side)
+        gradient = (
+            autodiff.objective_gradient(term.summand, here, parameters(claim))
+            if isinstance(term, Objective)
+            else autodiff.expected_gradient(term, here, claim.sampler, parameters(claim))
+        )
+        assert gradient[0][0, found["component"]] == pytest.approx(float(found[side]["mid"]), abs=1e-12)

@@ -1,0 +1,196 @@
+"""Mutants: every edit changes what the claim is about or says that it does not, and every kind has one that is refuted."""
+
+from collections.abc import Iterator
+
+import pytest
+from kinds import KINDS, ROWS
+from sympy import Abs, Expr, S, Symbol, exp
+
+from kltheory.calculus.divergence import Objective, reverse_kl
+from kltheory.calculus.estimators import Estimator, as_loss, in_reward, k1, k2, k3, w
+from kltheory.calculus.expectation import expectation
+from kltheory.calculus.surrogate import Surrogate, derivative
+from kltheory.calculus.symbols import advantage, erase_sg, log_weight, logp, sg
+from kltheory.calculus.symbols import log_ratio as l
+from kltheory.proving import mutants as module
+from kltheory.proving.claims import (
+    NO_GRADIENT,
+    OLD,
+    POLICY,
+    AgreesToOrder,
+    Claim,
+    IsDivergence,
+    Lemma,
+    SameGradient,
+    SameValue,
+    SamplerFree,
+)
+from kltheory.proving.instances import instances, parameters
+from kltheory.proving.mutants import KIND_HARMLESS, mutants
+from kltheory.proving.run import run
+from kltheory.proving.scalars import HasSign, Identity
+from kltheory.proving.theorem import Theorem, collect, library
+
+LIBRARY = collect([library()])
+
+POINTS = [
+    {logp: S(-p) / 10, l: S(x) / 10, log_weight: S(y) / 10, advantage: S(a) / 10}
+    for p, x, y, a in ((11, -7, 3, 5), (23, 13, -9, 8), (5, 4, 21, -6), (17, -31, -2, -9))
+]
+
+
+def looks(left: Surrogate | Objective | Expr, at: dict[Symbol, Expr]) -> list[complex]:
+    """What can be seen of a left side at four points: its value, and for a surrogate its derivative, sg held."""
+    expr = left.expr if isinstance(left, Surrogate) else left.summand if isinstance(left, Objective) else left
+    formulas = [erase_sg(expr), *([erase_sg(derivative(expr))] if isinstance(left, Surrogate) else [])]
+    return [complex(e.xreplace({**at, **point})) for e in formulas for point in POINTS]
+
+
+def differs(mutated: Claim, claim: Claim) -> bool:
+    """Whether a mutant is another claim, seen in numbers."""
+    if type(mutated) is AgreesToOrder and mutated.order != claim.order:
+        return True
+    at = parameters(claim)
+    pairs = zip(looks(mutated.left, at), looks(claim.left, at), strict=True)
+    return any(abs(a - b) > 1e-9 for a, b in pairs)
+
+
+# --- every edit is an edit --------------------------------------------------------------------------------------------
+SEEN = [row.true for row in ROWS if row.kind is not Lemma]
+CLAIMS = [*SEEN, *(c for t in LIBRARY for c in t.claims() if type(c) is not Lemma)]
+
+
+@pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: f"{type(claim).__name__}-{claim}"[:70])
+def test_an_edit_changes_the_claim_or_says_that_it_does_not(claim):
+    for shown in instances(claim):
+        found = list(mutants(shown))
+        assert found
+        assert [m.name for m in found if not m.unchanged and not differs(m.claim, shown)] == []
+        assert [m.name for m in found if m.unchanged and differs(m.claim, shown)] == []
+        assert {type(m.claim) for m in found} == {type(claim)}
+
+
+def test_the_comparison_itself_can_fail():
+    claim = SameGradient(as_loss(k2), reverse_kl.objective, POLICY)
+    assert not differs(claim, claim)
+    assert not differs(SameGradient(Surrogate(Abs(l) ** 2 / 2), NO_GRADIENT, POLICY), claim)
+    assert differs(SameGradient(Surrogate(sg(k2.expr)), reverse_kl.objective, POLICY), claim)
+    assert differs(SameGradient(as_loss(k2) * (1 + S(1) / 10**6), reverse_kl.objective, POLICY), claim)
+
+
+@pytest.mark.parametrize("claim", [row.true for row in ROWS if row.kind is Lemma], ids=lambda claim: claim.name)
+def test_an_edit_changes_a_lemma_or_says_that_it_does_not(claim):
+    for m in mutants(claim):
+        assert bool(m.unchanged) == ((m.claim.left - claim.left).expand() == 0)
+
+
+EDITS = [
+    (SameGradient(as_loss(k3), NO_GRADIENT, POLICY), "flip_sign scale detach swap_direction add_k2"),
+    (
+        SameGradient(in_reward(k1), NO_GRADIENT, POLICY),
+        "flip_sign scale detach drop_stop_gradient swap_direction add_k2",
+    ),
+    (
+        SameGradient(as_loss(k3, w), NO_GRADIENT, OLD),
+        "flip_sign scale detach swap_direction forget_weight detach_weight add_k2",
+    ),
+    (
+        SameGradient(as_loss(k3, sg(w)), NO_GRADIENT, OLD),
+        "flip_sign scale detach drop_stop_gradient swap_direction forget_weight add_k2",
+    ),
+    (
+        SamplerFree(in_reward(k1) + as_loss(k3, sg(w))),
+        "flip_sign scale detach drop_stop_gradient_1 drop_stop_gradient_2 swap_direction forget_weight add_k2",
+    ),
+    (SameValue(reverse_kl.objective, NO_GRADIENT), "flip_sign scale swap_direction add_k2"),
+    (SameValue(expectation(w, OLD), expectation(1)), "flip_sign scale add_k2"),
+    (SameValue(Objective(w * exp(logp)), expectation(1)), "flip_sign scale forget_weight add_k2"),
+    (Identity(l + 1, l), "flip_sign scale swap_direction drop_term add_one"),
+    (Identity(log_weight, l), "flip_sign scale add_one"),
+    (AgreesToOrder(as_loss(k3), NO_GRADIENT, POLICY, 1), "flip_sign scale detach swap_direction add_k2 raise_order"),
+]
+
+
+@pytest.mark.parametrize(("claim", "names"), EDITS, ids=[names for _, names in EDITS])
+def test_which_edits_a_claim_gets(claim, names):
+    assert [m.name for m in mutants(claim)] == names.split()
+
+
+UNCHANGED = [
+    (as_loss(k2), {"swap_direction"}),
+    (as_loss(k3), set()),
+    (as_loss(Estimator("|l|", Abs(l))), {"swap_direction"}),
+    (NO_GRADIENT, {"flip_sign", "scale", "detach"}),
+    (as_loss(k2, sg(w)), {"swap_direction"}),
+]
+
+
+@pytest.mark.parametrize(("left", "names"), UNCHANGED, ids=[str(s) for s, _ in UNCHANGED])
+def test_which_edits_say_that_they_are_none(left, names):
+    assert {m.name for m in mutants(SameGradient(left, NO_GRADIENT, OLD)) if m.unchanged} == names
+
+
+# --- every kind of claim can be refuted -------------------------------------------------------------------------------
+def refuted(claim: Claim) -> Iterator[tuple[str, tuple[str, ...]]]:
+    report = run(Theorem("t", "A statement.", lambda: claim))
+    yield from ((m.name, m.killed_by) for m in report.mutants if m.killed_by)
+
+
+@pytest.mark.parametrize("row", ROWS, ids=str)
+def test_some_mutant_of_a_true_claim_is_refuted(row):
+    killed = list(refuted(row.true))
+    assert killed
+    assert all(by[0] == "symbolic" and len(by) > 1 for _, by in killed)
+
+
+def test_no_kind_is_forgotten():
+    assert {row.kind for row in ROWS} == KINDS
+
+
+def test_a_true_twin_of_a_claim_is_not_refuted():
+    """k2 is even and its scale is free in a sign: what stays true is no mutant that anything refutes."""
+    names = {name for name, _ in refuted(HasSign(k2.expr, 1))}
+    assert not names & {"scale", "swap_direction", "add_one"}
+    assert "flip_sign" in names
+
+
+@pytest.mark.parametrize("kind", KIND_HARMLESS, ids=lambda kind: kind.__name__)
+def test_what_a_kind_cannot_feel_is_an_edit_that_exists_and_has_a_reason(kind):
+    source = {name for claim in CLAIMS if type(claim) is kind for name in (m.name for m in mutants(claim))}
+    assert kind in KINDS
+    assert set(KIND_HARMLESS[kind]) <= source | {"drop_stop_gradient"}
+    assert all(len(reason.split()) > 2 for reason in KIND_HARMLESS[kind].values())
+
+
+def test_a_check_that_never_fails_leaves_survivors(monkeypatch):
+    """The twin of all of the above: with blind engines, nothing is refuted, and the report says so."""
+    monkeypatch.setattr(IsDivergence, "decide", lambda self: True)
+    claim = IsDivergence(as_loss(k3), POLICY)
+    report = run(Theorem("t", "A statement.", lambda: claim))
+    assert not any(m.killed_by for m in report.mutants)
+    assert not report.as_expected
+    assert any("survives, unexplained" in p for p in report.problems)
+    assert "vacuous: no mutant was refuted, so nothing shows that the check can fail" in report.problems
+
+
+def test_every_edit_is_used():
+    """An edit that no claim of the library ever meets tests nothing."""
+    tables = {*module.SURROGATE_EDITS, *module.SUM_EDITS, *module.FORMULA_EDITS}
+    defined = {value for name, value in vars(module).items() if name.startswith("_") and name[1:] in NAMES}
+    assert defined == tables
+
+
+NAMES = [
+    "flip_sign",
+    "scale",
+    "detach",
+    "drop_stop_gradient",
+    "swap_direction",
+    "exchange",
+    "forget_weight",
+    "detach_weight",
+    "add_k2",
+    "add_mean_k2",
+    "add_one",
+    "drop_term",
+]
