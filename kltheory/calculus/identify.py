@@ -14,6 +14,7 @@ from kltheory.calculus.coefficient import Coefficient, tidy
 from kltheory.calculus.divergence import DIVERGENCES, Divergence, Objective, cressie_read, forward_kl, reverse_kl
 from kltheory.calculus.exact import Undecidable, is_constant, is_zero, normal_form
 from kltheory.calculus.primitive import generator, objective
+from kltheory.calculus.regions import Region
 from kltheory.calculus.symbols import VARIABLES, log_ratio, log_weight
 
 Term = tuple[Expr, Divergence]
@@ -79,6 +80,11 @@ def identify(coefficient: Coefficient) -> Identification:
         return Identification(coefficient, terms, f, None, coefficient.slope())
     except Undecidable as e:
         return Identification(coefficient, terms, f, None, None, str(e))
+
+
+def by_cell(coefficient: Coefficient) -> list[tuple[Region, Identification]]:
+    """What each cell's formula would be the gradient of if it held everywhere, up to a constant in each cell."""
+    return [(r, identify(Coefficient(((Region(), e),)))) for r, e in coefficient.merged]
 
 
 # --- names --------------------------------------------------------------------------------------------------------

@@ -61,7 +61,8 @@ def _notes(r: Row) -> list[str]:
     if found.terms == ():
         return ["the coefficient is constant: in expectation nothing is descended"]
     if found.f is not None and found.terms is not None:
-        notes.append(f"f(u) = {text(found.f)}, the objective is Σ π_{'old' if r.base_is_old else 'ref'} f(u)")
+        base = "π_old" if r.base_is_old else "π_ref"
+        notes.append(f"f(u) = {text(found.f)}, the objective is Σ {base} f(u), u = π/{base}")
     if found.is_divergence:
         notes.append("f is convex: an f-divergence")
     elif found.reason:

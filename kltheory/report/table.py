@@ -8,7 +8,7 @@ from sympy import Expr, S, exp
 
 from kltheory.calculus.coefficient import tidy
 from kltheory.calculus.estimators import ESTIMATORS, Estimator, as_loss, in_reward, w
-from kltheory.calculus.identify import Identification, identify
+from kltheory.calculus.identify import Identification, by_cell, identify
 from kltheory.calculus.notation import in_probabilities, text
 from kltheory.calculus.surrogate import Sampler, Surrogate
 from kltheory.calculus.symbols import log_weight, logp, sg, weight
@@ -56,7 +56,14 @@ class Row:
             return self.found.title if self.found.terms else "0 (no gradient)"
         if self.found.f is not None:
             return f"Σ π_ref f(π/π_ref), f(u) = {text(self.found.f)}"
-        return self.objective() or "Σ F with ∂F/∂π = C, no closed form found"
+        return self.objective() or self._by_cell() or "Σ F with ∂F/∂π = C, no closed form found"
+
+    def _by_cell(self) -> str:
+        """The objective cut up by thresholds, where every piece has a name."""
+        pieces = by_cell(self.found.coefficient)
+        if len(pieces) == 1 or any(f.terms is None for _, f in pieces):
+            return ""
+        return "in pieces, up to a constant in each: " + "; ".join(f"{f.title} where {r}" for r, f in pieces)
 
     def to_json(self) -> dict[str, Any]:
         """Plain data; the keys are documented in the README."""

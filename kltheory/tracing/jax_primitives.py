@@ -42,8 +42,9 @@ from sympy import (
     true,
     zoo,
 )
+from sympy.core.relational import Relational
 from sympy.functions.elementary.piecewise import ExprCondPair
-from sympy.logic.boolalg import Boolean, BooleanAtom
+from sympy.logic.boolalg import Boolean, BooleanAtom, BooleanFunction
 
 from kltheory.calculus.symbols import erase_sg, sg
 from kltheory.tracing.trace import CannotTrace
@@ -51,6 +52,8 @@ from kltheory.tracing.trace import CannotTrace
 Array = np.ndarray[tuple[int, ...], Any]
 Rule = Callable[..., Any]
 INFINITE: Final = (oo, -oo)
+TRUTH: Final = (BooleanAtom, BooleanFunction, Relational)
+"""Truth values and conditions. SymPy counts symbols as Boolean too, and here they are numbers."""
 MAX_LARGEST: Final = 16
 """Most entries of a maximum over an axis that stays in a result: the calculus opens a cell for each."""
 
@@ -211,7 +214,7 @@ _gt: Final = partial(_compare, lambda a, b: a > b)
 
 
 def _eq(a: Basic, b: Basic) -> Boolean:
-    if isinstance(a, Boolean):
+    if isinstance(a, TRUTH):
         return Or(And(a, b), And(Not(a), Not(b)))
     return And(_ge(a, b), _ge(b, a))
 
@@ -227,13 +230,13 @@ def select(which: Boolean, if_false: Basic, if_true: Basic) -> Basic:
         return if_true if which else if_false
     if if_true == if_false:
         return if_true
-    if isinstance(if_true, Boolean):
+    if isinstance(if_true, TRUTH):
         return Or(And(which, if_true), And(Not(which), if_false))
     return Piecewise((if_true, which), (if_false, true))
 
 
 def _select_n(which: Basic, *cases: Basic) -> Basic:
-    if isinstance(which, Boolean):
+    if isinstance(which, TRUTH):
         return select(which, *cases)
     return reduce(lambda rest, i: select(_eq(which, S(i)), rest, cases[i]), range(len(cases) - 1), cases[-1])
 
@@ -325,11 +328,11 @@ def _sum(*entries: Expr) -> Expr:
 
 
 def _largest(*entries: Basic) -> Basic:
-    return Or(*entries) if isinstance(entries[0], Boolean) else Largest(*entries)
+    return Or(*entries) if isinstance(entries[0], TRUTH) else Largest(*entries)
 
 
 def _smallest(*entries: Basic) -> Basic:
-    return And(*entries) if isinstance(entries[0], Boolean) else -Largest(*(-e for e in entries))
+    return And(*entries) if isinstance(entries[0], TRUTH) else -Largest(*(-e for e in entries))
 
 
 def _dot_general(a: Array, b: Array, dimension_numbers: Any, **_: Any) -> Array:

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
-from sympy import Basic, Expr, Integer, Rational, S, exp, false, log, true
-from sympy.logic.boolalg import Boolean, BooleanAtom
+from sympy import Basic, Integer, Rational, S, exp, false, log, true
+from sympy.logic.boolalg import BooleanAtom
 
 from kltheory.tracing.jax_primitives import (
     ARRAYWISE,
@@ -23,13 +23,13 @@ from kltheory.tracing.jax_primitives import (
     DATA,
     ENTRYWISE,
     MOVES,
+    TRUTH,
     Array,
     boxed,
     entrywise,
     exact,
     is_constant,
     number_of,
-    select,
     without_largest,
 )
 from kltheory.tracing.trace import CannotTrace, Floats, Input, Trace
@@ -151,10 +151,15 @@ def _float64(array: Any) -> Floats:
 class _Reader:
     """Evaluates jaxprs on arrays of expressions, and of plain NumPy integers and truth values that no input enters.
 
-    ``dtypes`` collects the floating types that traced numbers were rounded to.
+    Attributes:
+        dtypes: the floating types that traced numbers were rounded to, as they are met.
+        lines: where the equation being read stands, and the calls around it.
+        fixed: whether that is where it stays, inside a function of JAX's.
     """
 
-    dtypes: list[str] = field(default_factory=list)
+    dtypes: list[str]
+    lines: list[str] = field(default_factory=lambda: ["an unknown line"])
+    fixed: bool = False
 
     def narrowest(self) -> str:
         from jax import numpy as jnp
@@ -165,13 +170,15 @@ class _Reader:
         """The outputs of a closed jaxpr, or of an open one that has no constants."""
         if not hasattr(closed, "consts"):
             return self.jaxpr(closed, [], args)
-        return self.jaxpr(closed.jaxpr, [_lifted(c) for c in closed.consts], args)
+        return self.jaxpr(
+            closed.jaxpr, [_lifted(c, v.aval) for c, v in zip(closed.consts, closed.jaxpr.constvars, strict=True)], args
+        )
 
     def jaxpr(self, jaxpr: Any, consts: Sequence[Any], args: Sequence[Any]) -> list[Any]:
         known = dict(zip([*jaxpr.constvars, *jaxpr.invars], [*consts, *args], strict=True))
 
         def value(atom: Any) -> Any:
-            return _lifted(atom.val) if hasattr(atom, "val") else known[atom]
+            return _lifted(atom.val, atom.aval) if hasattr(atom, "val") else known[atom]
 
         for eqn in jaxpr.eqns:
             if eqn.outvars:  # without any it is a side effect, such as printing
@@ -179,11 +186,14 @@ class _Reader:
         return [value(v) for v in jaxpr.outvars]
 
     def equation(self, eqn: Any, args: list[Any]) -> list[Any]:
+        """The results of one equation."""
         name = eqn.primitive.name
+        self.lines.append((not self.fixed and _line(eqn)) or self.lines[-1])
         try:
             results = self.results(name, eqn, args)
         except (ArithmeticError, AttributeError, NotImplementedError, TypeError, ValueError) as error:
-            raise CannotTrace(f"{name} at {_line(eqn)}: {error}") from error
+            raise CannotTrace(f"{name} at {self.lines[-1]}: {error}") from error
+        self.lines.pop()
         outs = [_settled(x, v.aval) for x, v in zip(results, eqn.outvars, strict=True)]
         self.dtypes.extend(str(v.aval.dtype) for x, v in zip(outs, eqn.outvars, strict=True) if _is_rounded(x, v.aval))
         return outs
@@ -192,8 +202,7 @@ class _Reader:
         """What the primitive gives, by the first of the tables that applies."""
         if name in BODIES:
             body = eqn.params[BODIES[name]]
-            known = _known(body)
-            return [entrywise(known, *map(_exprs, args))] if known else self.closed(body, args)
+            return self.call(getattr(body, "jaxpr", body).debug_info, body, args)
         if name == "cond":
             return self.cond(eqn.params["branches"], *args)
         if name == "scan" and eqn.params["length"] <= MAX_UNROLLED:
@@ -207,6 +216,8 @@ class _Reader:
         if name in DATA and not any(_is_symbolic(a) for i, a in enumerate(args) if i not in DATA[name]):
             return [_moved(eqn, args, DATA[name])]
         integral = not _is_floating(eqn.outvars[0].aval) and eqn.outvars[0].aval.dtype != bool
+        if name == "scatter-add" and not _is_symbolic(args[1]):
+            return [_added(eqn, *args)]
         if name in ENTRYWISE and (not integral or name in INTEGERS):
             rule = ENTRYWISE[name]
             params = _without_dtype(eqn)
@@ -215,7 +226,17 @@ class _Reader:
             return [ARRAYWISE[name](*map(_exprs, args), **eqn.params)]
         if all(map(_is_number, args)):
             return _computed(eqn, args)
-        raise CannotTrace(f"the primitive {name} at {_line(eqn)} has no expression")
+        raise CannotTrace(f"the primitive {name} at {self.lines[-1]} has no expression")
+
+    def call(self, info: Any, body: Any, args: list[Any]) -> list[Any]:
+        """The body of a function; JAX caches the bodies of its own, with the line of whoever called them first."""
+        import jax
+
+        if not (info.func_filename or "").startswith(os.path.dirname(jax.__file__)):
+            return self.closed(body, args)
+        if known := KNOWN.get(info.func_name):
+            return [entrywise(known, *map(_exprs, args))]
+        return _Reader(self.dtypes, [self.lines[-1]], fixed=True).closed(body, args)
 
     def cond(self, branches: Sequence[Any], index: Any, *args: Any) -> list[Any]:
         """Both branches, and the one taken entry by entry."""
@@ -245,11 +266,13 @@ class _Reader:
             return x if source.dtype == bool else entrywise(lambda e: ENTRYWISE["ne"](e, S.Zero), x)
         if _is_floating(source) and not _is_floating(target):
             if not _is_number(x):
-                raise CannotTrace(f"the cast to {target.dtype} at {_line(eqn)} rounds a traced number to an integer")
+                raise CannotTrace(
+                    f"the cast to {target.dtype} at {self.lines[-1]} rounds a traced number to an integer"
+                )
             return entrywise(lambda e: Integer(int(e)), x)
         if _is_number(x) and _is_floating(source) and not _is_exact(x, source.dtype):
             self.dtypes.append(str(source.dtype))  # a constant that was rounded before it was widened
-        return entrywise(lambda e: number_of(e) if isinstance(e, Boolean) else e, x)
+        return entrywise(lambda e: number_of(e) if isinstance(e, TRUTH) else e, x)
 
 
 # --- values -----------------------------------------------------------------------------------------------------------
@@ -275,11 +298,9 @@ def _is_exact(x: Array, dtype: Any) -> bool:
     return all(not e.is_Rational or Rational(float(np.asarray(float(e), dtype))) == e for e in x.flat)
 
 
-def _lifted(constant: Any) -> Any:
-    """A constant of the jaxpr: floating numbers as exact numbers, the rest as they are."""
-    if not hasattr(constant, "dtype"):
-        constant = np.asarray(constant)
-    return _settled(constant, constant)
+def _lifted(constant: Any, aval: Any) -> Any:
+    """A constant of the jaxpr: floating numbers as exact numbers, the rest as they are, random keys among it."""
+    return _settled(np.asarray(constant, aval.dtype), aval) if isinstance(aval.dtype, np.dtype) else constant
 
 
 def _settled(x: Any, aval: Any) -> Any:
@@ -332,15 +353,6 @@ def _line(eqn: Any) -> str:
     return str(source_info_util.summarize(eqn.source_info))
 
 
-def _known(body: Any) -> Callable[..., Expr] | None:
-    """The formula of a function of JAX's own."""
-    import jax
-
-    info = getattr(body, "jaxpr", body).debug_info
-    theirs = (info.func_filename or "").startswith(os.path.dirname(jax.__file__))
-    return KNOWN.get(info.func_name) if theirs else None
-
-
 def _without_dtype(eqn: Any) -> dict[str, Any]:
     """The parameters that change the value."""
     return {k: v for k, v in eqn.params.items() if k not in ("accuracy", "out_dtype", "which_one")}
@@ -364,3 +376,14 @@ def _moved(eqn: Any, args: list[Any], data: tuple[int, ...]) -> Array:
     table = np.empty(len(entries), dtype=object)
     table[:] = entries
     return boxed(table[np.asarray(eqn.primitive.bind(*operands, **params))])
+
+
+def _added(eqn: Any, x: Any, where: Any, updates: Any) -> Array:
+    """The entries with updates added, each where JAX adds a one in its place."""
+    out, terms, dtype = _exprs(x).copy(), _exprs(updates), eqn.invars[0].aval.dtype
+    for i in np.ndindex(terms.shape):
+        one = np.zeros(terms.shape, dtype)
+        one[i] = 1
+        hit = np.asarray(eqn.primitive.bind(np.zeros(out.shape, dtype), where, one, **eqn.params)) != 0
+        out[hit] = entrywise(ENTRYWISE["add"], out[hit], terms[i])
+    return out
