@@ -14,9 +14,10 @@ from itertools import pairwise
 from sympy import Expr, Rational, S, Symbol
 
 from kltheory.calculus.exact import Undecidable, is_constant, is_zero, normal_form
-from kltheory.calculus.line import Root, compare, roots, sign_at
+from kltheory.calculus.line import roots, sign_at
 from kltheory.calculus.notation import text
 from kltheory.calculus.regions import DISPLAY, Bounds, Region, split
+from kltheory.calculus.roots import Root, compare
 from kltheory.calculus.symbols import VARIABLES, log_ratio, to_quotients
 
 Cell = tuple[Region, Expr]

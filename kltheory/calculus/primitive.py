@@ -13,7 +13,7 @@ from sympy.integrals.rationaltools import ratint
 from kltheory.calculus.coefficient import Coefficient, tidy
 from kltheory.calculus.divergence import Objective, u
 from kltheory.calculus.exact import Undecidable, is_constant, normal_form
-from kltheory.calculus.line import ZERO, compare
+from kltheory.calculus.roots import ZERO, compare
 from kltheory.calculus.surrogate import derivative
 from kltheory.calculus.symbols import log_ratio, log_weight, logp
 

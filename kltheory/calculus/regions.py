@@ -36,7 +36,8 @@ from sympy.logic.boolalg import Boolean
 
 from kltheory.calculus.enclosure import sign_of
 from kltheory.calculus.exact import Undecidable, is_zero, normal_form
-from kltheory.calculus.line import ZERO, Root, compare, inside, signs
+from kltheory.calculus.line import signs
+from kltheory.calculus.roots import ZERO, Root, compare, inside
 from kltheory.calculus.symbols import VARIABLES, erase_sg, log_ratio, log_weight, logp, weight
 
 MAX_CELLS: Final = 512

@@ -36,7 +36,7 @@ from sympy import (
 )
 from sympy.core.relational import Ge, Gt, Le, Lt
 
-from kltheory.calculus.line import Root
+from kltheory.calculus.roots import Root
 from kltheory.calculus.symbols import sg
 from kltheory.numerics.bridge import SHARED, Bridge
 

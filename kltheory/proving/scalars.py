@@ -7,8 +7,9 @@ from sympy import Expr, S, exp
 
 from kltheory.calculus.coefficient import Coefficient
 from kltheory.calculus.exact import Undecidable, is_constant, is_zero, normal_form
-from kltheory.calculus.line import Root, limit, roots
+from kltheory.calculus.line import limit, roots
 from kltheory.calculus.regions import Region, split
+from kltheory.calculus.roots import Root
 from kltheory.calculus.symbols import log_ratio, log_weight, logp, to_quotients
 
 

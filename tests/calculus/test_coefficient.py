@@ -160,7 +160,7 @@ def test_equals(left, right, same):
     assert not a.equals(b + Coefficient.of(l**3))
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=30)
 @given(data=st.data(), e=coefficients(size=3), spoiler=terms(l, lw, logp))
 def test_equality_is_modulo_constants_and_nothing_else(data, e, spoiler):
     c, d = Coefficient.of(e), Coefficient.of(data.draw(scrambled(e, most=1)) + lam)
@@ -221,7 +221,7 @@ def test_depends_on(expr, on_l, on_w):
     assert (c.depends_on(l), c.depends_on(lw), c.depends_on(l, lw)) == (on_l, on_w, on_l or on_w)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=30)
 @given(e=coefficients(l, lw, size=3))
 def test_dependence_is_what_moving_the_weight_shows(e):
     moved = e.xreplace({lw: lw + lam})
@@ -307,7 +307,7 @@ def test_total_variation():
     assert c.slope() == 1
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=30)
 @given(e=formulas(l, leaves=4), at=st.lists(points(l), min_size=6, max_size=6))
 def test_slope_agrees_with_values(e, at):
     try:
@@ -420,7 +420,7 @@ def _moved(e: Expr, at: dict, step: Rational):
     return value(to_log_probs(e), {logp: at[logp] + step, logp_ref: at[logp_ref], logp_old: at[logp_old]})
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=30)
 @given(e=coefficients(size=3), at=points(logp, logp_ref, logp_old, bound=2))
 def test_derivative_agrees_with_central_differences(e, at):
     """Where nothing is stopped; (finite differences see through sg, so there they are no oracle)."""

@@ -156,7 +156,7 @@ def test_identify_returns_it_from_the_sum(d: Divergence):
     _explains(found, d.coefficient)
 
 
-@pytest.mark.parametrize("scale", [Rational(1, 100), -Rational(3, 7), c, sqrt(2)], ids=str)
+@pytest.mark.parametrize("scale", [-Rational(3, 7), c, sqrt(2)], ids=str)
 @pytest.mark.parametrize("d", [*DIVERGENCES, forward_kl.from_old(), total_variation.from_old()], ids=lambda d: d.name)
 def test_identify_up_to_scale(d: Divergence, scale: Expr):
     found = identify(d.coefficient * scale + Coefficient.of(c + 3))

@@ -191,7 +191,7 @@ def values() -> st.SearchStrategy[Expr]:
     )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=50)
 @given(a=values(), b=values(), samplers=st.tuples(*[st.sampled_from(Sampler)] * 2), at=st.tuples(*[SETTINGS] * 3))
 def test_decisions_agree_with_enumeration(a, b, samplers, at):
     """*Same*: equal in every setting tried. *Different*: some setting, the tried or a spread one, tells them apart."""

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from sympy import Abs, Expr, Rational, Symbol, cosh, exp, log, oo, sinh, sqrt, tanh
 
 from kltheory.calculus.exact import Undecidable, is_zero
-from kltheory.calculus.line import Root, compare, inside, limit, roots, sign_at, sign_between, signs
+from kltheory.calculus.line import limit, roots, sign_at, sign_between, signs
+from kltheory.calculus.roots import Root, compare, inside
 from kltheory.calculus.symbols import log_ratio as l
 from kltheory.calculus.symbols import log_weight as lw
 from tests.calculus.strategies import DIGITS, coefficients, points, value

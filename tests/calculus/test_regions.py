@@ -47,6 +47,8 @@ CELLS: dict[str, tuple[Expr, dict[str, Expr]]] = {
     "clamp in w": (clamp(w, Rational(1, 2), 2), {"w < 1/2": S.Half, "1/2 < w < 2": w, "2 < w": S(2)}),
     "where": (where(l > 1, exp(l), 0), {"l < 1": S.Zero, "1 < l": exp(l)}),
     "where, the other way round": (where(l <= 1, 0, exp(l)), {"l < 1": S.Zero, "1 < l": exp(l)}),
+    "where, with its end": (where(l >= 1, exp(l), 0), {"l < 1": S.Zero, "1 < l": exp(l)}),
+    "where below": (where(l < 1, exp(l), 0), {"l < 1": exp(l), "1 < l": S.Zero}),
     "where on two conditions": (where((l > 0) & (lw > 0), S.One, S(2)), {"0 < l and 1 < w": S.One}),
     "logp is negative": (Abs(logp), {"everywhere": -logp}),
     "a probability is below one": (Min(exp(logp), 2), {"everywhere": exp(logp)}),
@@ -82,6 +84,18 @@ def test_cells(name):
 def test_a_twin_has_other_cells(name):
     expr, expected = CELLS[name]
     assert _missing(expr + Rational(1, 10**9), expected) == set(expected)
+
+
+@pytest.mark.parametrize(
+    "guard", [l - lw, lw - l, exp(l) - lw, lw - exp(l), A - lw, 1 - A, l - A * lw, A * lw - l], ids=str
+)
+@pytest.mark.parametrize("power", [1, 2, 3])
+def test_signs_of_powers_of_a_guard(guard, power):
+    for other in (l, -A):
+        expr = Max(guard**power * other, 0)
+        for x, y, z in [(1, 2, -3), (-1, 3, 2), (2, -1, 3), (-2, -3, -1), (3, 1, 1)]:
+            at = {l: Rational(x), lw: Rational(y), A: Rational(2 * z + 1, 2)}
+            assert value(at_point(expr, at), at) == value(expr, at)
 
 
 def test_ppo_clip():
@@ -191,7 +205,7 @@ def test_a_tie_without_a_kink_is_no_tie():
 
 
 # --- regions --------------------------------------------------------------------------------------------------------
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=30)
 @given(expr=formulas(l, lw, A, leaves=4))
 def test_samples_lie_in_their_region(expr):
     try:

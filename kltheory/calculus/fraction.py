@@ -1,0 +1,71 @@
+"""Rational expressions in independent generators: in lowest terms, or only over one denominator."""
+
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Any, Final
+
+from sympy import QQ, Dummy, Expr, Mul, Pow
+from sympy.polys.fields import FracElement
+from sympy.polys.rings import PolyElement, PolyRing
+
+MAX_PRODUCTS: Final = 300_000
+"""Most products of terms in one multiplication of polynomials: about a third of a second."""
+
+
+class Undecidable(Exception):
+    """The calculus cannot decide; the message says why."""
+
+
+def fraction(rational: Expr) -> FracElement:
+    """The expression in QQ(its symbols), in lowest terms. Raises Undecidable for a division by zero."""
+    gens = sorted(rational.free_symbols, key=str) or [Dummy("_")]
+    try:
+        return QQ.frac_field(*gens).from_sympy(rational)
+    except ZeroDivisionError:
+        raise Undecidable("a division by an expression that is identically zero") from None
+
+
+Pair = tuple[PolyElement, dict[PolyElement, int]]
+
+
+def over_one_denominator(e: Expr, r: PolyRing) -> Pair:
+    """Numerator and factored denominator of a rational expression; factors are kept as they occur."""
+    if e.is_Rational:
+        return r.ground_new(QQ(e.p, e.q)), {}
+    if e.is_Symbol:
+        return r(e), {}
+    if isinstance(e, Pow):
+        (numer, denom), n = over_one_denominator(e.base, r), int(e.exp)
+        if n >= 0:
+            return numer**n, {f: k * n for f, k in denom.items()}
+        if numer == 0:
+            raise Undecidable("a division by an expression that is identically zero")
+        content, factors = _factored(numer)
+        shared = {f: min(k, denom.get(f, 0)) for f, k in factors}
+        top = _product((f ** ((k - shared.get(f, 0)) * -n) for f, k in denom.items()), r.one)
+        return top * r.ground_new(1 / content) ** -n, {f: (k - shared[f]) * -n for f, k in factors if k > shared[f]}
+    pairs = [over_one_denominator(a, r) for a in e.args]
+    if isinstance(e, Mul):
+        powers: dict[PolyElement, int] = {}
+        for _, denom in pairs:
+            for f, k in denom.items():
+                powers[f] = powers.get(f, 0) + k
+        return _product((numer for numer, _ in pairs), r.one), powers
+    common = {f: max(d.get(f, 0) for _, d in pairs) for _, denom in pairs for f in denom}
+    total = r.zero
+    for numer, denom in pairs:
+        total += _product((f ** (k - denom.get(f, 0)) for f, k in common.items()), numer)
+    return total, common
+
+
+def _product(factors: Iterable[PolyElement], start: PolyElement) -> PolyElement:
+    for f in factors:
+        if len(start) * len(f) > MAX_PRODUCTS:
+            raise Undecidable("the formula is too large to put over one denominator")
+        start *= f
+    return start
+
+
+@lru_cache(maxsize=4096)
+def _factored(p: PolyElement) -> tuple[Any, list[tuple[PolyElement, int]]]:
+    return p.factor_list()
