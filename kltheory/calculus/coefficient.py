@@ -107,7 +107,9 @@ class Coefficient:
         for (lo, hi), e in pieces:
             steps |= set(_signs_within(e.diff(variable), variable, lo, hi))
         for ((_, edge), left), (_, right) in pairwise(pieces):
-            if edge is not None and not is_zero(right - left):
+            if edge is not None and edge.exact is not None:
+                steps |= set(_signs_within((right - left).xreplace({variable: edge.exact}), variable, None, None))
+            elif edge is not None and not is_zero(right - left):
                 steps.add(sign_at(right - left, variable, edge))
         steps.discard(0)
         return None if len(steps) == 2 else (steps.pop() if steps else 0)
@@ -126,7 +128,7 @@ class Coefficient:
         Raises:
             Undecidable: there are several.
         """
-        used = {v for v in VARIABLES for r, e in self.cells if v in _variables(r, e)}
+        used = {v for v in VARIABLES for r, e in self.merged if v in _variables(r, e)}
         if len(used) > 1:
             raise Undecidable(f"the coefficient depends on {', '.join(sorted(map(str, used)))}, not on one variable")
         return used.pop() if used else log_ratio
@@ -134,22 +136,29 @@ class Coefficient:
     # --- reading ----------------------------------------------------------------------------------------------------
     @property
     def merged(self) -> tuple[Cell, ...]:
-        """The cells, neighbours with the same expression joined."""
-        out: list[Cell] = []
-        for region, e in self.cells:
-            for i, (r, f) in enumerate(out):
-                if is_zero(e - f) and (joined := r.union(region)) is not None:
-                    out[i] = (joined, f)
-                    break
-            else:
-                out.append((region, e))
-        return tuple(out)
+        """The cells, neighbours with the same expression joined until none are left."""
+        cells, before = list(self.cells), 0
+        while len(cells) != before:
+            before, cells = len(cells), _join(cells)
+        return tuple(cells)
 
     def __str__(self) -> str:
         cells = self.merged
         if len(cells) == 1:
             return text(tidy(cells[0][1]))
         return "; ".join(f"{text(tidy(e))} where {r}" for r, e in cells)
+
+
+def _join(cells: list[Cell]) -> list[Cell]:
+    out: list[Cell] = []
+    for region, e in cells:
+        for i, (r, f) in enumerate(out):
+            if (joined := r.union(region)) is not None and is_zero(e - f):
+                out[i] = (joined, f)
+                break
+        else:
+            out.append((region, e))
+    return out
 
 
 def _holds(region: Region, decision: bool) -> bool:

@@ -76,6 +76,8 @@ class Divergence:
 
 def cressie_read(lam: Expr) -> Divergence:
     """CR_λ = Σ π((π/π_ref)^λ - 1)/(λ(λ+1)), λ ∉ {0, -1} (N. Cressie and T. Read 1984)."""
+    if lam in (0, -1):
+        raise ValueError("CR_λ is the limit KL(π‖π_ref) at λ = 0, KL(π_ref‖π) at λ = -1: use reverse_kl, forward_kl")
     return Divergence(f"cressie_read[{lam}]", f"CR_{{{lam}}}(π‖π_ref)", (u ** (lam + 1) - u) / (lam * (lam + 1)))
 
 

@@ -22,7 +22,14 @@ class CannotEnclose(Exception):
 def _power(base: Any, power: Any) -> Any:
     if power.a == power.b == int(power.a):
         return base ** int(power.a)
-    return base**power
+    return iv.exp(power * _log(base))
+
+
+def _log(x: Any) -> Any:
+    """The real logarithm; mpmath would go on with complex numbers."""
+    if not x.a > 0:
+        raise CannotEnclose("the logarithm, or a root, of what may not be positive")
+    return iv.log(x)
 
 
 HEADS: Final[dict[type, Callable[..., Any]]] = {
@@ -30,7 +37,7 @@ HEADS: Final[dict[type, Callable[..., Any]]] = {
     Mul: lambda *xs: reduce(mul, xs),
     Pow: _power,
     exp: iv.exp,
-    log: iv.log,
+    log: _log,
     Abs: abs,
     Min: lambda *xs: iv.mpf([min(x.a for x in xs), min(x.b for x in xs)]),
     Max: lambda *xs: iv.mpf([max(x.a for x in xs), max(x.b for x in xs)]),

@@ -38,6 +38,8 @@ ESTIMATORS: Final = (k1, k2, k3, k_abs)
 
 def power(lam: Expr) -> Estimator:
     """h_λ(l) = (e^{λl} - 1 - λl)/λ², λ ≠ 0 (catalogue 16); as a loss it descends the Cressie-Read divergence CR_λ."""
+    if lam == 0:
+        raise ValueError("h_λ has the limit k2 at λ = 0: use k2")
     return Estimator(f"h[{lam}]", (exp(lam * log_ratio) - 1 - lam * log_ratio) / lam**2)
 
 

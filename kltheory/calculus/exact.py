@@ -1,7 +1,7 @@
 """The zero test: is an expression identically zero? Yes, no, or :class:`Undecidable`; never a guess.
 
 An expression is rewritten as a rational function of independent generators (:mod:`.field`) over one denominator; it is
-zero iff its numerator is the zero polynomial. So *yes* and *no* are both proofs. Where an opaque generator occurs, *yes*
+zero iff its numerator is the zero polynomial. So *yes* and *no* are both proofs. Where a generator is not plain, *yes*
 is still a proof, and *no* has to be earned by an interval enclosure that excludes zero at a rational point.
 """
 
@@ -13,7 +13,7 @@ from sympy import Expr, Rational, S, Symbol
 from sympy.polys.fields import FracElement
 
 from kltheory.calculus.enclosure import CannotEnclose, sign_of
-from kltheory.calculus.field import Field, common_root
+from kltheory.calculus.field import Field, common_root, exactly
 from kltheory.calculus.fraction import Undecidable
 from kltheory.calculus.symbols import VARIABLES
 
@@ -38,15 +38,10 @@ class Element:
             g.as_expr() for poly in (self.value.numer, self.value.denom) for g in poly.ring.gens if poly.degree(g) > 0
         }
 
-    def needs_certificate(self) -> bool:
-        """Whether *no* rests on an opaque generator."""
+    def is_settled(self) -> bool:
+        """Whether the normal form shows all it depends on: plain generators only, and no root (roots may cancel)."""
         seen = self.generators()
-        logs = {s for p, g in self.field.logs.items() if g in seen for s in p.free_symbols}
-        return bool(seen & set(self.field.opaque.values())) or (bool(logs) and bool(self.field.opaque))
-
-    def has_radicals(self) -> bool:
-        """Whether a root occurs; then the quotient is not in lowest terms."""
-        return bool(self.generators() & set(self.field.radicals.values()))
+        return not seen & set(self.field.radicals.values()) and all(map(self.field.is_plain, seen))
 
     def depends_on(self, variables: Iterable[Symbol]) -> bool:
         """Whether the normal form involves any of the variables (in the normal form nothing cancels)."""
@@ -61,21 +56,29 @@ class Element:
 
 @lru_cache(maxsize=65536)
 def normal_form(expr: Expr) -> Element:
-    """The normal form of an sg-free, smooth expression."""
+    """The normal form of an sg-free, smooth expression.
+
+    Raises:
+        Undecidable: it divides by zero, is not finite, or has a root whose sign is not known.
+    """
+    expr = exactly(expr)
     f = Field(common_root(expr))
     return Element(f.element(expr), f)
 
 
+@lru_cache(maxsize=65536)
 def is_zero(expr: Expr) -> bool:
     """Whether ``expr`` vanishes identically.
 
     Raises:
-        Undecidable: the formal answer is *no*, leans on an opaque generator, and no enclosure excludes zero.
+        Undecidable: as above; or the formal answer is *no*, it leans on a generator that is not plain, and no enclosure
+            excludes zero.
     """
+    expr = exactly(expr)
     f = Field(common_root(expr))
     if f.is_zero(expr):
         return True
-    if f.opaque and normal_form(expr).needs_certificate() and not nonzero_somewhere(expr):
+    if not all(map(f.is_plain, f.rewrite(expr).free_symbols)) and not nonzero_somewhere(expr):
         raise Undecidable(f"{expr} is not formally zero, and no enclosure separates it from zero")
     return False
 
@@ -86,7 +89,7 @@ def is_constant(expr: Expr, variables: Iterable[Symbol] = VARIABLES) -> bool:
     element = normal_form(expr)
     if not element.depends_on(variables):
         return True
-    if not element.needs_certificate() and not element.has_radicals():
+    if element.is_settled():
         return False
     return all(is_zero(expr.diff(v)) for v in variables if v in expr.free_symbols)
 

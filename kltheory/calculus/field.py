@@ -7,9 +7,10 @@ The generators are
   common to all),
 - undefined functions (``h(l)`` and its derivatives), which stand for *any* function.
 
-These are independent: exponentials of distinct monomials by Ax's theorem (J. Ax, *On Schanuel's conjectures*, Ann.
-Math. 93, 1971), logarithms of distinct irreducibles by Kolchin-Ostrowski, roots modulo ``R**d = p`` by Mordell (Pacific J.
-Math. 3, 1953). Anything else (constants such as log 2, unknown heads) is an *opaque* generator.
+These are independent while they stand directly on variables: exponentials of distinct monomials by Ax's theorem
+(J. Ax, *On Schanuel's conjectures*, Ann. Math. 93, 1971), logarithms of distinct irreducibles by Kolchin-Ostrowski,
+roots modulo ``R**d = p`` by Mordell (Pacific J. Math. 3, 1953). Such generators are *plain*. Nested ones are not, and
+anything else (constants such as log 2, unknown heads) is *opaque*. Where a logarithm is defined it is that of ``|p|``.
 """
 
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ from sympy import (
     Derivative,
     Dummy,
     Expr,
+    Float,
     Integer,
     Mul,
     Pow,
@@ -84,10 +86,12 @@ class Field:
         return self.seen[expr]
 
     def _rewrite(self, expr: Expr) -> Expr:
+        if expr in (S.NaN, S.ComplexInfinity, S.Infinity, S.NegativeInfinity):
+            raise Undecidable(f"{expr} is not a number")
         if expr.is_Rational or expr.is_Symbol:
             return expr
-        if expr.is_Float:
-            return Rational(str(expr))
+        if expr is S.Exp1:
+            return self._exp(S.One)
         if isinstance(expr, (Add, Mul)):
             return expr.func(*map(self.rewrite, expr.args))
         if isinstance(expr, exp):
@@ -96,12 +100,10 @@ class Field:
             return self._log(expr.args[0])
         if isinstance(expr, Pow):
             return self._pow(*expr.args)
-        if isinstance(expr, HyperbolicFunction):
-            return self.rewrite(expr.rewrite(exp))
-        if isinstance(expr, (AppliedUndef, Derivative, Subs)):
+        if isinstance(expr, (Derivative, Subs)):
             return _named(self.free, expr)
         args = [self.lift(self.element(a).as_expr()) for a in expr.args]
-        return _named(self.opaque, expr.func(*args))
+        return _named(self.free if isinstance(expr, AppliedUndef) else self.opaque, expr.func(*args))
 
     def element(self, expr: Expr) -> FracElement:
         """``expr`` as an element of QQ(generators), in lowest terms."""
@@ -109,6 +111,8 @@ class Field:
         if not self.radicals:
             return e
         numer, denom = self._reduced(e.numer.as_expr()), self._reduced(e.denom.as_expr())
+        if denom == 0:
+            raise Undecidable("a division by an expression that is identically zero")
         return fraction(numer / denom)
 
     def is_zero(self, expr: Expr) -> bool:
@@ -117,8 +121,22 @@ class Field:
         gens = sorted(rational.free_symbols, key=str)
         if not gens:
             return bool(rational == 0)
-        numer = over_one_denominator(rational, ring(gens, QQ)[0])[0]
+        numer, denom = over_one_denominator(rational, ring(gens, QQ)[0])
+        if self.radicals and any(self._reduced(f.as_expr()) == 0 for f in denom):
+            raise Undecidable("a division by an expression that is identically zero")
         return bool(numer == 0 or (self.radicals and self._reduced(numer.as_expr()) == 0))
+
+    def is_plain(self, g: Symbol) -> bool:
+        """Whether the theorems above cover a generator: a formal *no* that rests on such generators only is a proof."""
+        if g in self.opaque.values():
+            return False
+        tables = (self.exps, self.logs, self.radicals, self.free)
+        meaning = next((key for table in tables for key, symbol in table.items() if symbol == g), None)
+        if meaning is None or isinstance(meaning, (Derivative, Subs)):
+            return True
+        if g in self.exps.values():
+            return _is_rational_polynomial(meaning)
+        return all(map(_is_elementary, meaning.args if g in self.free.values() else [meaning]))
 
     def _reduced(self, poly: Expr) -> Expr:
         """The polynomial with powers of roots brought below d, by R**d = p, multiplied out."""
@@ -131,7 +149,7 @@ class Field:
         return poly
 
     def _exp(self, arg: Expr) -> Expr:
-        if arg.is_polynomial() and arg.free_symbols:  # no other generator can hide in it
+        if arg.free_symbols and _is_rational_polynomial(arg):  # no other generator can hide in it
             terms = (t.as_coeff_Mul(rational=True) for t in Add.make_args(expand(arg)))
             return Mul(*(self._exp_term(m, c) for c, m in terms))
         e = self.element(arg)
@@ -167,7 +185,19 @@ class Field:
             return self.rewrite(base) ** power
         if not power.is_Rational:
             return self._exp(power * log(base))
-        return Mul(*(self._pow_factor(p, k * power) for p, k in self._factors(base)))
+        known: list[Expr] = []
+        unknown: list[tuple[Expr, int]] = []
+        for p, k in self._factors(base):
+            if p.is_Integer or p.func is exp or p.is_positive:
+                known.append(self._pow_factor(p, k * power))
+            else:
+                unknown.append((p, k))
+        if any(k % 2 == 0 for _, k in unknown):
+            raise Undecidable(f"the sign of {unknown[0][0]} under a root is not known")
+        if len(unknown) > 1:  # p q may be a product of negative ones: their roots do not separate
+            product = self.lift(self.element(Mul(*(p**k for p, k in unknown))).as_expr())
+            return Mul(*known, _named(self.opaque, Pow(product, Rational(1, power.q))) ** power.p)
+        return Mul(*known, *(self._pow_factor(p, k * power) for p, k in unknown))
 
     def _pow_factor(self, p: Expr, power: Rational) -> Expr:
         if p.func is exp:
@@ -197,7 +227,34 @@ class Field:
 
 
 def _named(table: dict[Expr, Symbol], key: Expr) -> Symbol:
-    return table.setdefault(key, Dummy(f"g{len(table)}", positive=True))
+    return table.setdefault(key, Dummy(f"g{len(table)}", real=True))
+
+
+def _is_rational_polynomial(e: Expr) -> bool:
+    """A polynomial with rational coefficients in symbols."""
+    if isinstance(e, Pow):
+        return bool(e.exp.is_Integer and e.exp > 0 and _is_rational_polynomial(e.base))
+    return bool(
+        e.is_Rational or e.is_Symbol or (isinstance(e, (Add, Mul)) and all(map(_is_rational_polynomial, e.args)))
+    )
+
+
+def _is_elementary(e: Expr) -> bool:
+    """A rational function of symbols and exponentials of polynomials in them."""
+    if isinstance(e, exp):
+        return _is_rational_polynomial(e.args[0])
+    if isinstance(e, Pow):
+        return bool(e.exp.is_Integer and _is_elementary(e.base))
+    return bool(e.is_Rational or e.is_Symbol or (isinstance(e, (Add, Mul)) and all(map(_is_elementary, e.args))))
+
+
+def exactly(expr: Expr) -> Expr:
+    """The expression with decimals read as rationals and hyperbolic functions written in exponentials."""
+    if expr.has(Float):
+        expr = expr.xreplace({x: Rational(str(x)) for x in expr.atoms(Float)})
+    if expr.has(HyperbolicFunction):
+        expr = expr.replace(lambda e: isinstance(e, HyperbolicFunction), lambda e: e.rewrite(exp))
+    return expr
 
 
 def _integer(c: Any) -> Integer:

@@ -66,6 +66,7 @@ def identify(coefficient: Coefficient) -> Identification:
     Raises:
         Undecidable: it is not even decided whether the coefficient is constant.
     """
+    coefficient = Coefficient(coefficient.merged)
     if coefficient.is_constant():
         return Identification(coefficient, (), S.Zero, None, 0)
     terms = _named(coefficient)

@@ -2,10 +2,10 @@
 
 from itertools import pairwise
 
-from sympy import Expr, Poly, S, Symbol, factor_list
+from sympy import Expr, Poly, S, Symbol, factor_list, prod
 
 from kltheory.calculus.exact import Element, Undecidable, is_zero, normal_form
-from kltheory.calculus.roots import Curve, Root, T, X, around, compare, dominant, inside, isolate
+from kltheory.calculus.roots import Curve, Root, T, X, around, compare, curves_of, dominant, inside, isolate
 
 
 def _polynomials(expr: Expr, t: Symbol) -> tuple[int, tuple[Poly, Poly]]:
@@ -21,12 +21,8 @@ def _polynomials(expr: Expr, t: Symbol) -> tuple[int, tuple[Poly, Poly]]:
 def _parts(expr: Expr, t: Symbol) -> tuple[int, list[tuple[Curve, int]]]:
     """The sign of the constant factor, and the irreducible curves of numerator and denominator with multiplicities."""
     root, polys = _polynomials(expr, t)
-    sign, curves = 1, []
-    for poly in polys:
-        content, factors = factor_list(poly.as_expr(), T, X)
-        sign *= 1 if content > 0 else -1
-        curves += [(Curve(Poly(f, T, X), root), k) for f, k in factors if f != X]
-    return sign, curves
+    content = prod(factor_list(poly.as_expr(), T, X)[0] for poly in polys)
+    return (1 if content > 0 else -1), [pair for poly in polys for pair in curves_of(poly, root)]
 
 
 def roots(expr: Expr, t: Symbol) -> list[Root]:

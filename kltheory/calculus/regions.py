@@ -34,7 +34,7 @@ from sympy import (
 from sympy.core.relational import Relational
 from sympy.logic.boolalg import Boolean
 
-from kltheory.calculus.enclosure import sign_of
+from kltheory.calculus.enclosure import CannotEnclose, sign_of
 from kltheory.calculus.exact import Undecidable, is_zero, normal_form
 from kltheory.calculus.line import signs
 from kltheory.calculus.roots import ZERO, Root, compare, inside
@@ -126,13 +126,16 @@ class Region:
             at = {v: random.choice(c) for v, c in choices.items()}
             edge = min(Rational(0), at[log_ratio], at[log_weight])
             at[logp] = edge - 1 if not self.is_cut(logp) else Rational(inside(*self.bounds(logp)))
-            if at[logp] < edge and all(sign_of(g, at) == s for g, s in self.conditions.items()):
+            if at[logp] < edge and all(_sign(g, at) == s for g, s in self.conditions.items()):
                 return at
         return None
 
     def _choices(self, v: Symbol) -> list[Rational]:
         a, b = self.bounds(v)
-        grid = [Rational(k, 8) for k in range(1 if v.is_positive else -24, 25)]
+        steps = [*range(25), *(8 * k for k in (5, 8, 12, 20, 40))]
+        grid = [
+            Rational(s * k, 8) for k in steps for s in ((1,) if v.is_positive else (-1, 1)) if k or not v.is_positive
+        ]
         inner = [q for q in grid if (a is None or float(a) < q) and (b is None or q < float(b))]
         return [*inner, Rational(inside(a, b))] if a or b else inner
 
@@ -145,6 +148,13 @@ class Region:
         parts = [text for v, b in self.box.items() if (text := _interval_text(v, b))]
         parts += [f"{g.xreplace(DISPLAY)} {'>' if s > 0 else '<'} 0" for g, s in self.conditions.items()]
         return " and ".join(parts) or "everywhere"
+
+
+def _sign(guard: Expr, at: dict[Symbol, Rational]) -> int | None:
+    try:
+        return sign_of(guard, at)
+    except CannotEnclose:
+        return None
 
 
 DISPLAY: Final = {log_weight: log(weight)}
@@ -177,7 +187,7 @@ def _clip(a: Bounds, b: Bounds) -> Bounds | None:
 def _sign_factors(guard: Expr) -> tuple[int, list[tuple[Expr, int]]]:
     """Constant sign and irreducible factors of unknown sign, with multiplicities."""
     element = normal_form(guard)
-    positive = set(element.field.exps.values())
+    positive = {*element.field.exps.values(), *element.field.radicals.values()}
     result, constant = [], 1
     for poly in (element.value.numer, element.value.denom):
         content, factors = poly.factor_list()
@@ -213,7 +223,7 @@ def _pick(node: Expr, smaller: int) -> Branches:
 
 def _condition(node: Piecewise) -> Branches:
     condition = node.args[0][1]
-    relation = next(iter(condition.atoms(Relational)))
+    relation = min(condition.atoms(Relational), key=str)
     up, down = (true, false) if relation.rel_op in (">", ">=") else (false, true)
     if relation.rel_op in ("==", "!="):
         raise Undecidable(f"{relation} holds on a set of measure zero")
@@ -250,12 +260,20 @@ def split(expr: Expr, region: Region | None = None) -> list[tuple[Region, Expr]]
             continue
         node, (guard, choose) = _innermost(e)
         for part, s in here.refine(erase_sg(guard)):
-            if s == 0 and not is_zero(choose(1) - choose(-1)):
+            if s == 0 and not _identical(choose(1), choose(-1)):
                 raise Undecidable(f"{guard} = 0 throughout, on the kink of {node}")
             stack.append((part, e.xreplace({node: choose(s or 1)})))
         if len(cells) + len(stack) > MAX_CELLS:
             raise Undecidable(f"more than {MAX_CELLS} cells")
     return cells[::-1]
+
+
+def _identical(a: Expr, b: Expr) -> bool:
+    """Whether two branches are the same with their stop-gradients, which the zero test sees as opaque."""
+    try:
+        return is_zero(a - b)
+    except Undecidable:
+        return False
 
 
 def _innermost(expr: Expr) -> tuple[Expr, Branches]:

@@ -14,7 +14,7 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import Any, Final
 
-from sympy import Dummy, Expr, Poly, Rational, S, exp, factor_list, log
+from sympy import Dummy, Expr, Poly, Rational, S, exp, factor_list, igcd, log
 
 from kltheory.calculus.enclosure import enclose, iv, sign_of
 from kltheory.calculus.exact import Undecidable, is_zero
@@ -88,7 +88,7 @@ class Root:
             return enclose(self.exact, {}, bits)
         while self.hi - self.lo > Fraction(1, 2**bits):
             self.refine()
-        lo, hi = (iv.mpf(x.numerator) / x.denominator for x in (self.lo, self.hi))
+        lo, hi = (enclose(Rational(x), {}, bits + 16) for x in (self.lo, self.hi))
         return iv.mpf([lo.a, hi.b])
 
     @property
@@ -176,7 +176,7 @@ def around(curve: Curve, point: Root) -> tuple[int, Fraction, Fraction]:
 def _outward(curve: Curve, side: int, start: Fraction | None) -> Fraction:
     """A rational far enough out for the curve to have its eventual sign (it is monotone out there)."""
     at, step, target = start if start is not None else Fraction(0), Fraction(1), curve.sign_at_infinity(side)
-    for _ in range(64):
+    for _ in range(256):
         at += side * step
         if curve.sign(at) == target:
             return at
@@ -192,7 +192,13 @@ def to_fraction(x: Any) -> Fraction:
 
 def curves_of(poly: Poly, root: int) -> list[tuple[Curve, int]]:
     """Irreducible factors with multiplicity, leaving out constants and powers of X."""
-    return [(Curve(Poly(f, T, X), root), k) for f, k in factor_list(poly.as_expr(), T, X)[1] if f != X]
+    return [(curve_of(Poly(f, T, X), root), k) for f, k in factor_list(poly.as_expr(), T, X)[1] if f != X]
+
+
+def curve_of(poly: Poly, root: int) -> Curve:
+    """The curve with the least d: (t, X) -> p(t, X^n) with d = n d' is the curve of p(t, X) with d'."""
+    common = igcd(root, *(k for _, k in poly.monoms()))
+    return Curve(Poly({(m, k // common): c for (m, k), c in poly.terms()}, T, X), root // common)
 
 
 def dominant(p: Poly, side: int) -> tuple[int, int, Expr]:
