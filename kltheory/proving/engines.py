@@ -57,18 +57,19 @@ def _by_autodiff(term: Term, sampler: Sampler, numbers: tuple[tuple[Symbol, Any]
     return autodiff.objective_gradient(term.summand, settings, at)
 
 
-def _scale(*coefficients: Coefficient, at: Numbers) -> Batches:
-    each = (enumeration.condition(c, standard_settings(), at) for c in coefficients)
-    return tuple(np.maximum.reduce(rows) for rows in zip(*each, strict=True))
+@lru_cache(maxsize=512)
+def _scale(term: Term, sampler: Sampler, numbers: tuple[tuple[Symbol, Any], ...]) -> Batches:
+    return enumeration.condition(coefficient_of(term, sampler), standard_settings(), dict(numbers))
 
 
 def _same_gradient(claim: SameGradient, at: Numbers) -> Iterator[Finding]:
-    terms, settings = (claim.left, claim.right), standard_settings()
-    coefficients = [coefficient_of(t, claim.sampler) for t in terms]
-    scale = _scale(*coefficients, at=at)
-    left, right = (_by_autodiff(t, claim.sampler, tuple(at.items())) for t in terms)
-    closed = [enumeration.expected_gradient(c, settings, at) for c in coefficients]
+    """The scale is the right side's: if the claim holds, the left side's coefficient is the same up to a constant."""
+    settings, numbers = standard_settings(), tuple(at.items())
+    left, right = (_by_autodiff(t, claim.sampler, numbers) for t in (claim.left, claim.right))
+    scale = _scale(claim.right, claim.sampler, numbers)
     yield Finding.of("autodiff", residual(left, right, scale, settings))
+    coefficients = [coefficient_of(t, claim.sampler) for t in (claim.left, claim.right)]
+    closed = [enumeration.expected_gradient(c, settings, at) for c in coefficients]
     yield max(
         (Finding.of("enumeration", residual(c, g, scale, settings)) for c in closed for g in (left, right)),
         key=lambda f: f.residual or 0.0,
@@ -105,7 +106,8 @@ def _natural_inner(claim: NaturalInner, at: Numbers) -> Iterator[Finding]:
     inner = tuple((g * h / np.exp(s.logp)).sum(-1) for g, h, s in zip(left, right, settings, strict=True))
     value = enumeration.objective_value(claim.value.summand, settings, at)
     product = claim.left.coefficient(POLICY).cells[0][1] * claim.right.coefficient(POLICY).cells[0][1]
-    yield Finding.of("autodiff", residual(inner, value, _scale(Coefficient.of(product), at=at), settings))
+    scale = enumeration.condition(Coefficient.of(product), settings, at)
+    yield Finding.of("autodiff", residual(inner, value, scale, settings))
 
 
 def _same_value(claim: SameValue, at: Numbers) -> Iterator[Finding]:

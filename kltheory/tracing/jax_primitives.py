@@ -60,11 +60,10 @@ MAX_LARGEST: Final = 16
 
 # --- numbers ----------------------------------------------------------------------------------------------------------
 @lru_cache(maxsize=4096)
-def exact(value: float, precision: int, rounds: Callable[[float], float]) -> Expr:
-    """The simplest number that rounds to ``value``: an integer, a short decimal, a small fraction, or what it takes.
+def simple(value: float, precision: int, rounds: Callable[[float], float]) -> Expr | None:
+    """The simplest number that rounds to ``value``: an integer, a short decimal or a small fraction, if there is one.
 
-    ``0.1`` is 1/10 and ``float32(0.2)`` is 1/5, because that is what was typed; both round to the number that is
-    there.
+    So ``0.1`` is 1/10 and ``float32(0.2)`` is 1/5: what was typed, and not what the machine made of it.
 
     Args:
         value: a number of the floating type.
@@ -75,13 +74,12 @@ def exact(value: float, precision: int, rounds: Callable[[float], float]) -> Exp
         return nan if np.isnan(value) else oo if value > 0 else -oo
     if value.is_integer() and abs(value) < 2**53:
         return S(int(value))
-    for digits in range(1, precision + 1):
-        if rounds(float(text := f"{value:.{digits}g}")) == value:
-            return Rational(text)
-    fraction = Rational(value).limit_denominator(100)
-    if rounds(float(fraction)) == value:
-        return fraction
-    return next(Rational(t) for d in range(precision, 18) if rounds(float(t := f"{value:.{d}g}")) == value)
+    with np.errstate(over="ignore"):
+        for digits in range(1, precision + 1):
+            if rounds(float(text := f"{value:.{digits}g}")) == value:
+                return Rational(text)
+        fraction = Rational(value).limit_denominator(100)
+        return fraction if rounds(float(fraction)) == value else None
 
 
 def is_constant(entry: Basic) -> bool:
@@ -345,7 +343,7 @@ def _dot_general(a: Array, b: Array, dimension_numbers: Any, **_: Any) -> Array:
     k = int(np.prod([a.shape[i] for i in contract_a], dtype=int))
     sizes = [int(np.prod(s, dtype=int)) for s in (batch, n, m)]
     left, right = left.reshape(sizes[0], sizes[1], 1, k), right.reshape(sizes[0], 1, sizes[2], k)
-    return _reduction(_sum)(entrywise(ENTRYWISE["mul"], left, right), (3,)).reshape(*batch, *n, *m)
+    return _reduction(_sum)(entrywise(ENTRYWISE["mul"], left, right), (3,)).reshape((*batch, *n, *m))
 
 
 ARRAYWISE: Final[Mapping[str, Rule]] = {

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
-from sympy import Basic, Integer, Rational, S, exp, false, log, true
+from sympy import Expr, Integer, Rational, S, exp, false, true
 from sympy.logic.boolalg import BooleanAtom
 
 from kltheory.tracing.jax_primitives import (
@@ -27,9 +27,9 @@ from kltheory.tracing.jax_primitives import (
     Array,
     boxed,
     entrywise,
-    exact,
     is_constant,
     number_of,
+    simple,
     without_largest,
 )
 from kltheory.tracing.trace import CannotTrace, Floats, Input, Trace
@@ -48,7 +48,7 @@ BODIES: Final = {
 INTEGERS: Final = {"add", "mul", "neg", "sub", "max", "min", "abs", "sign", "square", "integer_pow", "select_n"}
 """Entrywise rows that mean the same for integers: a quotient, for one, does not."""
 
-KNOWN: Final = {"logaddexp": lambda a, b: log(exp(a) + exp(b))}
+KNOWN: Final = {"logaddexp": lambda a, b: ENTRYWISE["log"](exp(a) + exp(b))}
 """JAX's own functions that have a shorter formula than the stable one they compute."""
 
 MAX_UNROLLED: Final = 1024
@@ -162,23 +162,21 @@ class _Reader:
     fixed: bool = False
 
     def narrowest(self) -> str:
-        from jax import numpy as jnp
-
-        return min(dict.fromkeys(self.dtypes), key=lambda d: int(jnp.finfo(d).nmant))
+        """The type with the fewest bits."""
+        return min(dict.fromkeys(self.dtypes), key=lambda d: int(_finfo(d).nmant))
 
     def closed(self, closed: Any, args: Sequence[Any]) -> list[Any]:
         """The outputs of a closed jaxpr, or of an open one that has no constants."""
         if not hasattr(closed, "consts"):
             return self.jaxpr(closed, [], args)
-        return self.jaxpr(
-            closed.jaxpr, [_lifted(c, v.aval) for c, v in zip(closed.consts, closed.jaxpr.constvars, strict=True)], args
-        )
+        consts = [self.lifted(c, v.aval) for c, v in zip(closed.consts, closed.jaxpr.constvars, strict=True)]
+        return self.jaxpr(closed.jaxpr, consts, args)
 
     def jaxpr(self, jaxpr: Any, consts: Sequence[Any], args: Sequence[Any]) -> list[Any]:
         known = dict(zip([*jaxpr.constvars, *jaxpr.invars], [*consts, *args], strict=True))
 
         def value(atom: Any) -> Any:
-            return _lifted(atom.val, atom.aval) if hasattr(atom, "val") else known[atom]
+            return self.lifted(atom.val, atom.aval) if hasattr(atom, "val") else known[atom]
 
         for eqn in jaxpr.eqns:
             if eqn.outvars:  # without any it is a side effect, such as printing
@@ -194,7 +192,7 @@ class _Reader:
         except (ArithmeticError, AttributeError, NotImplementedError, TypeError, ValueError) as error:
             raise CannotTrace(f"{name} at {self.lines[-1]}: {error}") from error
         self.lines.pop()
-        outs = [_settled(x, v.aval) for x, v in zip(results, eqn.outvars, strict=True)]
+        outs = [self.settled(x, v.aval) for x, v in zip(results, eqn.outvars, strict=True)]
         self.dtypes.extend(str(v.aval.dtype) for x, v in zip(outs, eqn.outvars, strict=True) if _is_rounded(x, v.aval))
         return outs
 
@@ -238,6 +236,28 @@ class _Reader:
             return [entrywise(known, *map(_exprs, args))]
         return _Reader(self.dtypes, [self.lines[-1]], fixed=True).closed(body, args)
 
+    def lifted(self, constant: Any, aval: Any) -> Any:
+        """A constant of the jaxpr; a random key stays what it is."""
+        return self.settled(np.asarray(constant, aval.dtype) if isinstance(aval.dtype, np.dtype) else constant, aval)
+
+    def settled(self, x: Any, aval: Any) -> Any:
+        """A result in the form its type asks for: floats are expressions, integers without symbols are plain."""
+        if not isinstance(aval.dtype, np.dtype):
+            return x
+        if _is_floating(aval):
+            return x if _is_symbolic(x) else entrywise(lambda v: self.number(float(v), aval.dtype), _objects(x))
+        if _is_symbolic(x):
+            plain = all(isinstance(e, (BooleanAtom, Integer)) for e in x.flat)
+            return _plain(x, aval.dtype) if plain else x
+        return np.asarray(x).astype(aval.dtype)
+
+    def number(self, value: float, dtype: Any) -> Expr:
+        """An exact number for a constant; in float64, one that was rounded to float32 before is recognised."""
+        found = simple(value, int(_finfo(dtype).precision), dtype.type)
+        if found is None and dtype == np.float64 and (found := _single(value)) is not None:
+            self.dtypes.append("float32")
+        return Rational(repr(value)) if found is None else found
+
     def cond(self, branches: Sequence[Any], index: Any, *args: Any) -> list[Any]:
         """Both branches, and the one taken entry by entry."""
         if not _is_symbolic(index):
@@ -250,7 +270,7 @@ class _Reader:
         consts, carry, rows = args[:num_consts], args[num_consts:][:num_carry], args[num_consts + num_carry :]
         steps: list[list[Any]] = []
         for i in reversed(range(length)) if more["reverse"] else range(length):
-            out = self.closed(jaxpr, [*consts, *carry, *(r[i] if r.ndim > 1 else boxed(r[i]) for r in rows)])
+            out = self.closed(jaxpr, [*consts, *carry, *(r[i, ...] for r in rows)])
             carry = out[:num_carry]
             steps.append(out[num_carry:])
         if more["reverse"]:
@@ -266,13 +286,18 @@ class _Reader:
             return x if source.dtype == bool else entrywise(lambda e: ENTRYWISE["ne"](e, S.Zero), x)
         if _is_floating(source) and not _is_floating(target):
             if not _is_number(x):
-                raise CannotTrace(
-                    f"the cast to {target.dtype} at {self.lines[-1]} rounds a traced number to an integer"
-                )
+                raise CannotTrace(f"the cast at {self.lines[-1]} rounds a traced number to {target.dtype}")
             return entrywise(lambda e: Integer(int(e)), x)
         if _is_number(x) and _is_floating(source) and not _is_exact(x, source.dtype):
             self.dtypes.append(str(source.dtype))  # a constant that was rounded before it was widened
         return entrywise(lambda e: number_of(e) if isinstance(e, TRUTH) else e, x)
+
+
+def _finfo(dtype: Any) -> Any:
+    from jax import numpy
+
+    finfo: Any = numpy.finfo
+    return finfo(dtype)
 
 
 # --- values -----------------------------------------------------------------------------------------------------------
@@ -298,31 +323,20 @@ def _is_exact(x: Array, dtype: Any) -> bool:
     return all(not e.is_Rational or Rational(float(np.asarray(float(e), dtype))) == e for e in x.flat)
 
 
-def _lifted(constant: Any, aval: Any) -> Any:
-    """A constant of the jaxpr: floating numbers as exact numbers, the rest as they are, random keys among it."""
-    return _settled(np.asarray(constant, aval.dtype), aval) if isinstance(aval.dtype, np.dtype) else constant
+def _objects(x: Any) -> Array:
+    return np.asarray(x).astype(object)
 
 
-def _settled(x: Any, aval: Any) -> Any:
-    """A result in the form its type asks for: floats are expressions, integers without symbols are plain."""
-    from jax import numpy as jnp
-
-    if _is_floating(aval):
-        if _is_symbolic(x):
-            return x
-        dtype = np.dtype(aval.dtype)
-        precision = int(jnp.finfo(dtype).precision)
-        return entrywise(lambda v: exact(float(v), precision, dtype.type), np.asarray(x).astype(object))
-    if _is_symbolic(x):
-        plain = all(isinstance(e, (BooleanAtom, Integer)) for e in x.flat)
-        return _plain(x, aval.dtype) if plain else x
-    return np.asarray(x).astype(aval.dtype) if isinstance(x, np.ndarray) else x
+def _single(value: float) -> Expr | None:
+    with np.errstate(over="ignore", under="ignore"):
+        return simple(value, 6, np.float32) if float(np.float32(value)) == value else None
 
 
 def _plain(x: Array, dtype: Any) -> Array:
     """Constant entries as numbers of this type."""
-    as_number: Callable[[Basic], Any] = bool if dtype == bool else float if x.dtype == object else lambda e: e
-    return np.array([as_number(e) for e in x.flat]).reshape(x.shape).astype(dtype)
+    return (
+        np.array([bool(e) if isinstance(e, BooleanAtom) else float(e) for e in x.flat]).reshape(x.shape).astype(dtype)
+    )
 
 
 def _exprs(x: Any) -> Array:
@@ -330,7 +344,7 @@ def _exprs(x: Any) -> Array:
     if _is_symbolic(x):
         return x
     lift = (lambda b: true if b else false) if x.dtype == bool else lambda i: Integer(int(i))
-    return entrywise(lift, np.asarray(x).astype(object))
+    return entrywise(lift, _objects(x))
 
 
 def _same_kind(arrays: Sequence[Any]) -> list[Any]:

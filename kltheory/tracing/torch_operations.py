@@ -1,12 +1,12 @@
 """The table of PyTorch: what each ATen operation does to arrays of expressions, under ATen's own names and arguments.
 
-ATen is what every spelling comes down to: ``x - y``, ``torch.sub(x, y)``, ``x.sub_(y)``, ``y.__rsub__(x)``. Nothing here
-imports PyTorch: arguments are object arrays where the operation has tensors, SymPy numbers where it has floats. Views
-need no entry (:mod:`kltheory.tracing.torch_function`), and an operation that only moves entries is a name in MOVES.
+ATen is what every spelling comes down to: ``x - y``, ``torch.sub(x, y)``, ``x.sub_(y)``. Nothing here imports PyTorch:
+arguments are object arrays where the operation has tensors, SymPy numbers where it has floats. Views need no entry
+(see :mod:`kltheory.tracing.torch_function`), and an operation that only moves entries is a name in MOVES.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache, reduce
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
@@ -24,12 +24,12 @@ from sympy import (
     Or,
     Piecewise,
     Pow,
-    Rational,
     S,
     Symbol,
     cosh,
     exp,
     log,
+    preorder_traversal,
     sign,
     sinh,
     sqrt,
@@ -58,10 +58,15 @@ class Unknown(Dummy):
 
 
 # --- entries ----------------------------------------------------------------------------------------------------------
+def is_truth(e: Any) -> bool:
+    """Whether an entry is a truth value. To SymPy a symbol is one, too."""
+    return isinstance(e, Boolean) and not isinstance(e, Expr)
+
+
 @lru_cache(maxsize=65536)
 def is_live(e: Basic) -> bool:
     """Whether a gradient can flow through ``e``: a symbol occurs outside ``sg`` and outside conditions."""
-    if isinstance(e, (sg, Boolean)):
+    if isinstance(e, sg) or is_truth(e):
         return False
     if isinstance(e, ExprCondPair):
         return is_live(e.args[0])
@@ -76,7 +81,7 @@ def held(e: Entry) -> Entry:
 def number(e: Entry) -> Expr:
     """A truth value as 0 or 1; a number as it is."""
     e = sympify(e)
-    if not isinstance(e, Boolean):
+    if not is_truth(e):
         return e
     return S.One if e is S.true else S.Zero if e is S.false else Piecewise((1, e), (0, True))
 
@@ -84,7 +89,7 @@ def number(e: Entry) -> Expr:
 def truth(e: Entry) -> Boolean:
     """A number as a truth value: whether it is not 0."""
     e = sympify(e)
-    if isinstance(e, Boolean):
+    if is_truth(e):
         return e
     if isinstance(e, Piecewise) and e == number(e.args[0][1]):
         return e.args[0][1]
@@ -93,12 +98,20 @@ def truth(e: Entry) -> Boolean:
 
 def is_constant(array: Exprs) -> bool:
     """Whether no entry depends on an input."""
-    return not any(e.free_symbols for e in array.flat)
+    entries: Iterable[Any] = array.flat
+    return not any(e.free_symbols for e in entries)
 
 
-def unknowns(entries: Sequence[Basic]) -> set[Unknown]:
+def unknowns(entries: Iterable[Basic]) -> set[Unknown]:
     """The unknowns in some entries."""
     return set[Unknown]().union(*(e.atoms(Unknown) for e in entries))
+
+
+def undefined(e: Expr) -> Basic | None:
+    """A part of ``e`` in which an infinity or NaN meets an expression; alone, or as a whole branch, they may stand."""
+    unusual = {S.Infinity, S.NegativeInfinity, S.NaN, S.ComplexInfinity}
+    nodes = preorder_traversal(e) if e not in unusual and e.has(*unusual) else ()
+    return next((n for n in nodes if not isinstance(n, ExprCondPair) and unusual & set(n.args)), None)
 
 
 def _each(function: Callable[..., Entry], reading: Callable[[Entry], Entry] = number) -> Operation:
@@ -115,9 +128,14 @@ def _sigmoid(x: Expr) -> Expr:
     return 1 / (1 + exp(-x))
 
 
-def _softplus(x: Expr, beta: Expr = S.One, threshold: Expr = S(20)) -> Expr:
+def _softplus(x: Expr, beta: Expr = S.One, threshold: Any = 20) -> Expr:
     """PyTorch's is the identity above the threshold, where the formula differs from it by less than 3e-9."""
     return Piecewise((x, beta * x > threshold), (log(1 + exp(beta * x)) / beta, True))
+
+
+def _plus(x: Expr, y: Expr) -> Expr:
+    """An infinity absorbs an expression, which is finite."""
+    return x + y if x.is_number and y.is_number else x if x.is_infinite else y if y.is_infinite else x + y
 
 
 def _xlogy(x: Expr, y: Expr) -> Expr:
@@ -131,7 +149,7 @@ def _finite(x: Expr, *_: Entry) -> Expr:
 
 def _select(condition: Entry, x: Entry, y: Entry) -> Entry:
     condition = truth(condition)
-    if isinstance(x, Boolean) and isinstance(y, Boolean):
+    if is_truth(x) and is_truth(y):
         return Or(And(condition, x), And(Not(condition), y))
     return Piecewise((number(x), condition), (number(y), True))
 
@@ -167,7 +185,7 @@ ENTRIES: Final[Mapping[str, Callable[..., Entry]]] = {
     "sinh": sinh,
     "cosh": cosh,
     "relu": lambda x: Max(x, 0),
-    "leaky_relu": lambda x, slope=Rational(1, 100): Piecewise((x, x > 0), (slope * x, True)),
+    "leaky_relu": lambda x, slope: Piecewise((x, x > 0), (slope * x, True)),
     "threshold": lambda x, at, value: Piecewise((x, x > at), (value, True)),
     "hardtanh": lambda x, low=-S.One, high=S.One: Min(Max(x, low), high),
     "mul": lambda x, y: x * y,
@@ -204,7 +222,7 @@ def _equal(a: Expr, b: Expr) -> Boolean:
 
 
 def _same(a: Entry, b: Entry) -> Boolean:
-    if isinstance(a, Boolean) or isinstance(b, Boolean):
+    if is_truth(a) or is_truth(b):
         return Not(Xor(truth(a), truth(b)))
     return _equal(a, b)
 
@@ -212,7 +230,7 @@ def _same(a: Entry, b: Entry) -> Boolean:
 def _value(e: Entry) -> Entry:
     """Comparisons look at values: stop-gradients are transparent to them."""
     e = sympify(e)
-    return e if isinstance(e, Boolean) else erase_sg(e)
+    return e if is_truth(e) else erase_sg(e)
 
 
 def _ordered(relation: Callable[[Expr, Expr], Boolean]) -> Callable[[Entry, Entry], Boolean]:
@@ -289,15 +307,12 @@ def _running(function: Callable[[list[Entry]], Entry]) -> Operation:
 
 
 def _total(es: list[Entry]) -> Expr:
-    return Add(*es)
-
-
-def _product(es: list[Entry]) -> Expr:
-    return Mul(*es)
+    infinite = [e for e in es if e.is_infinite]
+    return Add(*(infinite or es))
 
 
 def _mean(es: list[Entry]) -> Expr:
-    return Add(*es) / len(es) if es else S.NaN
+    return _total(es) / len(es) if es else S.NaN
 
 
 def _logsumexp(es: list[Entry]) -> Expr:
@@ -306,7 +321,7 @@ def _logsumexp(es: list[Entry]) -> Expr:
 
 def _log_softmax(es: list[Entry]) -> list[Entry]:
     total = _logsumexp(es)
-    return [e - total for e in es]
+    return [_plus(e, -total) for e in es]
 
 
 def _softmax(es: list[Entry]) -> list[Entry]:
@@ -351,7 +366,7 @@ REDUCTIONS: Final[Mapping[str, Operation]] = {
     "sum": _reduction(_total),
     "nansum": _reduction(_total),
     "mean": _reduction(_mean),
-    "prod": _reduction(_product),
+    "prod": _reduction(lambda es: Mul(*es)),
     "amax": _reduction(lambda es: Max(*es)),
     "amin": _reduction(lambda es: Min(*es)),
     "max": _extreme(Max),
@@ -360,18 +375,17 @@ REDUCTIONS: Final[Mapping[str, Operation]] = {
     "all": _reduction(lambda es: And(*es), truth),
     "logsumexp": _reduction(_logsumexp),
     "var": _var,
-    "std": lambda *args, **kwargs: _SQRT(_var(*args, **kwargs)),
+    "std": lambda *args, **kwargs: _each(sqrt)(_var(*args, **kwargs)),
     "linalg_vector_norm": _norm,
     "cumsum": _running(_total),
-    "cumprod": _running(_product),
+    "cumprod": _running(lambda es: Mul(*es)),
     "logcumsumexp": _running(_logsumexp),
     "_softmax": _scan(_softmax),
     "_log_softmax": _scan(_log_softmax),
 }
 
 # --- operations with arguments of their own ---------------------------------------------------------------------------
-_SQRT: Final = _each(sqrt)
-_SUM: Final = _each(lambda x, y: x + y)
+_SUM: Final = _each(_plus)
 _PRODUCT: Final = _each(lambda x, y: x * y)
 _QUOTIENT: Final = _each(lambda x, y: x / y)
 _UPPER: Final = _each(Min)
@@ -409,7 +423,7 @@ def _add_product(x: Exprs, a: Exprs, b: Exprs, *, beta: Any = 1, alpha: Any = 1)
 def _put(x: Exprs, indices: Sequence[Exprs | None], values: Exprs, accumulate: bool = False) -> Exprs:
     """``x[mask] = number`` where the mask depends on the inputs."""
     mask, *more = indices
-    if more or accumulate or mask is None or values.size != 1 or not isinstance(mask.flat[0], Boolean):
+    if more or accumulate or mask is None or values.size != 1 or not all(map(is_truth, mask.flat)):
         raise NoExpression("an assignment whose place depends on the inputs")
     return _WHERE(mask.reshape(mask.shape + (1,) * (x.ndim - mask.ndim)), values.reshape(()), x)
 
@@ -501,15 +515,19 @@ OTHERS: Final[Mapping[str, Operation]] = {
 
 
 # --- the table --------------------------------------------------------------------------------------------------------
-MOVES: Final = frozenset(
-    "cat clone constant_pad_nd diag_embed flip gather index index_copy index_fill index_put index_select masked_scatter "
-    "masked_select repeat roll rot90 scatter select_scatter slice_scatter stack take tril triu".split()
-)
+_NAMES: Final = """
+    cat clone constant_pad_nd diag_embed flip gather index index_copy index_fill index_put index_select masked_scatter
+    masked_select repeat roll rot90 scatter select_scatter slice_scatter stack take tril triu
+"""
+MOVES: Final = frozenset(_NAMES.split())
 """Operations that move entries and compute nothing: they are run once more, on the numbers of the entries."""
-DATA: Final = frozenset("self tensors src source values value input".split())
+DATA: Final = frozenset({"self", "tensors", "src", "source", "values", "value", "input"})
 """What ATen calls the arguments of a move that hold entries; the others say where to."""
 SHAPES: Final = frozenset(
-    "empty_like empty_strided full_like new_empty new_empty_strided new_full new_ones new_zeros ones_like zeros_like".split()
+    {
+        *("empty_like", "empty_strided", "full_like", "ones_like", "zeros_like"),
+        *("new_empty", "new_empty_strided", "new_full", "new_ones", "new_zeros"),
+    }
 )
 """Operations that look at shapes only: their results are constants."""
 
