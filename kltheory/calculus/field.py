@@ -136,7 +136,9 @@ class Field:
             return True
         if g in self.exps.values():
             return _is_rational_polynomial(meaning)
-        return all(map(_is_elementary, meaning.args if g in self.free.values() else [meaning]))
+        if g in self.free.values():  # arguments in a normal form of plain generators are different functions
+            return all(_is_elementary(a.replace(log, lambda p: p)) for a in meaning.args)
+        return _is_elementary(meaning)
 
     def _reduced(self, poly: Expr) -> Expr:
         """The polynomial with powers of roots brought below d, by R**d = p, multiplied out."""

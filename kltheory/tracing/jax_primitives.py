@@ -8,6 +8,7 @@ A maximum over an axis is kept as :class:`Largest`, which the log-softmax that s
 from collections.abc import Callable, Mapping
 from functools import lru_cache, partial, reduce
 from itertools import accumulate
+from math import prod
 from typing import Any, Final
 
 import numpy as np
@@ -34,7 +35,6 @@ from sympy import (
     log,
     nan,
     oo,
-    piecewise_fold,
     preorder_traversal,
     sign,
     sinh,
@@ -56,6 +56,7 @@ TRUTH: Final = (BooleanAtom, BooleanFunction, Relational)
 """Truth values and conditions. SymPy counts symbols as Boolean too, and here they are numbers."""
 MAX_LARGEST: Final = 16
 """Most entries of a maximum over an axis that stays in a result: the calculus opens a cell for each."""
+MAX_CLAUSES: Final = 64
 
 
 # --- numbers ----------------------------------------------------------------------------------------------------------
@@ -187,15 +188,21 @@ def _pow(x: Expr, y: Expr) -> Expr:
 
 def _decided(condition: Boolean) -> Boolean:
     """The condition with the branches inside it brought outside: conditions on conditions are ``And`` and ``Or``."""
-    if not condition.has(Piecewise):
+    node = next((p for p in condition.atoms(Piecewise) if not any(a.has(Piecewise) for a in p.args)), None)
+    if node is None:
         return condition
-    folded, met, parts = piecewise_fold(condition), true, []
-    if not isinstance(folded, Piecewise):
-        return folded
-    for value, where in folded.args:
-        parts.append(And(met, where, value))
-        met = And(met, Not(where))
+    met, known, parts = true, {}, []
+    for value, where in node.args:
+        parts.append(And(met, where, _decided(condition.xreplace({**known, node: value, where: true}))))
+        met, known = And(met, Not(where)), {**known, where: false}
     return Or(*parts)
+
+
+def _clauses(condition: Boolean) -> int:
+    """How many clauses a conjunctive normal form has, which SymPy makes of the conditions of a Piecewise."""
+    if not isinstance(condition, (And, Or)):
+        return 1
+    return (sum if isinstance(condition, And) else prod)(map(_clauses, condition.args))
 
 
 def _compare(op: Callable[[Expr, Expr], Boolean], a: Expr, b: Expr) -> Boolean:
@@ -230,6 +237,8 @@ def select(which: Boolean, if_false: Basic, if_true: Basic) -> Basic:
         return if_true
     if isinstance(if_true, TRUTH):
         return Or(And(which, if_true), And(Not(which), if_false))
+    if _clauses(which) > MAX_CLAUSES:
+        raise CannotTrace(f"a condition has {len(which.atoms(Relational))} comparisons, in too many combinations")
     return Piecewise((if_true, which), (if_false, true))
 
 

@@ -464,15 +464,17 @@ class Recorder:
     # --- operations ---------------------------------------------------------------------------------------------------
     def kernel(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """One ATen operation: on numbers, and on expressions."""
-        tensors = list(_tensors([args, kwargs]))
-        random = self.torch.Tag.nondeterministic_seeded in func.tags
-        if self.silent or not (random or any(self._has_shadow(t) or self._is_opaque(t) for t in tensors)):
+        if self.silent:
             return func(*args, **kwargs)
-        name = func._schema.name.removeprefix("aten::")
         with self.silence(), self._refusing():
-            return self._repeated(func, name, args, kwargs, tensors, random)
+            tensors = list(_tensors([args, kwargs]))
+            random = self.torch.Tag.nondeterministic_seeded in func.tags
+            if random or any(self._has_shadow(t) or self._is_opaque(t) for t in tensors):
+                return self._repeated(func, args, kwargs, tensors, random)
+            return func(*args, **kwargs)
 
-    def _repeated(self, func: Any, name: str, args: Any, kwargs: Any, tensors: list[Tensor], random: bool) -> Any:
+    def _repeated(self, func: Any, args: Any, kwargs: Any, tensors: list[Tensor], random: bool) -> Any:
+        name = func._schema.name.removeprefix("aten::")
         base = name.removesuffix("_") if func._schema.is_mutable else name
         if base not in OPERATIONS and self._is_composite(func):
             self.silent = False
