@@ -61,7 +61,6 @@ def decided(e):
         sqrt(l**2 - 2 * l + 1) - (l - 1),
         sqrt(exp(2 * l) - 2 * u + 1) - (u - 1),
     ],
-    ids=str,
 )
 def test_wrong_yes(e):
     assert decided(e) is not True
@@ -88,14 +87,13 @@ def test_wrong_yes(e):
         log(1 + R) + log(R - 1) - l,
         h(l * (l + 1)) - h(l**2 + l),
     ],
-    ids=str,
 )
 def test_wrong_no(e):
     assert decided(e) is not False
 
 
 # --- a division by zero, or an infinite number, is refused ---
-@pytest.mark.parametrize("e", [1 / ((1 + R) * (R - 1) - u) - 1, zoo, oo, nan, zoo * l], ids=str)
+@pytest.mark.parametrize("e", [1 / ((1 + R) * (R - 1) - u) - 1, zoo, oo, nan, zoo * l])
 def test_not_a_number(e):
     with pytest.raises(Undecidable):
         normal_form(e)
@@ -119,7 +117,6 @@ def test_cressie_read_refuses_its_poles(bad):
         sinh(l / 2) + cosh(l / 2) - exp(l / 2),
         E * exp(l / 2) - exp(l / 2 + 1),
     ],
-    ids=str,
 )
 def test_yes(e):
     assert decided(e) is True
@@ -136,7 +133,7 @@ def test_decimal_exponents():
 
 
 # --- signs of generators ---
-@pytest.mark.parametrize("g", [log(1 - exp(logp)), h(l)], ids=str)
+@pytest.mark.parametrize("g", [log(1 - exp(logp)), h(l)])
 def test_a_generator_is_not_positive(g):
     try:
         cells = split(Abs(g))
@@ -156,7 +153,7 @@ def test_a_far_region_is_not_empty():
 
 
 # --- equal roots over different denominators ---
-@pytest.mark.parametrize("f", [exp(2 * l) - 2, exp(2 * l) + l - 2], ids=str)
+@pytest.mark.parametrize("f", [exp(2 * l) - 2, exp(2 * l) + l - 2])
 def test_roots_over_different_denominators(f):
     (r,) = roots(f, l)
     assert sign_at(exp(l / 2) * f, l, r) == 0

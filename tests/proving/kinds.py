@@ -9,7 +9,6 @@ from sympy import Abs, Rational, S, exp, oo
 from kltheory.calculus.divergence import (
     forward_kl,
     jeffreys,
-    jensen_shannon,
     neyman_chi2,
     pearson_chi2,
     reverse_kl,
@@ -88,7 +87,7 @@ ROWS = (
     row("sampler", SameValue(expectation(w, OLD), expectation(1)), left=expectation(w)),
     row("cells", SameValue(expectation(Abs(l)), expectation(Abs(-l))), right=expectation(l)),
     row("falls", IsDivergence(as_loss(k2), POLICY), left=in_reward(k2)),
-    row("sum", IsDivergence(jensen_shannon.objective, POLICY), left=as_loss(k1, w) - as_loss(k3)),
+    row("sum", IsDivergence(neyman_chi2.objective, POLICY), left=as_loss(k1, w) - as_loss(k3)),
     row("constant", IsDivergence(as_loss(k1, w), POLICY), left=as_loss(k1)),
     row("steps", IsDivergence(as_loss(k_abs), POLICY), left=in_reward(k_abs)),
     # --- near the reference and far from it

@@ -65,7 +65,7 @@ def test_the_calculus_tells_them_apart(row):
 @EACH
 def test_numbers_confirm_the_true_one(row):
     for claim in instances(row.true):
-        found = numerically(claim)
+        found = list(numerically(claim))
         assert found
         assert {f.status for f in found} == {Status.HOLDS}
         assert all(f.residual is None or f.residual <= 1e-12 for f in found)

@@ -1,4 +1,4 @@
-"""Mutants: every edit changes what the claim is about or says that it does not, and every kind has one that is refuted."""
+"""Mutants: an edit changes what the claim is about or says that it does not; every kind has one that is refuted."""
 
 from collections.abc import Iterator
 
@@ -51,8 +51,11 @@ def differs(mutated: Claim, claim: Claim) -> bool:
     if type(mutated) is AgreesToOrder and mutated.order != claim.order:
         return True
     at = parameters(claim)
-    pairs = zip(looks(mutated.left, at), looks(claim.left, at), strict=True)
-    return any(abs(a - b) > 1e-9 for a, b in pairs)
+    return any(
+        abs(a - b) > 1e-9
+        for one, other in zip(instances(mutated), instances(claim), strict=True)
+        for a, b in zip(looks(one.left, at), looks(other.left, at), strict=True)
+    )
 
 
 # --- every edit is an edit --------------------------------------------------------------------------------------------
@@ -62,12 +65,9 @@ CLAIMS = [*SEEN, *(c for t in LIBRARY for c in t.claims() if type(c) is not Lemm
 
 @pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: f"{type(claim).__name__}-{claim}"[:70])
 def test_an_edit_changes_the_claim_or_says_that_it_does_not(claim):
-    for shown in instances(claim):
-        found = list(mutants(shown))
-        assert found
-        assert [m.name for m in found if not m.unchanged and not differs(m.claim, shown)] == []
-        assert [m.name for m in found if m.unchanged and differs(m.claim, shown)] == []
-        assert {type(m.claim) for m in found} == {type(claim)}
+    found = list(mutants(claim))
+    assert {type(m.claim) for m in found} == {type(claim)}
+    assert [m.name for m in found if bool(m.unchanged) == differs(m.claim, claim)] == []
 
 
 def test_the_comparison_itself_can_fail():
@@ -103,7 +103,8 @@ EDITS = [
         "flip_sign scale detach drop_stop_gradient_1 drop_stop_gradient_2 swap_direction forget_weight add_k2",
     ),
     (SameValue(reverse_kl.objective, NO_GRADIENT), "flip_sign scale swap_direction add_k2"),
-    (SameValue(expectation(w, OLD), expectation(1)), "flip_sign scale add_k2"),
+    (SameValue(expectation(w, OLD), expectation(1)), "flip_sign scale forget_weight add_k2"),
+    (SameValue(expectation(1), expectation(1)), "flip_sign scale add_k2"),
     (SameValue(Objective(w * exp(logp)), expectation(1)), "flip_sign scale forget_weight add_k2"),
     (Identity(l + 1, l), "flip_sign scale swap_direction drop_term add_one"),
     (Identity(log_weight, l), "flip_sign scale add_one"),
@@ -173,24 +174,10 @@ def test_a_check_that_never_fails_leaves_survivors(monkeypatch):
     assert "vacuous: no mutant was refuted, so nothing shows that the check can fail" in report.problems
 
 
-def test_every_edit_is_used():
-    """An edit that no claim of the library ever meets tests nothing."""
+def test_every_edit_is_in_a_table():
+    """An edit that no table has is never tried."""
     tables = {*module.SURROGATE_EDITS, *module.SUM_EDITS, *module.FORMULA_EDITS}
-    defined = {value for name, value in vars(module).items() if name.startswith("_") and name[1:] in NAMES}
+    marks = {"e": Expr, "return": Iterator[tuple[str, Expr]]}
+    defined = {value for value in vars(module).values() if getattr(value, "__annotations__", None) == marks}
     assert defined == tables
-
-
-NAMES = [
-    "flip_sign",
-    "scale",
-    "detach",
-    "drop_stop_gradient",
-    "swap_direction",
-    "exchange",
-    "forget_weight",
-    "detach_weight",
-    "add_k2",
-    "add_mean_k2",
-    "add_one",
-    "drop_term",
-]
+    assert len(tables) == 12

@@ -1,1 +1,0 @@
-"""Tracing: real JAX and PyTorch functions, run unchanged, become SymPy expressions."""

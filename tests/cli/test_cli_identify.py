@@ -1,0 +1,197 @@
+"""``kltheory identify``: what typed formulas descend; no text is slow, evaluated, or answered by a traceback."""
+
+import json
+import re
+import time
+
+import pytest
+
+from kltheory.__about__ import __version__
+
+ROW = {
+    "estimator", "placement", "weight", "sampler", "coefficient", "gradient_of", "title", "is_divergence",
+    "depends_on_sampler", "f", "objective", "reason",
+}  # fmt: skip
+
+# formula, options, (on-policy, off-policy) names, each as in the class table
+NAMED = [
+    ("l", "", "zero", "-kl_old_policy"),
+    ("l", "--as reward", "reverse_kl", "none"),
+    ("l**2/2", "", "reverse_kl", "none"),
+    ("l**2/2", "--weight detached", "reverse_kl", "reverse_kl"),
+    ("exp(-l) - 1 + l", "", "forward_kl", "none"),
+    ("exp(-l) - 1 + l", "--as loss --weight detached", "forward_kl", "forward_kl"),
+    ("exp(-l) - 1 + l", "--as loss --weight live", "reverse_kl", "reverse_kl"),
+    ("exp(-l) - 1 + l", "--as reward", "reverse_kl - forward_kl", "none"),
+    ("exp(l) - 1 - l", "", "1/2*pearson_chi2", "none"),
+    ("abs(l)", "", "2*total_variation", "none"),
+    ("-l", "", "zero", "kl_old_policy"),
+    ("-l", "--as reward", "-reverse_kl", "none"),
+    ("--l", "--as reward", "reverse_kl", "none"),
+    ("-1*(l)", "--as=reward", "-reverse_kl", "none"),
+    ("0", "", "zero", "zero"),
+    ("sg(l)*logp", "", "reverse_kl", "none"),
+    ("w*sg(l)", "", "reverse_kl", "reverse_kl"),
+    ("logp - logp_ref", "--as reward", "reverse_kl", "none"),
+    ("w*log(w)", "", "zero", "kl_policy_old"),
+]
+
+
+@pytest.mark.parametrize(("formula", "options", "on", "off"), NAMED, ids=[f"{f} {o}" for f, o, _, _ in NAMED])
+def test_a_formula_is_named(formula, options, on, off, call):
+    data = json.loads(call("identify", formula, *options.split(), "--json").stdout)
+    assert set(data) == {"schema", "version", "formula", "rows"}
+    assert (data["schema"], data["version"], data["formula"]) == (1, __version__, formula)
+    assert [row["sampler"] for row in data["rows"]] == ["policy", "old"]
+    assert all(set(row) == ROW for row in data["rows"])
+    assert [row["gradient_of"] for row in data["rows"]] == [on, off]
+
+
+TEXT = [
+    ("exp(-l) - 1 + l", "KL(π_ref‖π)", "f is convex: an f-divergence"),
+    ("l", "0 (no gradient)", "the coefficient is constant: in expectation nothing is descended"),
+    ("exp(l)*0 + l**4", "Σ π_ref f(π/π_ref), f(u) = ", "f is convex: an f-divergence"),
+    ("l**3", "Σ π_ref f(π/π_ref), f(u) = ", "not an f-divergence of the policy from the reference"),
+    ("-l**2", "-2 KL(π‖π_ref)", "f is concave: minus an f-divergence, pushed away from"),
+    ("min(l**2, 1)", "Σ π_ref f(π/π_ref)", "not an f-divergence of the policy from the reference"),
+    ("w*l", "KL(π‖π_ref)", "f is convex: an f-divergence"),
+]
+
+
+@pytest.mark.parametrize(("formula", "title", "note"), TEXT, ids=[f for f, _, _ in TEXT])
+def test_what_a_person_reads(formula, title, note, call):
+    shown = call("identify", formula)
+    assert shown.exit_code == 0
+    lines = shown.stdout.splitlines()
+    assert lines[0] == f"{formula}, placed in the loss"
+    on_policy = lines[1 : lines.index("  off-policy")]
+    assert [line.split()[0] for line in on_policy[:3]] == ["on-policy", "coefficient", "descends"]
+    assert title in on_policy[2]
+    assert note in " ".join(" ".join(on_policy).split())
+
+
+def test_who_sampled_matters_or_does_not(call):
+    assert "it depends on who sampled" in call("identify", "l**2/2").stdout
+    assert "it depends on who sampled" not in call("identify", "l**2/2", "--weight", "detached").stdout
+
+
+def test_the_placement_is_repeated(call):
+    shown = call("identify", "l", "--as", "reward", "--weight", "detached")
+    assert shown.stdout.startswith("l, placed in the reward, detached weight w\n")
+
+
+# --- texts that are no formula ----------------------------------------------------------------------------------------
+# text, column of the caret from 0 (None: no caret), what the message says
+BAD = [
+    ("", None, "the formula is empty"),
+    ("l +", 3, "missing after '+'"),
+    ("exp(l", 3, "this '(' is never closed"),
+    ("l l", 2, "an operator is missing before 'l'"),
+    ("kl + 1", 0, "unknown name 'kl'"),
+    ("l + nan", 4, "unknown name 'nan'"),
+    ("inf", 0, "unknown name 'inf'"),
+    ("sin(l)", 0, "unknown function 'sin'"),
+    ("l^2", 1, "write ** for a power"),
+    ("l; l", 1, "the character ';'"),
+    ("__import__('os').system('true')", 11, "is not part of a formula"),
+    ("l.__class__", 0, "an attribute ('.__class__') is not part of a formula"),
+    ("[l for l in l]", 0, "the character '['"),
+    ("lambda: l", 0, "the word 'lambda' is not part of a formula"),
+    ("1/0", 2, "division by zero"),
+    ("log(0)", 0, "log of what is never positive"),
+    ("exp(l, l)", 0, "exp: too many positional arguments"),
+    ("clamp(l)", 0, "a clamp needs a bound"),
+    ("l\nl", 1, "write the formula on one line"),
+]
+
+
+@pytest.mark.parametrize(("text", "column", "message"), BAD, ids=[repr(t) for t, _, _ in BAD])
+def test_a_bad_formula_shows_where_and_what_to_write(text, column, message, call):
+    shown = call("identify", text)
+    assert shown.exit_code == 1
+    assert shown.stdout == ""
+    assert shown.stderr.startswith("Error: this is not a formula\n")
+    assert message in shown.stderr
+    if column is not None:
+        lines = shown.stderr.splitlines()
+        assert lines[1][:60] == re.sub("[^ -~]", "�", text)[:60]
+        assert lines[2] == " " * column + "^"
+
+
+def test_what_is_allowed_is_said(call):
+    shown = call("identify", "kl")
+    for word in ("l", "w", "logp", "logp_ref", "logp_old", "exp", "log", "abs", "min", "max", "clamp", "sqrt", "sg"):
+        assert re.search(rf"allowed: .*\b{word}\b", shown.stderr)
+
+
+HOSTILE = {
+    "10 kB of parentheses": "(" * 5000 + "l" + ")" * 5000,
+    "10 kB of open parentheses": "(" * 10_000,
+    "10 kB of minus signs": "-" * 10_000 + "l",
+    "10 kB of sums": "+".join(["l"] * 5000),
+    "2 kB of parentheses": "(" * 999 + "l" + ")" * 999,
+    "2 kB of powers": "**".join(["l"] * 600),
+    "a tower": "9**9**9",
+    "a higher tower": "9**9**9**9**9",
+    "a tower of l": "l**l**l**l",
+    "a tower of exp": "exp(" * 30 + "l" + ")" * 30,
+    "a product of sums": "*".join(["(1 + l + w + A)"] * 60),
+    "a power of a sum": "(1 + l + w + A + logp)**64",
+    "nested min": "min(" * 40 + "l" + ", w)" * 40,
+    "many corners": " + ".join(f"abs(l - {i})" for i in range(60)),
+    "a long number": "9" * 1900,
+    "a large exponent": "1e999999999*l",
+    "not a number": "nan",
+    "infinity": "inf - inf",
+    "a name": "x" * 1900,
+    "unicode": "ℓ" * 1900,
+    "nul": "l\0l",
+    "quotes": "'" * 1999,
+    "a call": "exit()",
+    "a format": "{l.__class__}",
+    "escape": "\x1b[31ml",
+}
+
+
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
+def test_a_hostile_text_ends_soon_in_a_message(text, call):
+    call("identify", "l")  # what is loaded on first use
+    start = time.process_time()
+    shown = call("identify", text)
+    assert time.process_time() - start < 2
+    assert shown.exit_code == 1
+    assert shown.stderr.startswith("Error: this is not a formula\n")
+    assert len(shown.output) < 3000
+    assert "\x1b" not in shown.output
+
+
+ODD = {
+    "a long sum": "+".join(f"exp({i}*l)" for i in range(1, 40)),
+    "a high power": "l**64",
+    "exp of exp": "exp(exp(exp(l)))",
+    "no real value": "log(-exp(l) - 1 + l*0)",
+    "a pole": "1/l",
+    "a root": "sqrt(l)",
+    "a kink": "abs(l - 1) + abs(l + 1)",
+    "a clamp of a weight": "clamp(w, 0.8, 1.2)*l",
+    "an advantage": "-A*w",
+}
+
+
+@pytest.mark.parametrize("text", ODD.values(), ids=ODD)
+def test_an_odd_formula_ends_soon_in_an_answer(text, call):
+    call("identify", "l")
+    start = time.process_time()
+    shown = call("identify", text)
+    assert time.process_time() - start < 5
+    assert shown.exit_code in (0, 1, 2)
+    assert shown.output
+
+
+def test_a_text_in_a_process_of_its_own(command):
+    done = command("identify", "(" * 10_000)
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: this is not a formula\n")
+    minus = command("identify", "-l")
+    assert minus.returncode == 0
+    assert minus.stdout.startswith("-l, placed in the loss\n")

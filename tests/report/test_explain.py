@@ -1,0 +1,221 @@
+"""Derivations: every theorem has one, in text and in LaTeX; no step is printed that the calculus does not confirm."""
+
+import re
+from dataclasses import replace
+from functools import cache
+
+import pytest
+from sympy import Symbol, exp, log
+
+from kltheory.calculus.divergence import Objective, forward_kl, jeffreys, reverse_kl, u
+from kltheory.calculus.estimators import as_loss, in_reward, k1, k2, k3, w
+from kltheory.calculus.identify import identify
+from kltheory.calculus.symbols import log_ratio as l
+from kltheory.calculus.symbols import log_weight, logp
+from kltheory.proving.claims import (
+    NO_GRADIENT,
+    OLD,
+    POLICY,
+    AgreesToOrder,
+    IsDivergence,
+    NaturalInner,
+    SameGradient,
+    SameScore,
+    SameValue,
+    SamplerFree,
+)
+from kltheory.proving.scalars import HasSign, Identity
+from kltheory.proving.theorem import Refuted, Statement, Theorem, collect, library
+from kltheory.report import explain as module
+from kltheory.report import latex
+from kltheory.report.explain import Step, WrongStep, explain
+
+LIBRARY = {t.name: t for t in collect([library()])}
+EACH = pytest.mark.parametrize("name", LIBRARY)
+
+RKL, FKL = reverse_kl.objective, forward_kl.objective
+
+
+@cache
+def steps(name: str) -> tuple[Step, ...]:
+    return tuple(explain(LIBRARY[name]))
+
+
+def said(built: Statement) -> str:
+    return "\n".join(s.plain() for s in explain(Theorem("t", "A statement.", lambda: built)))
+
+
+# --- every theorem ----------------------------------------------------------------------------------------------------
+@EACH
+def test_every_theorem_is_derived(name):
+    first, assumed, *rest = (s.plain() for s in steps(name))
+    assert first == f"{name}. {LIBRARY[name].statement}"
+    assert assumed.startswith("Assumed: ")
+    assert len(rest) >= 2
+    assert sum(line.startswith("Claim: ") for line in rest) == len(LIBRARY[name].claims())
+    built = LIBRARY[name].build()
+    assert ("What is true instead" in rest) is isinstance(built, Refuted)
+    assert any(line.startswith("Counterexample, enclosed") for line in rest) is isinstance(built, Refuted)
+    assert all(line and "\n" not in line for line in (first, assumed, *rest))
+
+
+def unbalanced(text: str) -> list[str]:
+    """What LaTeX would stumble over: the checker of the next test."""
+    bare = re.sub(r"\\[\\{}$]", "", text)
+    wrong = [f"{a} {b}" for a, b in ("{}", (r"\[", r"\]"), (r"\begin{", r"\end{")) if bare.count(a) != bare.count(b)]
+    depth = 0
+    for character in bare:
+        depth += {"{": 1, "}": -1}.get(character, 0)
+        if depth < 0:
+            wrong.append("closed before it opens")
+            break
+    if len(re.findall(r"\\left(?![a-z])", text)) != len(re.findall(r"\\right(?![a-z])", text)):
+        wrong.append(r"\left \right")
+    if bare.count("$") % 2:
+        wrong.append("$")
+    outside = re.sub(r"\$[^$]*\$|\\\[.*?\\\]", "", text, flags=re.DOTALL)
+    return wrong + [c for c in "_^&#%" if re.search(rf"(?<!\\){re.escape(c)}", outside)]
+
+
+@EACH
+def test_every_derivation_is_latex(name):
+    for step in steps(name):
+        assert unbalanced(step.latex()) == []
+
+
+@EACH
+def test_latex_is_ascii(name):
+    for step in steps(name):
+        if not set(step.plain()) & NO_LATEX_YET:
+            assert step.latex().isascii()
+
+
+NO_LATEX_YET = {"≠", "ᵀ"}
+"""Characters of sentences that ``latex.CHARACTERS`` does not have."""
+
+
+TWINS = [
+    (r"\frac{1}{2", ["{ }"]),
+    ("a } b { c", ["closed before it opens"]),
+    (r"\[ x", [r"\[ \]"]),
+    (r"\[ \left( x \]", [r"\left \right"]),
+    (r"\[ \begin{cases} x \]", [r"\begin{ \end{"]),
+    ("a $x b", ["$"]),
+    ("k_1", ["_"]),
+    ("a & b, 5 %, x^2", ["^", "&", "%"]),
+    (r"\[ k_1 \] and $x^2$, \_, \$ and \{", []),
+]
+
+
+@pytest.mark.parametrize(("text", "wrong"), TWINS, ids=[t for t, _ in TWINS])
+def test_the_latex_checker_can_fail(text, wrong):
+    assert unbalanced(text) == wrong
+
+
+# --- doctored ---------------------------------------------------------------------------------------------------------
+def lies(kind: type, verdict: bool):
+    return lambda monkeypatch: monkeypatch.setattr(kind, "decide", lambda self: verdict)
+
+
+def misidentifies(**wrong):
+    def doctor(monkeypatch):
+        monkeypatch.setattr(module, "identify", lambda c: replace(identify(c), **wrong))
+
+    return doctor
+
+
+def honest(monkeypatch):
+    pass
+
+
+GOOD = SameGradient(as_loss(k2), RKL, POLICY)
+BAD = SameGradient(as_loss(k3), RKL, POLICY)
+
+DOCTORED = [
+    (GOOD, lies(SameGradient, False), "the calculus does not confirm the verdict"),
+    (BAD, lies(SameGradient, True), "the calculus does not confirm the verdict"),
+    (GOOD, misidentifies(f=-log(u)), r"the calculus does not confirm f'\(u\) = C\(log u\)"),
+    (GOOD, misidentifies(f=2 * u * log(u)), r"the calculus does not confirm f'\(u\) = C\(log u\)"),
+    (
+        SameGradient(as_loss(k2), Objective(exp(logp - log_weight) * l**2 / 2), OLD),
+        misidentifies(objective=Objective(exp(logp - log_weight) * l**2)),
+        r"the calculus does not confirm C = \(∂F/∂logp\)/π",
+    ),
+    (SameScore(as_loss(k2), in_reward(k1), OLD), lies(SameScore, False), "the calculus does not confirm the verdict"),
+    (SameScore(as_loss(k3), in_reward(k1), OLD), lies(SameScore, True), "the calculus does not confirm the verdict"),
+    (AgreesToOrder(as_loss(k3), in_reward(k1), POLICY, 2), honest, "the calculus does not confirm the order"),
+    (NaturalInner(in_reward(k1), as_loss(k3), RKL), honest, "the calculus does not confirm the covariance"),
+    (Refuted(GOOD, corrected=GOOD), honest, "has no certified counterexample"),
+    (Refuted(BAD, corrected=GOOD), lies(SameGradient, True), "the calculus does not confirm the verdict"),
+    (Refuted(HasSign(l, 1), corrected=GOOD), lies(HasSign, True), "has no certified counterexample"),
+]
+
+
+@pytest.mark.parametrize(("built", "doctor", "message"), DOCTORED, ids=range(len(DOCTORED)))
+def test_a_doctored_claim_is_a_wrong_step(built, doctor, message, monkeypatch):
+    doctor(monkeypatch)
+    with pytest.raises(WrongStep, match=message):
+        said(built)
+
+
+UNDOCTORED = [
+    GOOD,
+    SameGradient(as_loss(k2), Objective(exp(logp - log_weight) * l**2 / 2), OLD),
+    SameScore(as_loss(k2), in_reward(k1), OLD),
+    AgreesToOrder(as_loss(k3), in_reward(k1), POLICY, 1),
+    NaturalInner(in_reward(k1), as_loss(k3), jeffreys.objective),
+    Refuted(BAD, corrected=SameGradient(as_loss(k3), FKL, POLICY)),
+    Refuted(HasSign(l, 1), corrected=GOOD),
+]
+
+
+@pytest.mark.parametrize("built", UNDOCTORED, ids=[type(b).__name__ for b in UNDOCTORED])
+def test_and_undoctored_it_is_none(built):
+    assert said(built)
+
+
+# --- what is said of a claim, and of its false twin -------------------------------------------------------------------
+SENTENCES = [
+    (GOOD, "The two differ by the constant -1, and E_π[∇log π] = 0: the expected gradients are equal"),
+    (BAD, "The two do not differ by a constant: C = -l - exp(-l)"),
+    (SameGradient(as_loss(k1), NO_GRADIENT, POLICY), "Up to a constant C is 0: there is no objective"),
+    (SamplerFree(as_loss(k2, w)), "∂C/∂w = 0, so who sampled does not matter"),
+    (SamplerFree(as_loss(k2)), "∂C/∂w ≠ 0: C depends on who sampled"),
+    (SameValue(Objective(exp(logp) * k3.expr), RKL), "the sums are equal"),
+    (SameValue(Objective(exp(logp) * k2.expr), RKL), "the sums differ somewhere"),
+    (IsDivergence(as_loss(k3), POLICY), "C never decreases in l, so f is convex"),
+    (IsDivergence(in_reward(k2), POLICY), "C falls somewhere, so f is not convex"),
+    (Identity(k3.expr, l - 1 + exp(-l)), "it holds"),
+    (Identity(k3.expr, k2.expr), "it fails"),
+    (HasSign(k3.expr, 1), "it holds"),
+    (HasSign(k1.expr, 1), "it fails"),
+]
+
+
+@pytest.mark.parametrize(("claim", "sentence"), SENTENCES, ids=[s[:40] for _, s in SENTENCES])
+def test_what_is_said(claim, sentence):
+    assert sentence in said(claim)
+
+
+# --- LaTeX ------------------------------------------------------------------------------------------------------------
+FORMULAS = [
+    (exp(log_weight), "w"),
+    (l * exp(2 * log_weight - logp), r"\ell w^{2} e^{- \log\pi}"),
+    (exp(-l), r"e^{- \ell}"),
+    (log_weight, r"\log{\left(w \right)}"),
+    (Symbol("beta", positive=True) * l, r"\beta \ell"),
+]
+
+
+@pytest.mark.parametrize(("expr", "text"), FORMULAS, ids=[t for _, t in FORMULAS])
+def test_a_formula_in_latex(expr, text):
+    assert latex.formula(expr) == text
+
+
+def test_a_sentence_in_latex():
+    assert latex.text("KL(π‖π_ref) ≤ χ²/2 & 5 %") == r"KL($\pi$$\|$$\pi$\_ref) $\le$ $\chi$$^2$/2 \& 5 \%"
+
+
+def test_cells_in_latex():
+    step = next(s for s in steps("abs_as_loss_eq_grad_twice_total_variation_of_on_policy") if len(s.cells) == 2)
+    assert r"\begin{cases} -1 & \text{l $<$ 0} \\ 1 & \text{0 $<$ l} \end{cases}" in step.latex()
