@@ -6,6 +6,7 @@ import mpmath
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from strategies import clamp, coefficients, formulas, points, scrambled, terms, value
 from sympy import Abs, Expr, Max, Min, Rational, S, Symbol, exp, log, sign, sqrt
 
 from kltheory.calculus.coefficient import Coefficient, tidy
@@ -18,7 +19,6 @@ from kltheory.calculus.symbols import advantage as A
 from kltheory.calculus.symbols import erase_sg, logp, logp_old, logp_ref, sg, to_log_probs, to_quotients, weight
 from kltheory.calculus.symbols import log_ratio as l
 from kltheory.calculus.symbols import log_weight as lw
-from tests.calculus.strategies import clamp, coefficients, formulas, points, scrambled, terms, value
 
 POLICY, OLD = Sampler
 u, r = exp(l), exp(-l)

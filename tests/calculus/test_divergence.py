@@ -3,6 +3,7 @@
 import mpmath
 import pytest
 from hypothesis import given, settings
+from strategies import clamp, coefficients, holds, value
 from sympy import Abs, Expr, Max, Piecewise, Rational, S, Symbol, exp, log, sqrt
 
 from kltheory.calculus.coefficient import Coefficient
@@ -29,7 +30,6 @@ from kltheory.calculus.symbols import advantage as A
 from kltheory.calculus.symbols import log_ratio as l
 from kltheory.calculus.symbols import log_weight as lw
 from kltheory.calculus.symbols import logp, sg
-from tests.calculus.strategies import clamp, coefficients, holds, value
 
 POLICY, OLD = Sampler
 ALL = (*DIVERGENCES, *(d.from_old() for d in DIVERGENCES))

@@ -8,6 +8,7 @@ import pytest
 import sympy
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from strategies import SCRAMBLES, VARIABLES, coefficients, points, scale, scrambled, terms, value
 from sympy import E, Expr, Float, Function, Rational, S, Symbol, cosh, coth, exp, log, pi, sin, sinh, sqrt, tanh
 
 import kltheory.calculus
@@ -19,7 +20,6 @@ from kltheory.calculus.symbols import advantage as A
 from kltheory.calculus.symbols import log_ratio as l
 from kltheory.calculus.symbols import log_weight as lw
 from kltheory.calculus.symbols import logp, sg
-from tests.calculus.strategies import SCRAMBLES, VARIABLES, coefficients, points, scale, scrambled, terms, value
 
 lam = Symbol("lam", real=True)
 eps = Symbol("eps", positive=True)

@@ -4,6 +4,7 @@ import mpmath
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from strategies import DIGITS, rationals, scrambled, value
 from sympy import Abs, Add, Expr, Max, Min, Rational, S, Symbol, exp, log, sign
 
 from kltheory.calculus.coefficient import Coefficient
@@ -26,7 +27,6 @@ from kltheory.calculus.surrogate import Sampler
 from kltheory.calculus.symbols import log_ratio as l
 from kltheory.calculus.symbols import log_weight as lw
 from kltheory.calculus.symbols import logp, logp_old, logp_ref, weight
-from tests.calculus.strategies import DIGITS, rationals, scrambled, value
 
 POLICY, OLD = Sampler
 u, r = exp(l), exp(-l)

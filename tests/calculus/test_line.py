@@ -7,6 +7,7 @@ import mpmath
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from strategies import DIGITS, coefficients, points, value
 from sympy import Abs, Expr, Rational, Symbol, cosh, exp, log, oo, sinh, sqrt, tanh
 
 from kltheory.calculus.exact import Undecidable, is_zero
@@ -14,7 +15,6 @@ from kltheory.calculus.line import limit, roots, sign_at, sign_between, signs
 from kltheory.calculus.roots import Root, compare, inside
 from kltheory.calculus.symbols import log_ratio as l
 from kltheory.calculus.symbols import log_weight as lw
-from tests.calculus.strategies import DIGITS, coefficients, points, value
 
 u = exp(l)
 k3 = exp(-l) - 1 + l

@@ -7,6 +7,7 @@ import pytest
 import sympy
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from strategies import clamp, coefficients, value
 from sympy import Abs, Expr, KroneckerDelta, Max, Min, Rational, S, Sum, Symbol, exp, expand, log, sign, symbols
 
 from kltheory.calculus.concrete import at_action, component, lemma, log_softmax, same_gradient
@@ -41,7 +42,6 @@ from kltheory.calculus.symbols import advantage as A
 from kltheory.calculus.symbols import log_ratio as l
 from kltheory.calculus.symbols import log_weight as lw
 from kltheory.calculus.symbols import logp, sg, weight
-from tests.calculus.strategies import clamp, coefficients, value
 
 POLICY, OLD = Sampler
 u, r = exp(l), exp(-l)

@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from strategies import clamp, formulas, holds, points, value, where
 from sympy import Abs, Eq, Expr, Heaviside, Max, Min, Ne, Piecewise, Rational, S, Symbol, exp, log, sign
 
 from kltheory.calculus import regions
@@ -13,7 +14,6 @@ from kltheory.calculus.symbols import advantage as A
 from kltheory.calculus.symbols import log_ratio as l
 from kltheory.calculus.symbols import log_weight as lw
 from kltheory.calculus.symbols import logp, sg
-from tests.calculus.strategies import clamp, formulas, holds, points, value, where
 
 w = exp(lw)
 k3 = exp(-l) - 1 + l
