@@ -56,7 +56,10 @@ def _write_json(data: Any, target: str) -> None:
     if target == "-":
         click.echo(text)
     else:
-        Path(target).write_text(text + "\n", encoding="utf-8")
+        try:
+            Path(target).write_text(text + "\n", encoding="utf-8")
+        except OSError as e:
+            raise click.ClickException(f"cannot write {target}: {e.strerror}") from None
 
 
 PATHS = click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
@@ -146,6 +149,8 @@ def explain(name: str, paths: tuple[Path, ...], latex: bool) -> None:
     """Derive theorem NAME step by step; each step is checked before it is printed."""
     from difflib import get_close_matches
 
+    from kltheory.calculus.exact import Undecidable
+    from kltheory.report.explain import WrongStep
     from kltheory.report.explain import explain as derive
 
     theorems = {t.name: t for t in _theorems(paths, "")}
@@ -153,8 +158,12 @@ def explain(name: str, paths: tuple[Path, ...], latex: bool) -> None:
         close = get_close_matches(name, theorems, 3, 0.4) or [n for n in theorems if name in n][:3]
         hint = f"; did you mean {', '.join(close)}?" if close else "; kltheory list names them all"
         raise click.UsageError(f"there is no theorem {name}{hint}")
-    for step in derive(theorems[name]):
-        click.echo(step.latex() if latex else step.plain())
+    try:
+        for step in derive(theorems[name]):
+            click.echo(step.latex() if latex else step.plain())
+    except (Undecidable, WrongStep) as e:
+        click.echo(f"UNDECIDED: {e}", err=True)
+        raise SystemExit(2) from None
 
 
 @cli.command()

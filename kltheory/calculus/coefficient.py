@@ -14,7 +14,7 @@ from itertools import pairwise
 from sympy import Expr, Rational, S, Symbol
 
 from kltheory.calculus.exact import Undecidable, is_constant, is_zero, normal_form
-from kltheory.calculus.line import roots, sign_at
+from kltheory.calculus.line import poles, roots, sign_at
 from kltheory.calculus.notation import text
 from kltheory.calculus.regions import DISPLAY, Bounds, Region, split
 from kltheory.calculus.roots import Root, compare
@@ -105,6 +105,8 @@ class Coefficient:
         pieces = self.along(variable)
         steps: set[int] = set()
         for (lo, hi), e in pieces:
+            if any(_between(pole, lo, hi) for pole in poles(e, variable)):
+                raise Undecidable(f"{e} has a pole")
             steps |= set(_signs_within(e.diff(variable), variable, lo, hi))
         for ((_, edge), left), (_, right) in pairwise(pieces):
             if edge is not None and edge.exact is not None:
@@ -159,6 +161,10 @@ def _join(cells: list[Cell]) -> list[Cell]:
         else:
             out.append((region, e))
     return out
+
+
+def _between(point: Root, lo: Root | None, hi: Root | None) -> bool:
+    return (lo is None or compare(lo, point) <= 0) and (hi is None or compare(point, hi) <= 0)
 
 
 def _holds(region: Region, decision: bool) -> bool:

@@ -34,6 +34,15 @@ def roots(expr: Expr, t: Symbol) -> list[Root]:
     return found
 
 
+def poles(expr: Expr, t: Symbol) -> list[Root]:
+    """The real roots of the denominator; none where it has a form that is not looked into, as beside a logarithm."""
+    try:
+        root, (_, denom) = _polynomials(expr, t)
+    except Undecidable:
+        return []
+    return [r for curve, _ in curves_of(denom, root) for r in isolate(curve)]
+
+
 def sign_between(expr: Expr, t: Symbol, a: Root | None, b: Root | None) -> int:
     """The sign of ``expr`` on an open interval that holds none of its roots (``None`` is an infinity)."""
     sign, curves = _parts(expr, t)

@@ -1,6 +1,7 @@
 """Running theorems: every claim by every engine, every mutant refuted, in parallel, in a stable order."""
 
 import os
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -169,7 +170,8 @@ def run_all(theorems: Sequence[Theorem], workers: int | None = None) -> Iterator
     if workers <= 1:
         yield from (_safely(run, t) for t in theorems)
         return
-    context = get_context("fork" if "fork" in get_all_start_methods() else "spawn")
+    safe_to_fork = "jax" not in sys.modules and "fork" in get_all_start_methods()  # JAX has threads
+    context = get_context("fork" if safe_to_fork else "spawn")
     with (
         ProcessPoolExecutor(workers - workers // 2, context) as exact,
         ProcessPoolExecutor(workers // 2, context, _compile_quickly) as numeric,

@@ -160,7 +160,7 @@ def _load(file: Path) -> ModuleType:
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
-    except Exception as e:
+    except (Exception, SystemExit) as e:
         del sys.modules[name]
         raise CollectionError(f"{file} could not be imported: {type(e).__name__}: {e}") from e
     return module

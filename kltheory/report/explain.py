@@ -168,7 +168,11 @@ def _same_score(claim: SameScore) -> Iterator[Step]:
     _confirm((left - right).is_zero() == claim.decide(), "the verdict")
     yield Step("Differentiate the left side by logp, sg(.) held fixed, then erase sg", "∂s/∂logp", left.merged)
     yield Step("The same for the right side", "∂s/∂logp, right", right.merged)
-    yield Step("The difference is identically zero, so every sample has the same gradient")
+    yield Step(
+        "The difference is identically zero, so every sample has the same gradient"
+        if claim.decide()
+        else "The difference is not identically zero: some samples have different gradients"
+    )
 
 
 def _sampler_free(claim: SamplerFree) -> Iterator[Step]:
@@ -191,7 +195,8 @@ def _is_divergence(claim: IsDivergence) -> Iterator[Step]:
     c = coefficient_of(claim.left, claim.sampler)
     yield from _coefficient(claim.left, claim.sampler, "It")
     yield from _objective(c)
-    yield Step("C never decreases in l, so f is convex" if claim.decide() else "C falls somewhere, so f is not convex")
+    words: dict[int | None, str] = {1: "never decreases in l, so f is convex", 0: "is constant: nothing is descended"}
+    yield Step(f"C {words.get(c.slope(), 'falls somewhere, so f is not convex')}")
 
 
 def _agrees(claim: AgreesToOrder) -> Iterator[Step]:
