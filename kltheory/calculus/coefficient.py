@@ -8,7 +8,7 @@ two triples (π, π_ref, π_old) of small enough probabilities occur together in
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cmp_to_key
+from functools import cached_property, cmp_to_key
 from itertools import pairwise
 
 from sympy import Expr, Rational, S, Symbol
@@ -136,7 +136,7 @@ class Coefficient:
         return used.pop() if used else log_ratio
 
     # --- reading ----------------------------------------------------------------------------------------------------
-    @property
+    @cached_property
     def merged(self) -> tuple[Cell, ...]:
         """The cells, neighbours with the same expression joined until none are left."""
         cells, before = list(self.cells), 0

@@ -2,16 +2,30 @@
 
 from itertools import pairwise
 
-from sympy import Expr, Poly, S, Symbol, factor_list, prod
+from sympy import Expr, Poly, Rational, S, Symbol, exp, factor_list, prod
 
 from kltheory.calculus.exact import Element, Undecidable, is_zero, normal_form
-from kltheory.calculus.roots import Curve, Root, T, X, around, compare, curves_of, dominant, inside, isolate
+from kltheory.calculus.roots import (
+    Curve,
+    K,
+    Root,
+    T,
+    X,
+    around,
+    compare,
+    curves_of,
+    dominant,
+    inside,
+    isolate,
+    sign_of_constant,
+)
 
 
 def _polynomials(expr: Expr, t: Symbol) -> tuple[int, tuple[Poly, Poly]]:
     """The root d, and numerator and denominator as polynomials in t and X = e^(t/d)."""
     element: Element = normal_form(expr)
     rename = {t: T} | {g: X for m, g in element.field.exps.items() if m == t}
+    rename |= {g: K for e, g in element.field.opaque.items() if e == exp(Rational(1, element.field.root))}
     if not element.generators() <= rename.keys():
         raise Undecidable(f"{expr} is not a quotient of polynomials in {t} and exponentials of {t}")
     numer, denom = (Poly(p.as_expr().xreplace(rename), T, X) for p in (element.value.numer, element.value.denom))
@@ -22,7 +36,8 @@ def _parts(expr: Expr, t: Symbol) -> tuple[int, list[tuple[Curve, int]]]:
     """The sign of the constant factor, and the irreducible curves of numerator and denominator with multiplicities."""
     root, polys = _polynomials(expr, t)
     content = prod(factor_list(poly.as_expr(), T, X)[0] for poly in polys)
-    return (1 if content > 0 else -1), [pair for poly in polys for pair in curves_of(poly, root)]
+    sign = sign_of_constant(content.xreplace({K: exp(Rational(1, root))}))
+    return sign, [pair for poly in polys for pair in curves_of(poly, root)]
 
 
 def roots(expr: Expr, t: Symbol) -> list[Root]:
@@ -77,7 +92,9 @@ def limit(expr: Expr, t: Symbol, side: int) -> Expr:
     """The limit as t goes to side * infinity, exact, perhaps ±oo: the dominant exponential decides, then the power."""
     if is_zero(expr):
         return S.Zero
-    (k1, m1, c1), (k2, m2, c2) = (dominant(p, side) for p in _polynomials(expr, t)[1])
+    root, polys = _polynomials(expr, t)
+    (k1, m1, c1), (k2, m2, c2) = (dominant(p, side) for p in polys)
+    c1, c2 = (c.xreplace({K: exp(Rational(1, root))}) for c in (c1, c2))
     growth = (side * (k1 - k2), m1 - m2)
     if growth == (0, 0):
         return c1 / c2

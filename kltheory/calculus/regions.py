@@ -37,7 +37,7 @@ from sympy.logic.boolalg import Boolean
 from kltheory.calculus.enclosure import CannotEnclose, sign_of
 from kltheory.calculus.exact import Undecidable, is_zero, normal_form
 from kltheory.calculus.line import signs
-from kltheory.calculus.roots import ZERO, Root, compare, inside
+from kltheory.calculus.roots import ZERO, Root, compare, inside, sign_of_constant
 from kltheory.calculus.symbols import VARIABLES, erase_sg, log_ratio, log_weight, logp, weight
 
 MAX_CELLS: Final = 512
@@ -197,6 +197,9 @@ def _sign_factors(guard: Expr) -> tuple[int, list[tuple[Expr, int]]]:
             if all(g in positive or g.is_positive for g in expr.free_symbols) and all(c > 0 for c in p.coeffs()):
                 continue
             lifted = element.field.lift(expr)
+            if not lifted.free_symbols:
+                constant *= sign_of_constant(lifted) ** k
+                continue
             if lifted.could_extract_minus_sign():
                 lifted, constant = -lifted, constant * (-1) ** k
             result.append((_without_log_constants(lifted), k))

@@ -22,11 +22,13 @@ from kltheory.calculus.exact import Undecidable, is_zero
 MAX_DEPTH: Final = 200
 T: Final = Dummy("t", real=True)
 X: Final = Dummy("X", positive=True)
+K: Final = Dummy("K", positive=True)
+"""e^(1/d): what clamps leave behind, as in e^20 - 1. Transcendental, so coefficients are polynomials in it."""
 
 
 @dataclass(frozen=True)
 class Curve:
-    """An irreducible p(t, X) along X = e^(t/d)."""
+    """An irreducible p(t, X), with coefficients in Q[K], along X = e^(t/d), K = e^(1/d)."""
 
     poly: Poly
     root: int
@@ -34,22 +36,24 @@ class Curve:
     @property
     def expr(self) -> Expr:
         """The function of t."""
-        return self.poly.as_expr().xreplace({X: exp(T / self.root)})
+        return self.number(self.poly.as_expr().xreplace({X: exp(T / self.root)}))
+
+    def number(self, c: Expr) -> Expr:
+        """What a coefficient stands for."""
+        return c.xreplace({K: exp(Rational(1, self.root))})
+
+    def is_positive(self, c: Expr) -> bool:
+        """The sign of a coefficient, which is not zero."""
+        return sign_of_constant(self.number(c)) > 0
 
     def sign(self, t: Fraction) -> int:
-        """The sign at a rational t; 0 only at t = 0 or at the root of a linear polynomial."""
-        if t == 0 or self.poly.degree(X) == 0:
-            value = self.poly.as_expr().xreplace({T: Rational(t), X: S.One})
-            return bool(value > 0) - bool(value < 0)
-        sign = sign_of(self.expr, {T: Rational(t)})
-        if sign is None:
-            raise Undecidable(f"the sign of {self.expr} at t = {t} needs more precision than is tried")
-        return sign
+        """The sign at a rational t; where X occurs it is 0 only by accident: at t = 0, or where X is a power of K."""
+        return sign_of_constant(self.expr.xreplace({T: Rational(t)}))
 
     def sign_at_infinity(self, side: int) -> int:
         """The eventual sign as t goes to side * infinity: of the dominant exponential's leading coefficient."""
         _, m, c = dominant(self.poly, side)
-        return (1 if c > 0 else -1) * (side**m if side < 0 else 1)
+        return (1 if self.is_positive(c) else -1) * (side**m if side < 0 else 1)
 
     def derivative(self) -> Poly:
         """Numerator of the derivative of p / X^k0, where k0 is the lowest power of X in p."""
@@ -135,10 +139,10 @@ def isolate(curve: Curve, depth: int = 0) -> tuple[Root, ...]:
     if depth > MAX_DEPTH:
         raise Undecidable(f"more than {MAX_DEPTH} derivatives to isolate the roots of {curve.expr}")
     if p.degree(X) == 0 and p.degree(T) == 1:
-        return (Root(curve, -p.coeff_monomial(1) / p.coeff_monomial(T)),)
+        return (Root(curve, curve.number(-p.coeff_monomial(1) / p.coeff_monomial(T))),)
     if p.degree(T) == 0 and p.degree(X) == 1:
         x = -p.coeff_monomial(1) / p.coeff_monomial(X)
-        return (Root(curve, curve.root * log(x)),) if x > 0 else ()
+        return (Root(curve, curve.root * log(curve.number(x))),) if curve.is_positive(x) else ()
     if len(p.terms()) == 1:
         return ()
     critical = sorted(r for c, _ in curves_of(curve.derivative(), curve.root) for r in isolate(c, depth + 1))
@@ -190,6 +194,21 @@ def to_fraction(x: Any) -> Fraction:
     return Fraction(-man if sign else man) * Fraction(2) ** exponent
 
 
+def sign_of_constant(c: Expr) -> int:
+    """The sign of a number.
+
+    Raises:
+        Undecidable: it is not formally zero, and no precision that is tried separates it from zero.
+    """
+    if c.is_Rational:
+        return bool(c > 0) - bool(c < 0)
+    if (sign := sign_of(c, {})) is not None:
+        return sign
+    if is_zero(c):
+        return 0
+    raise Undecidable(f"the sign of {c} needs more precision than is tried")
+
+
 def curves_of(poly: Poly, root: int) -> list[tuple[Curve, int]]:
     """Irreducible factors with multiplicity, leaving out constants and powers of X."""
     return [(curve_of(Poly(f, T, X), root), k) for f, k in factor_list(poly.as_expr(), T, X)[1] if f != X]
@@ -197,8 +216,12 @@ def curves_of(poly: Poly, root: int) -> list[tuple[Curve, int]]:
 
 def curve_of(poly: Poly, root: int) -> Curve:
     """The curve with the least d: (t, X) -> p(t, X^n) with d = n d' is the curve of p(t, X) with d'."""
-    common = igcd(root, *(k for _, k in poly.monoms()))
-    return Curve(Poly({(m, k // common): c for (m, k), c in poly.terms()}, T, X), root // common)
+    powers = {k for c in poly.coeffs() if c.has(K) for (k,) in Poly(c, K).monoms()}
+    common = igcd(root, *(k for _, k in poly.monoms()), *powers)
+    if common == 1:
+        return Curve(poly, root)
+    terms = {(m, k // common): c.subs(K, K ** Rational(1, common)) for (m, k), c in poly.terms()}
+    return Curve(Poly(terms, T, X), root // common)
 
 
 def dominant(p: Poly, side: int) -> tuple[int, int, Expr]:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from strategies import DIGITS, coefficients, points, value
-from sympy import Abs, Expr, Rational, Symbol, cosh, exp, log, oo, sinh, sqrt, tanh
+from sympy import Abs, E, Expr, Rational, Symbol, cosh, exp, log, oo, sinh, sqrt, tanh
 
 from kltheory.calculus.exact import Undecidable, is_zero
 from kltheory.calculus.line import limit, roots, sign_at, sign_between, signs
@@ -63,6 +63,14 @@ LINES: dict[str, tuple[Expr, list[float], list[int]]] = {
         [-0.825155469688556, 0, 1.5450072790732569, 4.5670368369459708],
         [1, -1, 1, -1, 1],
     ),
+    "a constant e^20 beside l, as clamps leave it": (l + exp(20) - 11, [-485165184.4097903], [-1, 1]),
+    "a constant e^20 as a factor": (l * exp(20) + 1 + 9 * exp(20), [-9.000000002061153], [-1, 1]),
+    "e^l at e^3": (u - exp(3), [3], [-1, 1]),
+    "a root at 2 that is only seen with e^2": (l * u - 2 * exp(2), [2], [-1, 1]),
+    "roots of l and e^l that meet at 2": ((l - 2) * (u - exp(2)), [2], [1, 1]),
+    "fractional powers of e": (exp(2 * l) - exp(Rational(1, 3)) * l - 1, [-0.38430940527413004, 0], [1, -1, 1]),
+    "e beside everything": (l - u + 1 + E, [-3.6933944488969606, 1.6874620738749255], [-1, 1, -1]),
+    "a clamp at 10000": (exp(-l) - 1 + l - 10000, [-9.211360987070071, 10001], [1, -1, 1]),
     "decaying": (l * exp(-l) - Rational(1, 3), [0.6190612867359452, 1.5121345516578424], [-1, 1, -1]),
 }
 
