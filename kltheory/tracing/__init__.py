@@ -1,0 +1,1 @@
+"""Tracing: real JAX and PyTorch functions, run unchanged, become SymPy expressions."""

@@ -1,0 +1,1 @@
+"""Reading jaxprs: what each JAX primitive does to SymPy expressions."""
