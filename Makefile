@@ -5,6 +5,7 @@ PYTHON      ?= python3
 PROVE_ARGS  ?=
 PYTEST_ARGS ?= -n auto --maxprocesses 4
 BENCH_ARGS  ?=
+LIBRARIES   ?=
 
 BIN    := .venv/bin
 STAMPS := .venv/.stamps
@@ -15,12 +16,12 @@ INSTALL := $(PIP) install -c constraints.txt
 EDITABLE := $(INSTALL) --no-build-isolation -e
 
 .DEFAULT_GOAL := help
-.PHONY: help prove test lint bench clean
+.PHONY: help prove test lint bench libraries clean
 
 help: ## say what can be made
-	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
 	@echo
-	@echo "  PYTHON=python3.12 PROVE_ARGS='-k k3' PYTEST_ARGS='-x tests/test_x.py' override the defaults."
+	@echo "  PYTHON=python3.12 PROVE_ARGS='-k k3' PYTEST_ARGS='-x tests/test_x.py' LIBRARIES='verl trl' override the defaults."
 
 prove: $(STAMPS)/core ## prove every theorem of proofs/
 	@$(BIN)/kltheory prove $(PROVE_ARGS)
@@ -38,8 +39,11 @@ lint: $(STAMPS)/dev ## ruff check, ruff format --check, mypy: all three, then fa
 bench: $(STAMPS)/bench ## run the benchmarks
 	@$(BIN)/pytest benchmarks $(BENCH_ARGS)
 
-clean: ## delete .venv, caches and builds
-	rm -rf .venv .benchmarks .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
+libraries: $(STAMPS)/core ## audit real libraries, each in an environment of its own (about 6 GB, once)
+	@$(BIN)/python -m kltheory.audit.libraries .venv-libraries $(LIBRARIES)
+
+clean: ## delete .venv, .venv-libraries, caches and builds
+	rm -rf .venv .venv-libraries .benchmarks .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # --- the environment ----------------------------------------------------------------------------------------------

@@ -187,7 +187,7 @@ GOOD = [
     ("kltheory.audit.x", "from kltheory.tracing import jaxpr\nfrom kltheory.proving import claims"),
     ("kltheory.cli", "def f():\n    from kltheory.report import terminal"),
     ("proofs.x", "from kltheory.proving.vocabulary import *\nfrom kltheory.cli import main\nimport math"),
-    ("tests.test_x", "from kltheory.calculus.symbols import logp\nfrom libraries import OPENRLHF"),
+    ("tests.test_x", "from kltheory.calculus.symbols import logp\nfrom libraries import function_of"),
     ("tests.test_x", "import tests.libraries"),
 ]
 

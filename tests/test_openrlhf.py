@@ -13,7 +13,7 @@ from math import exp, inf
 from typing import Any
 
 import pytest
-from libraries import OPENRLHF, NotInstalled
+from libraries import function_of
 from sympy import Add, Expr, Max, Min, lambdify
 
 from kltheory.calculus.coefficient import Coefficient
@@ -147,10 +147,7 @@ def torch() -> Any:
 
 @pytest.fixture(scope="module")
 def compute_approx_kl(torch: Any) -> Function:
-    try:
-        return OPENRLHF.load().compute_approx_kl
-    except NotInstalled as e:
-        pytest.skip(f"{e}; `make test` installs it")
+    return function_of("openrlhf")
 
 
 @dataclass(frozen=True)

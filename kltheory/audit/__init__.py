@@ -1,0 +1,1 @@
+"""Auditing one real function: from a callable to findings about what it optimises."""
