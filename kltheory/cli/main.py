@@ -1,25 +1,20 @@
 """The command line. A command imports what it needs when it runs: ``kltheory --help`` loads neither SymPy nor JAX."""
 
-import json
 import os
-import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from kltheory.__about__ import __version__
+from kltheory.cli.audit import audit, compare
+from kltheory.cli.shared import NOTHING_RAN, SCHEMA, progress, write_json
 
 if TYPE_CHECKING:
     from kltheory.proving.theorem import Theorem
     from kltheory.proving.verdict import Report
-
-NOTHING_RAN = 3
-SCHEMA = 1
-"""Version of the JSON that ``list``, ``prove``, ``table`` and ``identify`` write."""
 
 
 @click.group(
@@ -51,17 +46,6 @@ def _theorems(paths: Sequence[Path], keyword: str) -> "list[Theorem]":
     return chosen
 
 
-def _write_json(data: Any, target: str) -> None:
-    text = json.dumps(data, ensure_ascii=False, indent=2)
-    if target == "-":
-        click.echo(text)
-    else:
-        try:
-            Path(target).write_text(text + "\n", encoding="utf-8")
-        except OSError as e:
-            raise click.ClickException(f"cannot write {target}: {e.strerror}") from None
-
-
 PATHS = click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
 KEYWORD = click.option(
     "-k", "keyword", default="", metavar="EXPR", help="Only names or catalogue numbers that match: k3 and not S5"
@@ -88,7 +72,7 @@ def prove(paths: tuple[Path, ...], keyword: str, target: str | None, jobs: int |
     start = time.perf_counter()
     theorems = _theorems(paths, keyword)
     reports: list[Report] = []
-    with _progress(len(theorems)) as advance:
+    with progress(len(theorems)) as advance:
         for theorem, report in zip(theorems, run_all(theorems, jobs), strict=True):
             reports.append(report)
             advance(theorem.name)
@@ -102,23 +86,8 @@ def prove(paths: tuple[Path, ...], keyword: str, target: str | None, jobs: int |
         unexpected = sum(not r.as_expected for r in reports)
         summary = {**counts, "theorems": len(reports), "unexpected": unexpected, "seconds": round(seconds, 3)}
         entries = [{**t.to_json(), **r.to_json()} for t, r in zip(theorems, reports, strict=True)]
-        _write_json({"schema": SCHEMA, "version": __version__, "summary": summary, "theorems": entries}, target)
+        write_json({"schema": SCHEMA, "version": __version__, "summary": summary, "theorems": entries}, target)
     raise SystemExit(terminal.exit_code(reports))
-
-
-@contextmanager
-def _progress(total: int) -> Iterator[Any]:
-    """A bar on standard error while it is a terminal; otherwise nothing."""
-    if not sys.stderr.isatty():
-        yield lambda name: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("", total=total)
-        yield lambda name: bar.update(task, advance=1, description=name)
 
 
 @cli.command("list")
@@ -131,7 +100,7 @@ def list_(paths: tuple[Path, ...], keyword: str, as_json: bool) -> None:
     """Name the theorems: catalogue numbers, statement, source."""
     theorems = _theorems(paths, keyword)
     if as_json:
-        _write_json([t.to_json() for t in theorems], "-")
+        write_json([t.to_json() for t in theorems], "-")
         return
     for t in theorems:
         numbers = f" [{', '.join(t.catalogue)}]" if t.catalogue else ""
@@ -175,7 +144,7 @@ def table(as_json: bool, as_markdown: bool) -> None:
 
     rows = list(class_table())
     if as_json:
-        _write_json([r.to_json() for r in rows], "-")
+        write_json([r.to_json() for r in rows], "-")
     else:
         click.echo(markdown(rows) if as_markdown else plain(rows))
 
@@ -216,9 +185,13 @@ def identify(formula: str, placement: str, weight: str, as_json: bool) -> None:
         click.echo(f"UNDECIDED: {e}")
         raise SystemExit(2) from None
     if as_json:
-        _write_json({"schema": SCHEMA, "version": __version__, **found.to_json()}, "-")
+        write_json({"schema": SCHEMA, "version": __version__, **found.to_json()}, "-")
     else:
         click.echo(found.plain())
+
+
+cli.add_command(audit)
+cli.add_command(compare)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

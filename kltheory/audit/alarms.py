@@ -1,0 +1,198 @@
+"""Alarms: what a maintainer wants to hear about before merging. Neutral words; each names what was seen."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+import numpy as np
+from sympy import Expr, S, exp
+
+from kltheory.audit.experiments import experiment
+from kltheory.audit.measure import Probe
+from kltheory.audit.recovered import Reading, Recovered
+from kltheory.audit.roles import Role
+from kltheory.audit.rows import Row, is_central
+from kltheory.calculus.coefficient import Coefficient
+from kltheory.calculus.divergence import DIVERGENCES, Divergence, Objective, reverse_kl
+from kltheory.calculus.exact import Undecidable, is_zero
+from kltheory.calculus.expectation import expectation, same_value
+from kltheory.calculus.identify import identify
+from kltheory.calculus.regions import split
+from kltheory.calculus.surrogate import Sampler, Surrogate
+from kltheory.calculus.symbols import erase_sg, log_ratio, log_weight, logp, sg
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """One alarm: what kind, and what was seen."""
+
+    kind: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Case:
+    """What the checks look at: one subject, its rows, and the placements asked for."""
+
+    found: Recovered
+    rows: Sequence[Row]
+    placements: tuple[str, ...]
+
+    def main(self, placement: str, sampler: str = "policy") -> Row | None:
+        """The unweighted row at the reference."""
+        return next((r for r in self.rows if (r.placement, r.weight, r.sampler) == (placement, "none", sampler)), None)
+
+    @property
+    def value(self) -> Expr:
+        """What one sample evaluates to, on-policy."""
+        assert self.found.surrogate is not None
+        return erase_sg(self.found.surrogate.expr).xreplace({log_weight: 0 * logp})
+
+    def objective(self, value: Expr) -> Objective:
+        """The sum over the vocabulary whose estimate this value is."""
+        if self.found.reading is Reading.VOCABULARY:
+            return Objective(value)
+        return expectation(value, Sampler.POLICY)
+
+
+def alarms(case: Case) -> Iterator[Alarm]:
+    """All alarms of one subject."""
+    for check in CHECKS:
+        try:
+            yield from check(case)
+        except Undecidable:
+            continue  # a check that cannot be decided raises no alarm; rows say what is undecided
+
+
+def no_gradient(case: Case) -> Iterator[Alarm]:
+    """The running derivative by log π is zero at every sample."""
+    if "loss" in case.placements and not _slopes(case).any():
+        yield Alarm(
+            "no_gradient",
+            "no gradient flows from the output to the policy's log-probabilities (detached, or computed without "
+            "gradients): as a loss it does nothing",
+        )
+
+
+def reference_not_in_gradient(case: Case) -> Iterator[Alarm]:
+    """The derivative by log π does not change with the reference."""
+    has_reference = {Role.LOGP_REF, Role.LOGITS_REF, Role.LOG_RATIO} & case.found.subject.roles
+    if "loss" not in case.placements or not has_reference or not _slopes(case).any():
+        return
+    where = ""
+    if case.found.surrogate is not None:
+        score = case.found.coefficient(lambda s: s, Sampler.POLICY)
+        central = [(r, e) for r, e in score.merged if is_central(r)] or list(score.merged)
+        depends = any(not is_zero(e.diff(log_ratio)) for _, e in central)
+        depends = depends or (len(central) > 1 and any(r.is_cut(log_ratio) for r, _ in central))
+        where = f" where {central[0][0]}" if len(central) < len(score.merged) else ""
+    else:
+        depends = _moves_with_reference(case.found)
+    if not depends:
+        row = case.main("loss")
+        nothing = ": in expectation nothing is optimised" if row is not None and row.gradient_of == "zero" else ""
+        text = f"as a loss, the derivative does not involve the reference{where}{nothing}"
+        yield Alarm("reference_not_in_gradient", text)
+
+
+def sign_reversed(case: Case) -> Iterator[Alarm]:
+    """Minimising ascends a divergence."""
+    for placement in case.placements:
+        row = case.main(placement)
+        if row is not None and row.slope == -1 and row.gradient_of.startswith("-"):
+            where = "as a loss" if placement == "loss" else "in the reward, as a cost"
+            yield Alarm("sign_reversed", f"{where}, minimising it ascends {row.title.removeprefix('-')}")
+
+
+def arguments_swapped(case: Case) -> Iterator[Alarm]:
+    """The value estimates KL(π‖π_ref) only after policy and reference are exchanged."""
+    found = case.found
+    if found.surrogate is None or found.reading is Reading.VOCABULARY:
+        return
+    swapped = case.value.xreplace({logp: logp - log_ratio, log_ratio: -log_ratio})
+    if _estimates(case, swapped, reverse_kl) and not _estimates(case, case.value, reverse_kl):
+        yield Alarm(
+            "arguments_swapped",
+            "with policy and reference exchanged, the value estimates KL(π‖π_ref) on samples of the policy; as they "
+            "are passed it does not",
+        )
+
+
+def weight_counted_twice(case: Case) -> Iterator[Alarm]:
+    """Off-policy, the expected gradient is that of a divergence once one factor w is taken away."""
+    found, row = case.found, case.main("loss", "old")
+    if found.surrogate is None or found.reading is Reading.VOCABULARY or row is None or row.gradient_of != "none":
+        return
+    if not found.surrogate.expr.has(log_weight):
+        return
+    for factor in (exp(-log_weight), sg(exp(-log_weight))):
+        c = found.coefficient(_scaled(factor), Sampler.OLD)
+        named = identify(Coefficient(tuple((r, e) for r, e in c.merged if is_central(r)) or c.cells))
+        if named.terms:
+            yield Alarm(
+                "weight_counted_twice",
+                f"off-policy, the importance weight enters twice: with one factor w less it descends {named.title}",
+            )
+            return
+
+
+def _scaled(factor: Expr) -> Callable[[Surrogate], Surrogate]:
+    return lambda s: Surrogate(factor * s.expr)
+
+
+def value_and_gradient_differ(case: Case) -> Iterator[Alarm]:
+    """The expectation of the value is one divergence, its expected gradient that of another."""
+    row = case.main("loss")
+    if case.found.surrogate is None or row is None or row.gradient_of in ("undecided", "none"):
+        return
+    for d in DIVERGENCES:
+        if not row.is_multiple_of(d.name) and _estimates(case, case.value, d):
+            what = "zero" if row.gradient_of == "zero" else f"that of {row.title}"
+            yield Alarm(
+                "value_and_gradient_differ",
+                f"on-policy the value estimates {d.title}, and as a loss its expected gradient is {what}"
+                + (f" where {row.where}" if row.where != "everywhere" else ""),
+            )
+
+
+def _estimates(case: Case, value: Expr, d: Divergence) -> bool:
+    """Whether the expectation of the value is a divergence; at the reference, where the value has several cells."""
+    try:
+        central = _central(value)
+        scales = {S.One, central.as_content_primitive()[0]}  # a coefficient such as 1/10 in front
+        return any(same_value(case.objective(central), d.objective * a) for a in scales)
+    except Undecidable:
+        return False
+
+
+@lru_cache(maxsize=16)
+def _central(value: Expr) -> Expr:
+    cells = split(value)
+    central = [e for r, e in cells if is_central(r)]
+    return central[0] if central else value
+
+
+def _slopes(case: Case) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+    runs = experiment(case.found).placed("loss", "none", Sampler.OLD)
+    return np.concatenate([r.multiplier.ravel() for r in runs])
+
+
+def _moves_with_reference(found: Recovered) -> bool:
+    if found.reading is Reading.VOCABULARY:
+        return True  # the residual of each row compares it with divergences from the reference
+    probe = Probe(found, "loss", "none", Sampler.POLICY)
+    ratios = np.array([-2.0, -0.5, 0.3, 1.1])
+    values = [probe.grid(np.full(1, x), np.zeros(1)).value[0] for x in ratios]
+    return bool(np.ptp(values) > 1e-9 * max(1.0, np.abs(values).max()))
+
+
+CHECKS: Final[tuple[Callable[[Case], Iterator[Alarm]], ...]] = (
+    no_gradient,
+    reference_not_in_gradient,
+    sign_reversed,
+    arguments_swapped,
+    weight_counted_twice,
+    value_and_gradient_differ,
+)
+"""A new alarm is a new row."""

@@ -1,0 +1,209 @@
+"""The audit of one target: every variant bound, recovered, placed, identified, alarmed and probed."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+from kltheory.audit.alarms import Alarm, Case, alarms
+from kltheory.audit.behaviour import behaviour
+from kltheory.audit.binding import bind
+from kltheory.audit.finding import Finding
+from kltheory.audit.probes import probes
+from kltheory.audit.recover import recover, runnable
+from kltheory.audit.recovered import Recovered
+from kltheory.audit.roles import Role
+from kltheory.audit.rows import PLACEMENTS, TOLERANCE, Row, rows
+from kltheory.audit.subject import Raised, Subject
+from kltheory.audit.target import CannotRun, Target
+from kltheory.audit.variants import Variant, variants
+from kltheory.calculus.exact import Undecidable
+from kltheory.tracing.trace import CannotTrace
+
+NOTHING, ALARMS, UNDECIDED, COULD_NOT_RUN = 0, 1, 2, 3
+"""Exit statuses."""
+
+POLICIES: Final = {Role.LOGP, Role.LOG_RATIO, Role.LOGITS, Role.LOG_WEIGHT, Role.WEIGHT}
+FATAL: Final = ("random", "shape")
+"""Alarms after which nothing more can be said."""
+OPTIONAL: Final = (Role.LOGP_OLD, Role.LOG_WEIGHT, Role.WEIGHT)
+
+
+@dataclass(frozen=True)
+class Audited:
+    """One variant.
+
+    Attributes:
+        name: the settings that distinguish it.
+        settings: all settings.
+        subject: what was called; ``None`` if binding failed.
+        found: what was recovered; ``None`` if it did not run.
+        rows, alarms, probes: the findings.
+        undecided: what was not decided, and why.
+        failure: why it could not run, or empty.
+        notes: what else a reader should know.
+    """
+
+    name: str
+    settings: Mapping[str, Any]
+    subject: Subject | None = None
+    found: Recovered | None = None
+    rows: tuple[Row, ...] = ()
+    alarms: tuple[Alarm, ...] = ()
+    probes: tuple[Finding, ...] = ()
+    undecided: tuple[str, ...] = ()
+    failure: str = ""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def alarming(self) -> list[str]:
+        """The texts of all alarms, those of probes included."""
+        return [a.text for a in self.alarms] + [f.text for f in self.probes if f.alarm]
+
+
+@dataclass(frozen=True)
+class Audit:
+    """All variants of one target."""
+
+    target: Target
+    placements: tuple[str, ...]
+    variants: tuple[Audited, ...]
+    hints: tuple[str, ...] = field(default=())
+
+    @property
+    def status(self) -> int:
+        """The exit status: 3 when nothing ran, 2 when something is undecided, 1 for alarms, else 0."""
+        if all(v.failure for v in self.variants):
+            return COULD_NOT_RUN
+        if any(v.undecided for v in self.variants):
+            return UNDECIDED
+        return ALARMS if any(v.alarming or v.failure for v in self.variants) else NOTHING
+
+
+def audit(
+    target: Target,
+    choices: Mapping[str, list[Any]] | None = None,
+    arguments: Mapping[str, str] | None = None,
+    placements: tuple[str, ...] = PLACEMENTS,
+    output: str | None = None,
+    configurations: Iterable[Mapping[str, Any]] | None = None,
+    progress: Callable[[str], None] = lambda name: None,
+) -> Audit:
+    """Audit every variant of a target.
+
+    Args:
+        target: the function.
+        choices: setting to the values it runs through.
+        arguments: role to parameter, where names do not tell.
+        placements: ``loss``, ``reward`` or both.
+        output: which of several outputs is meant.
+        configurations: the variants, where they are no product of choices.
+        progress: called with the name of each variant before it runs.
+
+    Raises:
+        CannotRun: the arguments do not fit the function.
+    """
+    if configurations is None:
+        listed = list(variants(target, choices or {}))
+    else:
+        listed = [Variant(", ".join(f"{k}={v}" for k, v in c.items()), c) for c in configurations]
+    done: list[Audited] = []
+    for variant in listed:
+        progress(variant.name)
+        subject = bind(target, arguments or {}, variant.settings, output)
+        one = audit_subject(variant.name, subject, placements)
+        done += [one, *_without_optional(one, placements)]
+    return Audit(target, placements, tuple(done))
+
+
+def audit_subject(name: str, subject: Subject, placements: tuple[str, ...]) -> Audited:
+    """One variant. Never raises because of what the function does."""
+    start = Audited(name, subject.settings, subject)
+    try:
+        subject, layout = runnable(subject)
+        start = replace(start, subject=subject)
+        _require_policy(subject)
+        seen = list(behaviour(subject, layout))
+        if fatal := tuple(a.text for a in seen if a.kind in FATAL):
+            return replace(start, alarms=tuple(seen), undecided=fatal)
+        return _examined(start, recover(subject), seen, placements)
+    except Raised as e:
+        advice = "" if subject.roles & POLICIES else f"; {_no_policy(subject)}"
+        return replace(start, failure=f"{e}{advice}", alarms=(Alarm("raises", f"it raises {e}"),))
+    except (CannotRun, CannotTrace) as e:
+        return replace(start, failure=str(e))
+
+
+def _require_policy(subject: Subject) -> None:
+    if not subject.roles & POLICIES:
+        raise CannotRun(_no_policy(subject))
+
+
+def _no_policy(subject: Subject) -> str:
+    names = ", ".join(subject.target.signature.parameters) or "none"
+    return (
+        f"no argument of {subject.target.name} is known to be the policy's log-probabilities (it has {names}): say "
+        "which, with --args logp=NAME,logp_ref=NAME"
+    )
+
+
+def _examined(start: Audited, found: Recovered, seen: list[Alarm], placements: tuple[str, ...]) -> Audited:
+    undecided, notes = [], []
+    if found.coupled:
+        undecided.append(f"tokens are coupled: {found.coupled}; what follows is for a batch of one token")
+        if found.surrogate is None and not found.reason:
+            return replace(start, found=found, alarms=tuple(seen), undecided=(f"tokens are coupled: {found.coupled}",))
+    if found.reason:
+        notes.append(f"measured, not derived: {found.reason}")
+    if Role.ADVANTAGE in found.subject.roles:
+        notes.append("advantages are 0: what is left is the penalty")
+    try:
+        every = tuple(rows(found, placements))
+    except (Undecidable, CannotTrace) as e:
+        return replace(start, found=found, alarms=tuple(seen), undecided=(*undecided, str(e)), notes=tuple(notes))
+    undecided += sorted(
+        {f"{r.placement}, weight {r.weight}: {r.reason}" for r in every if r.gradient_of == "undecided"}
+    )
+    limit = TOLERANCE.get(found.dtype, TOLERANCE["float32"])
+    undecided += [
+        f"{r.placement}, weight {r.weight}, sampler {r.sampler}: the running function's expected gradient differs from "
+        f"the derived one by {r.residual:.1e}"
+        for r in every
+        if r.how == "derived" and r.residual is not None and not r.residual <= limit
+    ]
+    raised = (*seen, *alarms(Case(found, every, placements)))
+    findings = tuple(probes(found, placements))
+    return replace(
+        start,
+        found=found,
+        rows=every,
+        alarms=raised,
+        probes=findings,
+        undecided=tuple(undecided),
+        notes=tuple(notes),
+    )
+
+
+def _without_optional(one: Audited, placements: tuple[str, ...]) -> list[Audited]:
+    """The variant without its optional old policy or weight, where that computes something else."""
+    if one.found is None or one.subject is None:
+        return []
+    parameters = one.subject.target.signature.parameters
+    optional = [
+        path
+        for path, role in one.subject.paths.items()
+        if role in OPTIONAL and path in parameters and parameters[path].default is None
+    ]
+    paths = {p: r for p, r in one.subject.paths.items() if p not in optional}
+    if not optional or not set(paths.values()) & POLICIES:
+        return []
+    bare = replace(one.subject, paths=paths)
+    try:
+        found = recover(bare)
+    except (Raised, CannotTrace, CannotRun):
+        return []  # it needs them here
+    if one.found.surrogate is not None and found.surrogate is not None:
+        same = found.surrogate.expr == one.found.surrogate.expr
+    else:
+        same = True
+    name = ", ".join(filter(None, (one.name, *(f"{p}=None" for p in optional))))
+    return [] if same else [audit_subject(name, bare, placements)]

@@ -1,0 +1,80 @@
+"""Confirmation: a recovered expression against the running function, in value and derivative, at many points."""
+
+from typing import Any, Final
+
+import numpy as np
+from sympy import DiracDelta, Expr, S, Symbol
+
+from kltheory.audit.layout import Layout, slope
+from kltheory.audit.roles import Role
+from kltheory.audit.subject import Subject
+from kltheory.calculus.symbols import erase_sg, logp
+from kltheory.numerics.bridge import NUMPY
+from kltheory.numerics.rounding import rounding_scale
+
+SPREADS: Final = (0.01, 0.1, 0.6, 0.6, 1.5, 1.5, 3.0, 5.0)
+"""How far apart the policies are, draw by draw: log-probabilities down to -20 nats."""
+
+ROUNDINGS: Final = 64
+"""Value and derivative may differ by this many roundings of their scale in the type computed in: 1.4e-14 in float64."""
+
+EPSILON: Final = {"float64": 2.0**-52, "float32": 2.0**-23, "float16": 2.0**-10, "bfloat16": 2.0**-7}
+"""Distance from 1 to the next number."""
+
+
+class Disagreement(Exception):
+    """The running function is not what was traced; the message shows the point."""
+
+
+def differentiate(expr: Expr, symbol: Symbol) -> Expr:
+    """The derivative almost everywhere, stop-gradients held fixed, then erased; steps have derivative 0."""
+    return erase_sg(expr.diff(symbol)).replace(DiracDelta, lambda *_: S.Zero)
+
+
+def confirm(subject: Subject, layout: Layout, exprs: Any, dtype: str) -> float:
+    """The largest difference, relative to the rounding scale.
+
+    Args:
+        subject: the function.
+        layout: the shapes it is called on.
+        exprs: its output, entry by entry, in the layout's symbols.
+        dtype: the type it computes in.
+
+    Raises:
+        Disagreement: a value or a derivative differs by more than :data:`ROUNDINGS` roundings.
+        Raised: the function raises at one of the points.
+        NotNumeric: an expression has no number.
+    """
+    eps = EPSILON.get(dtype, EPSILON["float32"])
+    draws = [layout.arrays(seed, spread) for seed, spread in enumerate(SPREADS, 1)]
+    runs = [subject.run(at) for at in draws]
+    columns = [layout.value(at) for at in draws]
+    at = {symbol: np.array([c[symbol] for c in columns]) for symbol in columns[0]}
+    worst = 0.0
+    total = sum(exprs.flat, S.Zero)
+    for index in np.ndindex(exprs.shape):
+        expr = erase_sg(exprs[index])
+        worst = max(worst, _gap("value", expr, at, [value[index] for value, _ in runs], eps, str(index)))
+    if Role.LOGITS in subject.roles:
+        return worst  # the derivative by logits is compared where expectations are
+    for index in layout.entries:
+        by = next(s for s, v in layout.symbols(index).items() if v == logp)
+        running = [slope(slopes, a)[index] for (_, slopes), a in zip(runs, draws, strict=True)]
+        worst = max(worst, _gap("derivative", differentiate(total, by), at, running, eps, str(index)))
+    return worst
+
+
+def _gap(what: str, expr: Expr, at: Any, running: Any, eps: float, place: str) -> float:
+    with np.errstate(all="ignore"):
+        expected = np.broadcast_to(np.asarray(NUMPY(expr, at), dtype=np.float64), np.shape(running))
+        scale = np.broadcast_to(rounding_scale(expr, at, eps), np.shape(running))
+        gap = np.abs(expected - np.asarray(running)) / np.maximum(scale, 1e-30)
+    gap = np.where(np.isinf(scale), 0.0, gap)
+    gap[np.isnan(gap)] = np.inf
+    worst = int(np.argmax(gap))
+    if gap[worst] > ROUNDINGS * eps:
+        raise Disagreement(
+            f"the {what} of entry {place} was traced as {expected[worst]:.9g}, and the running function gives "
+            f"{np.asarray(running)[worst]:.9g}"
+        )
+    return float(gap[worst])

@@ -1,0 +1,165 @@
+"""Experiments: settings on which the running function's expected gradient is summed exactly over the vocabulary."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Final
+
+import numpy as np
+
+from kltheory.audit.pointwise import Samples, pointwise
+from kltheory.audit.recovered import Reading, Recovered
+from kltheory.audit.roles import Role
+from kltheory.calculus.coefficient import Coefficient
+from kltheory.calculus.surrogate import Sampler
+from kltheory.numerics.enumeration import values
+from kltheory.numerics.settings import Array, Settings, standard_settings
+from kltheory.tracing.trace import Floats
+
+USES_OLD: Final = {Role.LOGP_OLD, Role.LOG_WEIGHT, Role.WEIGHT, Role.LOGITS_OLD}
+SHRINKS: Final = (1.0, 0.3, 0.04)
+"""Policy and old policy are drawn towards the reference by these factors: clamps are left behind one by one."""
+
+
+@lru_cache(maxsize=2)
+def settings_for(few: bool) -> tuple[Settings, ...]:
+    """Small settings of every family, as they are and drawn towards the reference."""
+    out = []
+    for batch in standard_settings()[: 1 if few else 2]:
+        step = 14 if few else 5
+        rows = np.arange(0, len(batch.family), step)
+        for shrink in SHRINKS:
+            policy, old = (batch.reference + shrink * (x - batch.reference) for x in (batch.policy, batch.old))
+            family = tuple(batch.family[i] for i in rows)
+            out.append(Settings(policy[rows], batch.reference[rows], old[rows], batch.advantage[rows], family))
+    return tuple(out)
+
+
+@dataclass(frozen=True, eq=False)
+class Placed:
+    """The running function in one placement, with one weight, under one sampler: what multiplies each score."""
+
+    settings: Settings
+    multiplier: Floats
+    sampler: Sampler
+    is_gradient: bool = False
+
+    @cached_property
+    def expected(self) -> Array:
+        """E[multiplier · ∇_logits log π] for each setting, shape (N, V): the exact sum."""
+        if self.is_gradient:
+            return self.multiplier - np.exp(self.settings.logp) * self.multiplier.sum(axis=-1, keepdims=True)
+        drew = self.settings.logp if self.sampler is Sampler.POLICY else self.settings.logp_old
+        weighted = np.exp(drew) * self.multiplier
+        return weighted - np.exp(self.settings.logp) * weighted.sum(axis=-1, keepdims=True)
+
+    @property
+    def coefficient(self) -> Floats:
+        """C at every action, shape (N, V)."""
+        if self.is_gradient:
+            return self.multiplier * np.exp(-self.settings.logp)
+        return self.multiplier * (np.exp(-self.settings.log_weight) if self.sampler is Sampler.OLD else 1.0)
+
+    @property
+    def scale(self) -> Array:
+        """Σ_a of the sizes that are summed, shape (N,)."""
+        return np.abs(np.exp(self.settings.logp) * self.coefficient).sum(axis=-1)
+
+
+@dataclass(frozen=True, eq=False)
+class Experiment:
+    """The running function on every setting, under each sampler."""
+
+    found: Recovered
+    settings: tuple[Settings, ...]
+    samples: Mapping[Sampler, tuple[Samples, ...]]
+
+    def placed(self, placement: str, weight: str, sampler: Sampler) -> list[Placed]:
+        """What each score is multiplied by, batch by batch."""
+        out = []
+        for s, sample in zip(self.settings, self.samples[sampler], strict=True):
+            if self.found.reading is Reading.VOCABULARY:
+                by_logit = sample.slope if placement == "loss" else np.zeros(s.logp.shape)
+                out.append(Placed(s, by_logit, sampler, True))
+            else:
+                w = np.exp(s.log_weight) if sampler is Sampler.OLD else np.ones(s.logp.shape)
+                out.append(Placed(s, multiplier(sample, w, placement, weight), sampler))
+        return out
+
+
+@lru_cache(maxsize=8)
+def experiment(found: Recovered, few: bool | None = None) -> Experiment:
+    """Run the function; on few settings, unless told otherwise, when it has to be called token by token.
+
+    Raises:
+        Raised: the function raises.
+    """
+    settings = settings_for(not found.per_token if few is None else few)
+    on = tuple(pointwise(found, s.logp, s.logp_ref, s.logp) for s in settings)
+    blind = not found.subject.roles & USES_OLD
+    off = on if blind else tuple(pointwise(found, s.logp, s.logp_ref, s.logp_old) for s in settings)
+    return Experiment(found, settings, {Sampler.POLICY: on, Sampler.OLD: off})
+
+
+def multiplier(sample: Samples, w: Floats, placement: str, weight: str) -> Floats:
+    """What the score of a sample is multiplied by: in the reward the value, in the loss the derivative."""
+    if placement == "reward":
+        return sample.value if weight == "none" else w * sample.value
+    if weight == "live":
+        return w * (sample.slope + sample.value)  # the weight has a derivative of its own: w
+    return sample.slope if weight == "none" else w * sample.slope
+
+
+def predicted(coefficient: Coefficient, s: Settings) -> tuple[Array, Array]:
+    """The expected gradient that a coefficient gives, and the coefficient, shape (N, V); NaN outside its cells."""
+    with np.errstate(all="ignore"):
+        c, p = values(coefficient, s), np.exp(s.logp)
+        return p * (c - (p * c).sum(axis=-1, keepdims=True)), c
+
+
+def residual(coefficient: Coefficient, runs: list[Placed]) -> float | None:
+    """The largest difference between a coefficient's expected gradient and the running function's.
+
+    It is relative to the size of what is summed. Where no setting lies in the coefficient's cells it is taken sample by
+    sample, up to a constant; ``None`` when no sample does either.
+    """
+    worst: list[float] = []
+    loose: list[Floats] = []
+    for run in runs:
+        expected, c = predicted(coefficient, run.settings)
+        inside = np.isfinite(expected).all(axis=-1)
+        if inside.any():
+            size = np.maximum(1.0, np.maximum(run.scale, np.abs(np.exp(run.settings.logp) * c).sum(axis=-1)))
+            gap = np.abs(expected - run.expected)[inside] / size[inside, None]
+            worst.append(float(np.where(np.isfinite(gap), gap, np.inf).max()))
+        here = np.isfinite(c)
+        loose.append(((run.coefficient - c) / np.maximum(1.0, np.abs(c)))[here])
+    if worst:
+        return max(worst)
+    gaps = np.concatenate(loose)
+    return float(np.abs(gaps - gaps[0]).max()) if gaps.size > 1 else None
+
+
+@dataclass(frozen=True)
+class Distance:
+    """How far the running expected gradient is from the reverse KL's: nearly on it, and far away."""
+
+    relative_error: float
+    cosine: float
+
+
+def distances(runs: list[Placed], target: Coefficient) -> dict[str, Distance]:
+    """Medians over the settings near the reference (drawn in by 0.04) and over those that are as they are."""
+    out = {}
+    for name, shrink in (("near", SHRINKS[-1]), ("far", SHRINKS[0])):
+        errors, cosines = [], []
+        for k, run in enumerate(runs):
+            if SHRINKS[k % len(SHRINKS)] != shrink:
+                continue
+            goal, _ = predicted(target, run.settings)
+            size, own = np.linalg.norm(goal, axis=-1), np.linalg.norm(run.expected, axis=-1)
+            errors.append(np.linalg.norm(run.expected - goal, axis=-1) / size)
+            dots = (run.expected * goal).sum(axis=-1)
+            cosines.append(np.divide(dots, size * own, out=np.zeros_like(own), where=own > 1e-14 * size))
+        out[name] = Distance(float(np.median(np.concatenate(errors))), float(np.median(np.concatenate(cosines))))
+    return out

@@ -1,0 +1,222 @@
+"""Measurement: where there is no formula, the running coefficient on a grid, fitted against the known classes.
+
+The fit is made near the reference and checked everywhere else, up to |ℓ| = 100; the interval in which it holds is found
+by bisection of the running function. Nothing here is a proof, and rows say so: ``how`` is ``measured``.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import combinations
+from typing import Any, Final
+
+import numpy as np
+from sympy import Expr, Float, Rational, S, Symbol, exp
+
+from kltheory.audit.experiments import Placed, multiplier
+from kltheory.audit.pointwise import Samples, pointwise
+from kltheory.audit.recovered import Reading, Recovered
+from kltheory.calculus.coefficient import Coefficient
+from kltheory.calculus.divergence import DIVERGENCES, Divergence
+from kltheory.calculus.divergence import u as generator_argument
+from kltheory.calculus.identify import Identification, Term
+from kltheory.calculus.line import roots
+from kltheory.calculus.regions import Region
+from kltheory.calculus.surrogate import Sampler
+from kltheory.calculus.symbols import log_ratio, log_weight
+from kltheory.numerics.bridge import NUMPY
+from kltheory.tracing.trace import Floats
+
+POINTS: Final = (
+    *(0.02, 0.1, 0.2, 0.3, 0.5, 0.8, 1.1, 1.5, 2, 2.5, 3, 4, 5, 7, 9, 10.5, 12, 15, 19, 21, 30, 50, 75, 100),
+)
+"""Distances |ℓ| from the reference that are looked at."""
+LOG_WEIGHTS: Final = (0.0, -1.7, -0.4, 0.3, 0.9)
+FAR_LOG_WEIGHTS: Final = (0.0, *(s * x for x in (1.5, 2, 2.5, 3, 4, 6, 10) for s in (-1, 1)))
+"""The fit uses the former; up to where it holds is asked along the latter, at a few ℓ."""
+WINDOWS: Final = (3.0, 1.2, 0.35)
+"""Half-widths in ℓ on which a fit is tried, widest first: a clamp may be near."""
+
+TOLERANCES: Final = {"float64": 1e-9, "float32": 2e-4}
+"""What a fit may leave, relative to the larger of 1 and the coefficient, by the type that is supposed to be inside."""
+
+BISECTIONS: Final = 20
+
+Extent = tuple[float, float]
+EVERYWHERE: Final[Extent] = (-np.inf, np.inf)
+
+Match = tuple[tuple[Term, ...], float]
+"""Terms, and the constant beside them."""
+
+
+@dataclass(frozen=True, eq=False)
+class Grid:
+    """The running coefficient of one placement at points (ℓ, log w), with a label for what shares a constant."""
+
+    log_ratio: Floats
+    log_weight: Floats
+    value: Floats
+    group: Any
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Terms that fit near the reference, and the intervals of ℓ and log w in which they go on to fit."""
+
+    terms: tuple[Term, ...]
+    extents: tuple[Extent, Extent]
+
+    @property
+    def identification(self) -> Identification:
+        """The fit as an identification."""
+        c = Coefficient.of(S.Zero)
+        for a, d in self.terms:
+            c = c + a * d.coefficient
+        f = sum((a * d.f for a, d in self.terms), S.Zero)
+        return Identification(c, self.terms, f, None, c.slope() if self.terms else 0)
+
+    @property
+    def region(self) -> Region:
+        """The intervals, as a region of the calculus."""
+        box = dict(Region().box)
+        for variable, ends in zip((log_ratio, log_weight), self.extents, strict=True):
+            lo, hi = (None if np.isinf(e) else roots(variable - Rational(f"{e:.4g}"), variable)[0] for e in ends)
+            if lo is not None or hi is not None:
+                box[variable] = (lo, hi)
+        return Region(box)
+
+    @property
+    def where(self) -> str:
+        """The intervals, for people: to four digits, and no further than was looked."""
+        (lo, hi), (w_lo, w_hi) = self.extents
+        text = f"{max(lo, -POINTS[-1]):.4g} < l < {min(hi, POINTS[-1]):.4g}"
+        if np.isfinite(w_lo) or np.isfinite(w_hi):
+            lower = f"{np.exp(w_lo):.4g} < " if np.isfinite(w_lo) else ""
+            text += f" and {lower}w" + (f" < {np.exp(w_hi):.4g}" if np.isfinite(w_hi) else "")
+        return text
+
+
+@dataclass(frozen=True)
+class Probe:
+    """The running function in one placement, with one weight, under one sampler."""
+
+    found: Recovered
+    placement: str
+    weight: str
+    sampler: Sampler
+
+    def grid(self, log_u: Floats, log_w: Floats) -> Grid:
+        """The coefficient at these points, all in one group."""
+        sample = _samples(self.found, tuple(log_u), tuple(log_w))
+        with np.errstate(all="ignore"):
+            c = multiplier(sample, np.exp(log_w), self.placement, self.weight)
+            c = c * np.exp(-log_w) if self.sampler is Sampler.OLD else c
+        return Grid(log_u, log_w, c, np.zeros(log_u.shape, int))
+
+
+@lru_cache(maxsize=2048)
+def _samples(found: Recovered, log_u: tuple[float, ...], log_w: tuple[float, ...]) -> Samples:
+    """The function at log-ratios and log-weights; all three are log-probabilities, below zero."""
+    u, w = np.array(log_u), np.array(log_w)
+    policy = np.minimum(0.0, np.minimum(u, w)) - np.resize([0.7, 2.3, 1.1], u.shape)
+    return pointwise(found, policy, policy - u, policy - w)
+
+
+def fit(found: Recovered, runs: Sequence[Placed], placement: str, weight: str, sampler: Sampler) -> Fit | None:
+    """The first known class that the running coefficient belongs to near the reference. Raises Raised."""
+    probe = Probe(found, placement, weight, sampler)
+    ratios = np.array([s * p for p in POINTS for s in (-1, 1)])
+    off = LOG_WEIGHTS if sampler is Sampler.OLD else LOG_WEIGHTS[:1]
+    vocabulary = found.reading is Reading.VOCABULARY
+    grid = _from_runs(runs) if vocabulary else probe.grid(*_mesh(ratios, off))
+    for window in WINDOWS:
+        near = np.abs(grid.log_ratio) <= window
+        for tolerance in TOLERANCES.values():
+            for candidate in _candidates() if near.sum() >= 8 else ():
+                if (matched := _matched(grid, near, candidate, tolerance)) is None:
+                    continue
+                if vocabulary:  # all actions of all settings were in the window, or are compared by the residual
+                    return Fit(matched[0], (EVERYWHERE, EVERYWHERE))
+                along_u = _extent(probe, grid, log_ratio, matched, tolerance)
+                reach = np.array([x for x in (-0.3, 0.2) if along_u[0] < x < along_u[1]])
+                far = probe.grid(*_mesh(reach, FAR_LOG_WEIGHTS if sampler is Sampler.OLD else (0.0,)))
+                return Fit(matched[0], (along_u, _extent(probe, far, log_weight, matched, tolerance)))
+    return None
+
+
+def _mesh(log_u: Floats, log_w: Sequence[float]) -> tuple[Floats, Floats]:
+    u, w = np.meshgrid(log_u, log_w, indexing="ij")
+    return u.ravel(), w.ravel()
+
+
+def _candidates() -> Iterator[tuple[Divergence, ...]]:
+    both = (*DIVERGENCES, *(d.from_old() for d in DIVERGENCES))
+    yield ()
+    yield from ((d,) for d in both)
+    yield from combinations(DIVERGENCES, 2)
+
+
+def _curve(d: Divergence, grid: Grid) -> Floats:
+    variable, at = (log_ratio, grid.log_ratio) if d.base == "ref" else (log_weight, grid.log_weight)
+    with np.errstate(all="ignore"):
+        slope = NUMPY(d.f.diff(generator_argument).xreplace({generator_argument: exp(variable)}), {variable: at})
+    return np.broadcast_to(slope, at.shape)
+
+
+def _matched(grid: Grid, near: Any, candidate: tuple[Divergence, ...], tolerance: float) -> Match | None:
+    groups = np.unique(grid.group[near])
+    constants = [(grid.group[near] == g).astype(float) for g in groups]
+    matrix = np.stack([*(_curve(d, grid)[near] for d in candidate), *constants], axis=1)
+    if not (np.isfinite(matrix).all() and np.isfinite(grid.value[near]).all()):
+        return None
+    size = np.maximum(1.0, np.abs(grid.value[near]))
+    solution, *_ = np.linalg.lstsq(matrix / size[:, None], grid.value[near] / size, rcond=None)
+    scales = [_nice(a, tolerance) for a in solution[: len(candidate)]]
+    if any(a == 0 for a in scales):
+        return None
+    solution[: len(candidate)] = [float(a) for a in scales]
+    left = (grid.value[near] - matrix @ solution) / size
+    if len(constants) and np.abs(left).max() > tolerance:
+        return None
+    return tuple(zip(scales, candidate, strict=True)), float(solution[len(candidate)])
+
+
+def _nice(a: float, tolerance: float) -> Expr:
+    simple = Rational(a).limit_denominator(100)
+    return simple if abs(float(simple) - a) <= 10 * tolerance * max(1.0, abs(a)) else Float(a, 6)
+
+
+def _from_runs(runs: Sequence[Placed]) -> Grid:
+    parts = [(r.settings.log_ratio, r.settings.log_weight, r.coefficient) for r in runs]
+    sizes = [len(r.settings.family) for r in runs]
+    starts = np.cumsum([0, *sizes])
+    groups = [np.broadcast_to((starts[i] + np.arange(n))[:, None], parts[i][0].shape) for i, n in enumerate(sizes)]
+    log_u, log_w, c = (np.concatenate([p[k].ravel() for p in parts]) for k in range(3))
+    return Grid(log_u, log_w, c, np.concatenate([g.ravel() for g in groups]))
+
+
+def _extent(probe: Probe, grid: Grid, along: Symbol, matched: Match, tolerance: float) -> Extent:
+    """The interval around 0 in which the fit holds, its ends by bisection; infinite when it holds to the last point."""
+    terms, constant = matched
+
+    def fits(g: Grid) -> Any:
+        with np.errstate(all="ignore"):
+            model = sum((float(a) * _curve(d, g) for a, d in terms), np.zeros(g.value.shape)) + constant
+            return np.abs(g.value - model) <= tolerance * np.maximum(1.0, np.abs(model))
+
+    good, ends = fits(grid), []
+    moved, fixed = (grid.log_ratio, grid.log_weight) if along == log_ratio else (grid.log_weight, grid.log_ratio)
+    for side in (-1, 1):
+        failing = np.flatnonzero((moved * side > 0) & ~good)
+        if not len(failing):
+            ends.append(side * np.inf)
+            continue
+        nearest = failing[np.argmin(np.abs(moved[failing]))]
+        outer, other = abs(moved[nearest]), fixed[[nearest]]
+        inner = max((x for x in np.abs(moved) if x < outer), default=0.0)
+        for _ in range(BISECTIONS):
+            middle = np.array([side * (inner + outer) / 2])
+            holds = fits(probe.grid(*((middle, other) if along == log_ratio else (other, middle))))[0]
+            inner, outer = (abs(middle[0]), outer) if holds else (inner, abs(middle[0]))
+        ends.append(side * inner)
+    return ends[0], ends[1]

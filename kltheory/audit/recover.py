@@ -1,0 +1,167 @@
+"""Recovery: from a subject to the surrogate of one token, the weight each token gets, and what couples them.
+
+The function is traced on a small batch, entry by entry. Its output, summed, falls apart into one term for each entry
+when tokens do not meet; all terms are then one surrogate times a number, the token's weight in the aggregation.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from itertools import product
+from typing import Final
+
+import numpy as np
+from sympy import Add, Basic, DiracDelta, Expr, Rational, S, Symbol, exp, expand_mul, nan, oo, zoo
+
+from kltheory.audit.binding import discovered
+from kltheory.audit.confirm import Disagreement, confirm
+from kltheory.audit.layout import VOCABULARY, Index, Layout, arrays, slope
+from kltheory.audit.recovered import Reading, Recovered
+from kltheory.audit.roles import Role
+from kltheory.audit.subject import Raised, Subject
+from kltheory.calculus.exact import Undecidable
+from kltheory.calculus.surrogate import Surrogate, derivative
+from kltheory.calculus.symbols import VARIABLES, erase_sg
+from kltheory.numerics.bridge import NUMPY, NotNumeric
+from kltheory.tracing.trace import CannotTrace, Exprs, Floats, Trace
+
+TOKENS: Final[tuple[Index, ...]] = ((2, 3), (3,), (), (1, 4))
+ONE_TOKEN: Final[tuple[Index, ...]] = ((1, 1), (1,), ())
+MASK_TYPES: Final = ("float", "bool", "int")
+
+
+def recover(subject: Subject) -> Recovered:
+    """Trace a subject and confirm the trace on the running function.
+
+    Raises:
+        Raised: the function raises on every shape it was offered.
+    """
+    subject, layout = runnable(subject)
+    try:
+        trace = _traced(subject, layout)
+        return _separated(subject, layout, trace)
+    except (CannotTrace, Disagreement, Undecidable, NotNumeric, RecursionError) as e:
+        reading = Reading.VOCABULARY if _sums_vocabulary(subject) else Reading.SAMPLE
+        coupled = entangled(subject, layout)
+        per_token = not coupled and subject.run(layout.arrays())[0].shape == layout.tokens
+        return Recovered(subject, layout, reading, None, str(e), "float64", None, per_token, coupled, float("nan"))
+
+
+def _sums_vocabulary(subject: Subject) -> bool:
+    return subject.is_over_vocabulary and Role.ACTIONS not in subject.roles
+
+
+def runnable(subject: Subject) -> tuple[Subject, Layout]:
+    """The first layout on which the function runs and gives finite numbers. Raises Raised with the first failure."""
+    first: Raised | CannotTrace | None = None
+    masks = MASK_TYPES if Role.MASK in subject.roles else MASK_TYPES[:1]
+    for tokens in TOKENS:
+        layout = Layout(tokens, VOCABULARY if subject.is_over_vocabulary else 0)
+        for mask in masks:
+            candidate = replace(subject, mask_type=mask)
+            try:
+                candidate = discovered(candidate, layout.arrays())
+                candidate.run(layout.arrays())
+                return candidate, layout
+            except (Raised, CannotTrace) as e:
+                first = first or e
+    assert first is not None
+    raise first
+
+
+def _traced(subject: Subject, layout: Layout, mask: Floats | None = None) -> Trace:
+    return subject.trace(layout.arrays(mask=mask), layout.exprs(subject.traced))
+
+
+def _separated(subject: Subject, layout: Layout, trace: Trace) -> Recovered:
+    exprs = _normalised(trace.exprs, layout)
+    terms, coupled = terms_of(exprs, layout)
+    residual = confirm(subject, layout, exprs, trace.dtype)
+    reading = Reading.VOCABULARY if _sums_vocabulary(subject) else Reading.SAMPLE
+    single = _single(subject, layout)
+    if single is None and not coupled:
+        single = next((e for e in terms.values() if e != 0), S.Zero)
+    s = None if single is None else Surrogate.of(single)
+    weights = None if s is None or coupled else token_weights(terms, layout, s)
+    per_token = exprs.shape == layout.tokens and weights is not None and bool((weights == 1).all())
+    return Recovered(subject, layout, reading, s, "", trace.dtype, weights, per_token, coupled, residual)
+
+
+def _normalised(exprs: Exprs, layout: Layout) -> Exprs:
+    """Logits are log-probabilities of a normalised policy: sums of their exponentials are 1."""
+    ones: dict[Basic, Basic] = {}
+    for token in np.ndindex(layout.tokens if layout.vocabulary else ()):
+        columns = zip(*(layout.symbols((*token, v)) for v in range(layout.vocabulary)), strict=True)
+        ones |= {Add(*map(exp, column)): S.One for column in columns}
+    return np.vectorize(lambda e: e.xreplace(ones), otypes=[object])(exprs) if ones else exprs
+
+
+def terms_of(exprs: Exprs, layout: Layout) -> tuple[dict[Index, Expr], str]:
+    """The summed output, entry by entry, in each entry's own symbols; and where entries meet."""
+    owner = {s: index for index in layout.entries for s in layout.symbols(index)}
+    terms: dict[Index, Expr] = dict.fromkeys(layout.entries, S.Zero)
+    for total in exprs.flat:
+        for term in Add.make_args(expand_mul(total)):
+            met = sorted({owner[s] for s in term.free_symbols if s in owner})
+            if len(met) > 1:
+                places = " and ".join(map(str, met[:2]))
+                return terms, f"one term holds the entries {places}{' and others' if len(met) > 2 else ''}"
+            if met:
+                terms[met[0]] += term
+    return {i: e.xreplace(layout.symbols(i)) for i, e in terms.items()}, ""
+
+
+def _single(subject: Subject, layout: Layout) -> Expr | None:
+    """The surrogate of a batch of one token: all of its output, the constant included."""
+    for tokens in ONE_TOKEN:
+        alone = Layout(tokens, layout.vocabulary)
+        try:
+            exprs = _normalised(_traced(subject, alone).exprs, alone)
+        except (CannotTrace, Raised):
+            continue
+        if any(e.has(nan, zoo, oo, -oo) for e in exprs.ravel().tolist()):
+            continue  # as where a batch of one is divided by its spread
+        found, coupled = terms_of(exprs, alone)
+        if _sums_vocabulary(subject):
+            return None if coupled or len(set(found.values())) > 1 else next(iter(found.values()))
+        if exprs.size == 1 and sum(e != 0 for e in found.values()) <= 1:
+            total = exprs.item()
+            return total.xreplace({s: v for i in alone.entries for s, v in alone.symbols(i).items()})
+    return None
+
+
+def token_weights(terms: Mapping[Index, Expr], layout: Layout, surrogate: Surrogate) -> Floats:
+    """What each token's term is a multiple of the surrogate by; not a number where it is no multiple."""
+    weights = np.zeros(layout.tokens)
+    at = {v: -0.37 * k for k, v in enumerate(VARIABLES, 1)}
+    base = _slope_at(surrogate, at)
+    for token in np.ndindex(layout.tokens):
+        term = Surrogate.of(terms[(*token, 0) if layout.vocabulary else token])
+        if term.expr == surrogate.expr:
+            weights[token] = 1.0
+        elif term.expr != 0:
+            ratio = _slope_at(term, at) / base if base else float("nan")
+            scale = Rational(ratio).limit_denominator(10**6) if np.isfinite(ratio) else S.Zero
+            same = (term - scale * surrogate).score().is_zero()
+            weights[token] = float(scale) if same else float("nan")
+    return weights
+
+
+def _slope_at(surrogate: Surrogate, at: Mapping[Symbol, float]) -> float:
+    return float(NUMPY(erase_sg(derivative(surrogate.expr)).replace(DiracDelta, lambda *_: S.Zero), at))
+
+
+def entangled(subject: Subject, layout: Layout) -> str:
+    """How, in the running function, one token's derivative changes with the others; empty when it does not."""
+    at = layout.arrays(seed=1)
+    base = slope(subject.run(at)[1], at)
+    scale = 1e-5 * max(1.0, float(np.nanmax(np.abs(base))))
+    for token, shift in product(list(np.ndindex(layout.tokens))[:2], (0.25, 12.0)):  # a little, and past thresholds
+        policy = at[Role.LOGP].copy()
+        policy[token] = policy[token][::-1] if layout.vocabulary else policy[token] - shift
+        moved = arrays(policy, at[Role.LOGP_REF], at[Role.LOGP_OLD], at[Role.MASK])
+        others = np.ones(layout.tokens, dtype=bool)
+        others[token] = False
+        gap = np.abs(slope(subject.run(moved)[1], moved) - base)[others]
+        if gap.size and not gap.max() <= scale:
+            return f"the derivative at other tokens changes with the log-probability at {token}"
+    return ""

@@ -1,0 +1,184 @@
+"""Targets: the real function that a text such as ``package.module:Class.method`` or ``file.py:function`` names."""
+
+import functools
+import importlib
+import importlib.metadata
+import importlib.util
+import inspect
+import os
+import sys
+import types
+from collections.abc import Callable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from kltheory.audit.framework import Framework, framework_of, innermost
+from kltheory.tracing.trace import Tracer
+
+
+class CannotRun(Exception):
+    """There is nothing to audit yet; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """A function and where it stands.
+
+    Attributes:
+        name: how it was asked for.
+        function: the callable; a method that needs an instance is unbound, and ``owner`` is its class.
+        framework: whose arrays it computes on.
+        file, line: where it is defined; ``None`` where Python cannot say.
+        version: the distribution it belongs to and its version, such as ``verl 0.9.1``; empty for a loose file.
+    """
+
+    name: str
+    function: Callable[..., Any]
+    framework: Framework
+    owner: type | None = None
+    file: str | None = None
+    line: int | None = None
+    version: str = ""
+
+    @property
+    def signature(self) -> inspect.Signature:
+        """The signature of the function. Raises CannotRun for a callable that has none."""
+        try:
+            return inspect.signature(self.function)
+        except (TypeError, ValueError):
+            raise CannotRun(f"{self.name} has no signature that Python can read: wrap it in a function") from None
+
+    @property
+    def place(self) -> str:
+        """File and line, for people."""
+        return f"{_shortened(self.file)}:{self.line}" if self.file else "(no source file)"
+
+    def tracer(self) -> Tracer:
+        """The tracer of its framework."""
+        if self.framework == "torch":
+            from kltheory.tracing.torch_function import TorchTracer
+
+            return TorchTracer()
+        from kltheory.tracing.jaxpr import JaxTracer
+
+        return JaxTracer()
+
+
+def of_function(
+    function: Callable[..., Any],
+    name: str | None = None,
+    framework: Framework | None = None,
+    owner: type | None = None,
+    source: Any = None,
+    version: str | None = None,
+) -> Target:
+    """The target that a callable is.
+
+    Raises:
+        CannotRun: it is no callable, or it can be seen neither to use JAX nor to use PyTorch.
+    """
+    if not callable(function):
+        raise CannotRun(f"{name or function!r} is a {type(function).__name__}, and cannot be called")
+    inner = innermost(source or function)
+    code = getattr(inner, "__code__", None)
+    file, line = (code.co_filename, code.co_firstlineno) if code else (None, None)
+    found = framework or framework_of(function)
+    if found is None:
+        raise CannotRun(f"{name or function} names neither JAX nor PyTorch: say --framework jax or --framework torch")
+    version = _version(getattr(inner, "__module__", None)) if version is None else version
+    name = name or str(getattr(inner, "__qualname__", repr(function)))
+    return Target(name, function, found, owner, file, line, version)
+
+
+def load(text: str, framework: Framework | None = None) -> Target:
+    """The target that ``package.module:function``, ``path/file.py:function`` or ``…:Class.method`` names.
+
+    Raises:
+        CannotRun: there is no such file, module or attribute, or importing it fails.
+    """
+    place, colon, path = text.rpartition(":")
+    if not colon or not place or not path:
+        raise CannotRun(f"{text!r} names no function: write package.module:function, or path/to/file.py:function")
+    found: Any = _from_file(Path(place)) if place.endswith(".py") else _from_module(place)
+    owner: type | None = None
+    for name in path.split("."):
+        holder, found = found, _attribute(found, name, text)
+        owner = holder if inspect.isclass(holder) else None
+    if owner is not None and not _needs_instance(owner, name):
+        owner = None
+    if inspect.isclass(found):
+        method = next((n for n in ("__call__", "forward") if n in vars(found)), None)
+        if method is None:
+            methods = [n for n, v in vars(found).items() if callable(v) and not n.startswith("__")]
+            raise CannotRun(f"{text} is a class: say which method, as in {text}.{(methods or ['method'])[0]}")
+        owner, found = found, getattr(found, method)
+    return of_function(found, text, framework, owner)
+
+
+def _from_file(path: Path) -> Any:
+    if not path.is_file():
+        raise CannotRun(f"there is no file {path}")
+    spec = importlib.util.spec_from_file_location(f"_audited_{path.stem}", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[module.__name__] = module
+    folder = str(path.resolve().parent)
+    if folder not in sys.path:
+        sys.path.insert(0, folder)  # as Python does for a script: its neighbours can be imported
+    return _imported(lambda: (spec.loader.exec_module(module), module)[1], str(path))  # type: ignore[union-attr]
+
+
+def _from_module(name: str) -> Any:
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
+    return _imported(lambda: importlib.import_module(name), name)
+
+
+def _imported(load: Callable[[], Any], name: str) -> Any:
+    try:
+        return load()
+    except ModuleNotFoundError as e:
+        raise CannotRun(
+            f"importing {name} needs {e.name}, which is not installed: install it, or check the name"
+        ) from e
+    except Exception as e:
+        raise CannotRun(f"importing {name} fails: {type(e).__name__}: {e}") from e
+
+
+def _attribute(holder: Any, name: str, text: str) -> Any:
+    try:
+        return getattr(holder, name)
+    except AttributeError:
+        close = get_close_matches(name, [n for n in dir(holder) if not n.startswith("__")], 3, 0.5)
+        hint = f"; did you mean {', '.join(close)}?" if close else ""
+        raise CannotRun(f"{text}: {getattr(holder, '__name__', holder)} has no {name}{hint}") from None
+
+
+def _needs_instance(owner: type, name: str) -> bool:
+    return isinstance(inspect.getattr_static(owner, name), types.FunctionType)
+
+
+def _version(module: str | None) -> str:
+    top = (module or "").partition(".")[0]
+    for distribution in _distributions().get(top, ()):
+        return f"{distribution} {importlib.metadata.version(distribution)}"
+    return ""
+
+
+@functools.lru_cache(maxsize=1)
+def _distributions() -> dict[str, list[str]]:
+    return dict(importlib.metadata.packages_distributions())
+
+
+def _shortened(file: str | None) -> str:
+    """A path as a reader of the report knows it: inside its package, or from here."""
+    parts = Path(file or "").parts
+    if "site-packages" in parts:
+        return "/".join(parts[parts.index("site-packages") + 1 :])
+    try:
+        return str(Path(file or "").resolve().relative_to(Path.cwd()))
+    except ValueError:
+        return file or ""

@@ -1,0 +1,194 @@
+"""The commands that read real code: ``audit`` and ``compare``."""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from kltheory.cli.shared import NOTHING_RAN, progress, write_json
+from kltheory.cli.timeout import TimedOut, time_limit
+
+if TYPE_CHECKING:
+    from kltheory.audit.audit import Audit
+    from kltheory.audit.framework import Framework
+
+TIMEOUT: Final = 300.0
+
+SETTINGS = click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="NAME=VALUE[,VALUE]",
+    help="A parameter, or self.attribute, or config.key; several values with commas run each.",
+)
+ARGUMENTS = click.option(
+    "--args",
+    "arguments",
+    multiple=True,
+    metavar="ROLE=NAME[,…]",
+    help="Which parameter holds what: logp, logp_ref, logp_old, log_ratio, log_weight, weight, logits, logits_ref, "
+    "actions, mask, advantage. Also inputs.key and self.method().",
+)
+FRAMEWORK = click.option("--framework", type=click.Choice(["jax", "torch"]), help="Where it cannot be seen.")
+OUTPUT = click.option("--output", metavar="KEY", help="Which of several outputs: a position or a key (the first).")
+LIMIT = click.option("--timeout", type=click.FloatRange(min=0.1), default=TIMEOUT, show_default=True, help="Seconds.")
+JSON = click.option(
+    "--json", "json_target", is_flag=False, flag_value="-", metavar="[FILE]", help="Write JSON, to standard output."
+)
+
+
+@click.command()
+@click.argument("target")
+@SETTINGS
+@ARGUMENTS
+@click.option(
+    "--as",
+    "placement",
+    type=click.Choice(["loss", "reward", "both"]),
+    default="both",
+    show_default=True,
+    help="Differentiated, or detached and times the score.",
+)
+@OUTPUT
+@FRAMEWORK
+@LIMIT
+@JSON
+@click.option("--markdown", "as_markdown", is_flag=True, help="Write Markdown.")
+def audit(
+    target: str,
+    settings: Sequence[str],
+    arguments: Sequence[str],
+    placement: str,
+    output: str | None,
+    framework: "Framework | None",
+    timeout: float,
+    json_target: str | None,
+    as_markdown: bool,
+) -> None:
+    """Say what the function TARGET optimises, by reading and running it.
+
+    TARGET is package.module:function, path/file.py:function, …:Class.method, or a library by name (openrlhf, trl,
+    tunix, verl). Arguments are told apart by their names; what was guessed is printed.
+
+        kltheory audit my_losses.py:kl_penalty --set kind=k1,k2,k3
+
+    Exit status: 0 nothing to report, 1 alarms, 2 undecided, 3 could not run.
+    """
+
+    def work() -> "Audit":
+        from kltheory.audit.variants import parse_arguments, parse_settings
+
+        placements = ("loss", "reward") if placement == "both" else (placement,)
+        return _audited(target, parse_settings(settings), parse_arguments(arguments), placements, output, framework)
+
+    found = _limited(work, timeout)
+    from kltheory.report import audit as report
+
+    if json_target is not None:
+        write_json(report.to_json(found), json_target)
+    if json_target != "-":
+        click.echo(report.markdown(found) if as_markdown else report.plain(found))
+    raise SystemExit(found.status)
+
+
+def _audited(
+    target: str,
+    choices: "dict[str, list[Any]]",
+    arguments: dict[str, str],
+    placements: tuple[str, ...],
+    output: str | None,
+    framework: "Framework | None",
+) -> "Audit":
+    from dataclasses import replace
+
+    from kltheory.audit.audit import audit as run
+    from kltheory.audit.library import libraries
+    from kltheory.audit.target import CannotRun, load, of_function
+    from kltheory.audit.variants import other_choices
+
+    with progress(1) as advance:
+        if ":" in target:
+            found = load(target, framework)
+            done = run(found, choices, arguments, placements, output, progress=advance)
+            hints = [
+                f"{n} has other choices: --set {n}={','.join(c)}" for n, c in other_choices(found, choices).items()
+            ]
+            return replace(done, hints=tuple(hints))
+        known = libraries()
+        if target not in known:
+            raise CannotRun(
+                f"{target!r} is no function (package.module:function) and no library; libraries: {', '.join(known)}"
+            )
+        library = known[target]
+        function, source = library.reach()
+        version = f"{library.distribution} {library.version}"
+        found = of_function(
+            function, f"{library.name}:{source.__qualname__}", library.framework, source=source, version=version
+        )
+        named = {**library.arguments, **arguments}
+        if choices:
+            return run(found, choices, named, placements, output, progress=advance)
+        return run(found, None, named, placements, output, library.variants, progress=advance)
+
+
+@click.command()
+@click.argument("target_a")
+@click.argument("target_b")
+@click.option("--set-a", "set_a", multiple=True, metavar="NAME=VALUE", help="A parameter of the first function.")
+@click.option("--set-b", "set_b", multiple=True, metavar="NAME=VALUE", help="A parameter of the second function.")
+@click.option("--set", "both", multiple=True, metavar="NAME=VALUE", help="A parameter of both.")
+@click.option("--args-a", "args_a", multiple=True, metavar="ROLE=NAME", help="As in kltheory audit, for the first.")
+@click.option("--args-b", "args_b", multiple=True, metavar="ROLE=NAME", help="As in kltheory audit, for the second.")
+@LIMIT
+@JSON
+def compare(
+    target_a: str,
+    target_b: str,
+    set_a: Sequence[str],
+    set_b: Sequence[str],
+    both: Sequence[str],
+    args_a: Sequence[str],
+    args_b: Sequence[str],
+    timeout: float,
+    json_target: str | None,
+) -> None:
+    """Compare two implementations: value, per-sample derivative, expected gradient, and where they part.
+
+        kltheory compare eager.py:kl fused.py:kl --set kind=k3
+
+    Exit status: 0 the same, 1 they differ, 2 undecided, 3 could not run.
+    """
+
+    def work() -> Any:
+        from kltheory.audit.compare import compare_targets
+        from kltheory.audit.target import load
+        from kltheory.audit.variants import parse_arguments, single_values
+
+        return compare_targets(
+            (load(target_a), single_values([*both, *set_a]), parse_arguments(args_a)),
+            (load(target_b), single_values([*both, *set_b]), parse_arguments(args_b)),
+        )
+
+    found = _limited(work, timeout)
+    from kltheory.report import comparison as report
+
+    if json_target is not None:
+        write_json(report.to_json(found), json_target)
+    if json_target != "-":
+        click.echo(report.plain(found))
+    raise SystemExit(found.status)
+
+
+def _limited(work: Callable[[], Any], seconds: float) -> Any:
+    """What the work gives; a clear error and exit status 3 when it cannot run or does not end."""
+    from kltheory.audit.library import NotInstalled
+    from kltheory.audit.target import CannotRun
+
+    try:
+        with time_limit(seconds):
+            return work()
+    except (CannotRun, NotInstalled) as e:
+        click.echo(f"could not run: {e}", err=True)
+    except TimedOut:
+        click.echo(f"could not run: it did not end within {seconds:g} s; --timeout allows more", err=True)
+    raise SystemExit(NOTHING_RAN)

@@ -1,0 +1,216 @@
+"""The report of an audit: for people, as Markdown, as JSON."""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+import numpy as np
+
+from kltheory.__about__ import __version__
+from kltheory.audit.audit import Audit, Audited
+from kltheory.audit.recovered import Reading, Recovered
+from kltheory.audit.rows import Row
+from kltheory.calculus.coefficient import tidy
+from kltheory.calculus.notation import text
+from kltheory.calculus.regions import DISPLAY, is_smooth
+from kltheory.calculus.symbols import sg
+
+SCHEMA: Final = 1
+STATUS: Final = {0: "nothing to report", 1: "alarms", 2: "undecided", 3: "could not run"}
+
+
+def to_json(audit: Audit) -> dict[str, Any]:
+    """Plain data; the keys are documented in the README. Numbers that are not finite are ``null``."""
+    t = audit.target
+    data = {
+        "schema": SCHEMA,
+        "version": __version__,
+        "target": t.name,
+        "library": t.version or None,
+        "file": t.file,
+        "line": t.line,
+        "framework": t.framework,
+        "placements": list(audit.placements),
+        "status": STATUS[audit.status],
+        "hints": list(audit.hints),
+        "variants": [_variant(v) for v in audit.variants],
+    }
+    cleaned = _clean(data)
+    assert isinstance(cleaned, dict)
+    return cleaned
+
+
+def _variant(v: Audited) -> dict[str, Any]:
+    found = v.found
+    return {
+        "name": v.name,
+        "settings": {
+            k: x if isinstance(x, (bool, int, float, str, type(None))) else repr(x) for k, x in v.settings.items()
+        },
+        "arguments": {} if v.subject is None else {role.value: path for path, role in v.subject.paths.items()},
+        "formula": formula(found),
+        "coefficient": coefficient(v),
+        "how": None if found is None else "derived" if found.surrogate is not None else "measured",
+        "reading": None if found is None else found.reading.value,
+        "dtype": None if found is None else found.dtype,
+        "residual": None if found is None else found.residual,
+        "aggregation": None if found is None or found.weights is None or found.per_token else aggregation(found),
+        "rows": [r.to_json() for r in v.rows],
+        "alarms": [{"kind": a.kind, "text": a.text} for a in v.alarms]
+        + [{"kind": f.probe, "text": f.text} for f in v.probes if f.alarm],
+        "probes": [f.to_json() for f in v.probes],
+        "undecided": list(v.undecided),
+        "failure": v.failure or None,
+        "notes": list(v.notes),
+    }
+
+
+def _clean(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: _clean(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_clean(v) for v in value]
+    if isinstance(value, (float, np.floating)):
+        return float(value) if np.isfinite(value) else None
+    return value
+
+
+def formula(found: Recovered | None) -> str | None:
+    """The formula of one token, as ``kltheory identify`` reads it; ``None`` when it was measured."""
+    if found is None or found.surrogate is None:
+        return None
+    expr = found.surrogate.expr
+    plain = is_smooth(expr) and not expr.has(sg)
+    return text(tidy(expr) if plain else expr.xreplace(DISPLAY))
+
+
+def coefficient(v: Audited) -> str | None:
+    """The coefficient as a loss, on-policy: all its cells."""
+    parts = [r for r in v.rows if (r.placement, r.weight, r.sampler) == ("loss", "none", "policy")]
+    parts = parts or [r for r in v.rows if (r.weight, r.sampler) == ("none", "policy")]
+    if not parts or not parts[0].coefficient:
+        return None
+    pieces = len(parts) > 1
+    return "; ".join(r.coefficient + f" where {r.where}" * (pieces and " where " not in r.coefficient) for r in parts)
+
+
+def aggregation(found: Recovered) -> dict[str, Any]:
+    """What each token of a full batch weighs, and the name that such weights have."""
+    weights = found.weights
+    assert weights is not None
+    return {"name": _aggregation_name(weights), "weights": weights.tolist(), "shape": list(weights.shape)}
+
+
+def _aggregation_name(weights: Any) -> str:
+    if np.isnan(weights).any():
+        return "tokens have different formulas"
+    if not np.ptp(weights) < 1e-9:
+        return "tokens have different weights"
+    w, rows = float(weights.flat[0]), weights.shape[0] if weights.ndim > 1 else 1
+    names = {1.0: "sum over tokens", 1 / weights.size: "mean over tokens"}
+    names.setdefault(rows / weights.size, "mean over the tokens of each sequence")
+    names.setdefault(1 / rows, "sum over the tokens, mean over sequences")
+    return next((name for value, name in names.items() if abs(value - w) < 1e-9), f"each token times {w:.6g}")
+
+
+# --- for people -------------------------------------------------------------------------------------------------------
+def plain(audit: Audit) -> str:
+    """The report in the terminal."""
+    return "\n".join([*_head(audit), *(line for v in audit.variants for line in _plain_variant(v)), *_tail(audit)])
+
+
+def _head(audit: Audit) -> Iterator[str]:
+    t = audit.target
+    yield " · ".join(filter(None, (t.name, t.version, t.place, "PyTorch" if t.framework == "torch" else "JAX")))
+
+
+def _tail(audit: Audit) -> Iterator[str]:
+    yield ""
+    for hint in audit.hints:
+        yield f"hint: {hint}"
+    count = sum(len(v.alarming) for v in audit.variants)
+    what = f"{count} alarm{'s' * (count != 1)}" if audit.status == 1 else STATUS[audit.status]
+    yield f"{len(audit.variants)} variant{'s' * (len(audit.variants) != 1)}: {what}"
+
+
+def _plain_variant(v: Audited) -> Iterator[str]:
+    yield ""
+    yield v.name or "as it is"
+    if v.subject is not None:
+        yield "  arguments    " + ", ".join(f"{path} = {role.value}" for path, role in v.subject.paths.items())
+    if v.failure:
+        yield f"  COULD NOT RUN  {v.failure}"
+        return
+    yield from (f"  {line}" for line in _facts(v))
+    yield from (f"  {line}" for line in _row_lines(v.rows))
+    yield from (f"  ALARM        {line}" for line in v.alarming)
+    yield from (f"  probe        {f.text}" for f in v.probes if not f.alarm)
+    yield from (f"  UNDECIDED    {line}" for line in v.undecided)
+    yield from (f"  note         {line}" for line in v.notes)
+
+
+def _facts(v: Audited) -> Iterator[str]:
+    found = v.found
+    if found is None:
+        return
+    over = " (summed over the vocabulary)" if found.reading is Reading.VOCABULARY else ""
+    if found.surrogate is not None:
+        check = f"value and derivative within {found.residual:.0e} of the running function, {found.dtype}"
+        yield f"computes     {formula(found)}{over}"
+        yield f"             derived; {check}"
+    else:
+        yield f"computes     no formula{over}: measured on |l| <= 100"
+    if (c := coefficient(v)) is not None:
+        yield f"coefficient  {c}"
+    if found.weights is not None and not found.per_token:
+        yield f"aggregation  {aggregation(found)['name']}"
+
+
+HEADER: Final = ("placed", "weight", "sampled by", "gradient of", "where", "how", "residual", "order", "near", "far")
+
+
+def _row_lines(rows: tuple[Row, ...]) -> Iterator[str]:
+    shown = _main_rows(rows)
+    body = [HEADER, *map(_cells, shown)]
+    widths = [max(map(len, column)) for column in zip(*body, strict=True)]
+    for line in body if rows else ():
+        yield "  ".join(c.ljust(n) for c, n in zip(line, widths, strict=True)).rstrip()
+
+
+def _main_rows(rows: tuple[Row, ...]) -> list[Row]:
+    """The row at the reference of each placement; a live weight on the score is the detached one."""
+    first: dict[tuple[str, str, str], Row] = {}
+    for r in rows:
+        if (r.placement, r.weight) != ("reward", "live"):
+            first.setdefault((r.placement, r.weight, r.sampler), r)
+    return list(first.values())
+
+
+def _cells(r: Row) -> tuple[str, ...]:
+    near = [f"{d.relative_error:.1%} {d.cosine:+.2f}" for d in (r.distances or {}).values()] or ["", ""]
+    named = r.gradient_of if "f_divergence" not in r.gradient_of else f"{r.gradient_of}: {r.title}"
+    order = "" if r.order is None else str(r.order)
+    residual = "" if r.residual is None else f"{r.residual:.0e}"
+    return (r.placement, r.weight, r.sampler, named, r.where, r.how, residual, order, *near)
+
+
+def markdown(audit: Audit) -> str:
+    """The report as Markdown, for an issue or a pull request."""
+    lines = [f"### {next(iter(_head(audit)))}"]
+    for v in audit.variants:
+        lines += ["", f"#### {v.name or 'as it is'}", ""]
+        if v.failure:
+            lines.append(f"Could not run: {v.failure}")
+            continue
+        lines += [f"- {_spaced(line)}" for line in _facts(v)]
+        lines += ["", "| " + " | ".join(HEADER) + " |", "|" + "---|" * len(HEADER)]
+        lines += ["| " + " | ".join(c.replace("|", "\\|") for c in _cells(r)) + " |" for r in _main_rows(v.rows)]
+        lines += ["", *(f"- **alarm** {line}" for line in v.alarming)]
+        lines += [f"- {f.text}" for f in v.probes if not f.alarm]
+        lines += [f"- **undecided** {line}" for line in v.undecided]
+        lines += [f"- {line}" for line in v.notes]
+    return "\n".join([*lines, *_tail(audit)])
+
+
+def _spaced(line: str) -> str:
+    name, _, rest = line.partition(" ")
+    return f"{name}: `{rest.strip()}`" if name in ("computes", "coefficient") else line.strip()

@@ -1,0 +1,41 @@
+"""The report of a comparison."""
+
+from typing import Any, Final
+
+from kltheory.__about__ import __version__
+from kltheory.audit.compare import Comparison, Question
+from kltheory.report.audit import formula
+
+SCHEMA: Final = 1
+ANSWERS: Final = {True: "the same", False: "DIFFERENT", None: "UNDECIDED"}
+
+
+def to_json(found: Comparison) -> dict[str, Any]:
+    """Plain data."""
+    return {
+        "schema": SCHEMA,
+        "version": __version__,
+        "targets": list(found.names),
+        "formulas": [formula(f) for f in found.formulas],
+        "same": {0: True, 1: False, 2: None}[found.status],
+        "questions": [{**vars(q), "parts": list(q.parts), "witness": dict(q.witness)} for q in found.questions],
+    }
+
+
+def plain(found: Comparison) -> str:
+    """For people."""
+    lines = [
+        f"{letter}  {name}: {formula(f) or 'no formula, measured'}"
+        for letter, name, f in zip("ab", found.names, found.formulas, strict=True)
+    ]
+    return "\n".join([*lines, *(line for q in found.questions for line in _lines(q))])
+
+
+def _lines(q: Question) -> list[str]:
+    lines = [f"{ANSWERS[q.same]:<10} {q.what} ({q.how}; the running functions differ by {q.gap:.1e})"]
+    if not q.same:
+        lines += [f"           they part {part if part == 'everywhere' else 'where ' + part}" for part in q.parts]
+        if q.witness:
+            at = ", ".join(f"{name} = {value:.4g}" for name, value in q.witness.items())
+            lines.append(f"           for instance {at}")
+    return lines
