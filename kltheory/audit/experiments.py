@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from itertools import cycle
 from typing import Final
 
 import numpy as np
@@ -21,6 +22,11 @@ SHRINKS: Final = (1.0, 0.3, 0.04)
 """Policy and old policy are drawn towards the reference by these factors: clamps are left behind one by one."""
 
 
+def shrinks(few: bool) -> tuple[float, ...]:
+    """The factors: the farthest and the nearest where settings are few."""
+    return (SHRINKS[0], SHRINKS[-1]) if few else SHRINKS
+
+
 @lru_cache(maxsize=2)
 def settings_for(few: bool) -> tuple[Settings, ...]:
     """Small settings of every family, as they are and drawn towards the reference."""
@@ -28,7 +34,7 @@ def settings_for(few: bool) -> tuple[Settings, ...]:
     for batch in standard_settings()[: 1 if few else 2]:
         step = 14 if few else 5
         rows = np.arange(0, len(batch.family), step)
-        for shrink in SHRINKS:
+        for shrink in shrinks(few):
             policy, old = (batch.reference + shrink * (x - batch.reference) for x in (batch.policy, batch.old))
             family = tuple(batch.family[i] for i in rows)
             out.append(Settings(policy[rows], batch.reference[rows], old[rows], batch.advantage[rows], family))
@@ -40,6 +46,7 @@ class Placed:
     """The running function in one placement, with one weight, under one sampler: what multiplies each score."""
 
     settings: Settings
+    shrink: float
     multiplier: Floats
     sampler: Sampler
     is_gradient: bool = False
@@ -71,19 +78,20 @@ class Experiment:
     """The running function on every setting, under each sampler."""
 
     found: Recovered
+    shrinks: tuple[float, ...]
     settings: tuple[Settings, ...]
     samples: Mapping[Sampler, tuple[Samples, ...]]
 
     def placed(self, placement: str, weight: str, sampler: Sampler) -> list[Placed]:
         """What each score is multiplied by, batch by batch."""
         out = []
-        for s, sample in zip(self.settings, self.samples[sampler], strict=True):
+        for shrink, s, sample in zip(cycle(self.shrinks), self.settings, self.samples[sampler], strict=False):
             if self.found.reading is Reading.VOCABULARY:
                 by_logit = sample.slope if placement == "loss" else np.zeros(s.logp.shape)
-                out.append(Placed(s, by_logit, sampler, True))
+                out.append(Placed(s, shrink, by_logit, sampler, True))
             else:
                 w = np.exp(s.log_weight) if sampler is Sampler.OLD else np.ones(s.logp.shape)
-                out.append(Placed(s, multiplier(sample, w, placement, weight), sampler))
+                out.append(Placed(s, shrink, multiplier(sample, w, placement, weight), sampler))
         return out
 
 
@@ -94,11 +102,12 @@ def experiment(found: Recovered, few: bool | None = None) -> Experiment:
     Raises:
         Raised: the function raises.
     """
-    settings = settings_for(not found.per_token if few is None else few)
+    few = not found.per_token if few is None else few
+    settings = settings_for(few)
     on = tuple(pointwise(found, s.logp, s.logp_ref, s.logp) for s in settings)
     blind = not found.subject.roles & USES_OLD
     off = on if blind else tuple(pointwise(found, s.logp, s.logp_ref, s.logp_old) for s in settings)
-    return Experiment(found, settings, {Sampler.POLICY: on, Sampler.OLD: off})
+    return Experiment(found, shrinks(few), settings, {Sampler.POLICY: on, Sampler.OLD: off})
 
 
 def multiplier(sample: Samples, w: Floats, placement: str, weight: str) -> Floats:
@@ -153,8 +162,8 @@ def distances(runs: list[Placed], target: Coefficient) -> dict[str, Distance]:
     out = {}
     for name, shrink in (("near", SHRINKS[-1]), ("far", SHRINKS[0])):
         errors, cosines = [], []
-        for k, run in enumerate(runs):
-            if SHRINKS[k % len(SHRINKS)] != shrink:
+        for run in runs:
+            if run.shrink != shrink:
                 continue
             goal, _ = predicted(target, run.settings)
             size, own = np.linalg.norm(goal, axis=-1), np.linalg.norm(run.expected, axis=-1)

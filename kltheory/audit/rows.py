@@ -23,6 +23,8 @@ from kltheory.calculus.symbols import erase_sg, log_ratio, log_weight, logp, sg
 
 PLACEMENTS: Final = ("loss", "reward")
 WEIGHTS: Final[dict[str, Expr]] = {"none": S.One, "detached": sg(w), "live": w}
+Piece = tuple[Region, Coefficient, Identification]
+"""A region, the coefficient there, and what that is the gradient of."""
 MAX_ORDER: Final = 8
 DIRECTIONS: Final = {1: "descends", -1: "ascends", 0: "none"}
 
@@ -77,7 +79,7 @@ class Row:
 
 def rows(found: Recovered, placements: tuple[str, ...] = PLACEMENTS) -> Iterator[Row]:
     """All rows of one subject; the region that holds ℓ = 0 comes first."""
-    ran = experiment(found)
+    ran, seen = experiment(found), Seen()
     for placement in placements:
         for weight in WEIGHTS:
             if found.reading is Reading.VOCABULARY and weight != "none":
@@ -87,7 +89,7 @@ def rows(found: Recovered, placements: tuple[str, ...] = PLACEMENTS) -> Iterator
                 if found.surrogate is None:
                     yield _measured(found, runs, placement, weight, sampler)
                 else:
-                    yield from _derived(found, runs, placement, weight, sampler)
+                    yield from _derived(found, runs, placement, weight, sampler, seen)
 
 
 def place(found: Recovered, placement: str, weight: str) -> Callable[[Surrogate], Surrogate]:
@@ -100,11 +102,30 @@ def place(found: Recovered, placement: str, weight: str) -> Callable[[Surrogate]
     return lambda s: Surrogate(sg(erase_sg(factor * s.expr)) * logp)
 
 
-def _derived(found: Recovered, runs: list[Placed], placement: str, weight: str, sampler: Sampler) -> Iterator[Row]:
+class Seen:
+    """The pieces of coefficients, each identified once: placements share most of them."""
+
+    def __init__(self) -> None:
+        self._known: list[tuple[Coefficient, list[Piece]]] = []
+
+    def pieces(self, c: Coefficient) -> list[Piece]:
+        """The whole, where it has a name or one formula; else region by region. Raises Undecidable."""
+        for known, pieces in self._known:
+            if known == c:
+                return pieces
+        whole = identify(c)
+        pieces = [(Region(), c, whole)] if whole.terms is not None or len(c.cells) == 1 else list(_pieces(c))
+        self._known.append((c, pieces))
+        return pieces
+
+
+def _derived(
+    found: Recovered, runs: list[Placed], placement: str, weight: str, sampler: Sampler, seen: Seen
+) -> Iterator[Row]:
     who = (placement, weight, sampler.value)
     try:
         c = Coefficient(found.coefficient(place(found, placement, weight), sampler).merged)
-        whole = identify(c)
+        pieces = seen.pieces(c)
     except Undecidable as e:
         yield Row(*who, "undecided", "everywhere", "derived", None, reason=str(e))
         return
@@ -113,7 +134,6 @@ def _derived(found: Recovered, runs: list[Placed], placement: str, weight: str, 
     except Undecidable:
         order = None
     near = distances(runs, reverse_kl.coefficient)
-    pieces = [(Region(), c, whole)] if whole.terms is not None or len(c.cells) == 1 else list(_pieces(c))
     for k, (region, piece, named) in enumerate(pieces):
         yield Row(
             *who,
@@ -150,7 +170,7 @@ MEASURED_TOLERANCE: Final = 1e-3
 UNKNOWN: Final = "no known divergence, nor a sum of two, fits the measured coefficient near the reference"
 
 
-def _pieces(c: Coefficient) -> Iterator[tuple[Region, Coefficient, Identification]]:
+def _pieces(c: Coefficient) -> Iterator[Piece]:
     """Regions with the cells in them, and what those are the gradient of if they go on as they are.
 
     First where the reference is: inside one cell, or on the kink between two, which are then taken together.

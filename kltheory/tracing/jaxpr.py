@@ -15,6 +15,7 @@ import numpy as np
 
 from kltheory.tracing.jax.largest import finished
 from kltheory.tracing.jax.reader import Reader
+from kltheory.tracing.jax.running import as_array, run
 from kltheory.tracing.jax.values import Array, entrywise
 from kltheory.tracing.trace import CannotTrace, Floats, Input, Trace
 
@@ -32,7 +33,7 @@ class JaxTracer:
         import jax
 
         def called(arrays: Mapping[str, Any]) -> Any:
-            return _array(fn(**arrays, **config))
+            return as_array(fn(**arrays, **config))
 
         with _scope("float64"):
             given = {name: jax.numpy.asarray(x.values, "float64") for name, x in inputs.items()}
@@ -59,10 +60,7 @@ class JaxTracer:
 
         with _scope(dtype):
             given = {name: jax.numpy.asarray(x, dtype) for name, x in arrays.items()}
-            output, pull = jax.vjp(lambda args: _array(fn(**args, **config)), given)
-            if not jax.numpy.issubdtype(output.dtype, np.floating):
-                return _float64(output), {name: np.zeros(np.shape(x)) for name, x in arrays.items()}
-            (slopes,) = pull(jax.numpy.ones_like(output))
+            output, slopes = run(fn, given, config)
             return _float64(output), {name: _float64(slopes[name]) for name in arrays}
 
 
@@ -106,15 +104,6 @@ def _entries(given: Input, reader: Reader) -> Array:
         return expr if getattr(expr, "free_symbols", ()) else reader.number(float(value), np.dtype("float64"))
 
     return entrywise(entry, given.exprs, given.values)
-
-
-def _array(output: Any) -> Any:
-    """The output as a JAX array."""
-    import jax
-
-    if isinstance(output, (jax.Array, np.ndarray, np.generic, bool, int, float)):
-        return jax.numpy.asarray(output)
-    raise CannotTrace(f"the function returned {type(output).__name__}, not one array: wrap it, and return the loss")
 
 
 def _float64(array: Any) -> Floats:
