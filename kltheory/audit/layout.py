@@ -90,9 +90,9 @@ def arrays(policy: Floats, ref: Floats, old: Floats, mask: Floats | None = None)
 
 def slope(slopes: Arrays, at: Arrays) -> Floats:
     """The derivative by log π, which moves the log-ratio, log w and w along with itself."""
-    zero = np.zeros(at[Role.LOGP].shape)
-    parts = (slopes.get(r, zero) for r in (Role.LOGP, Role.LOG_RATIO, Role.LOG_WEIGHT, Role.LOGITS))
-    return sum(parts, zero) + slopes.get(Role.WEIGHT, zero) * at[Role.WEIGHT]
+    parts = [slopes[r] for r in (Role.LOGP, Role.LOG_RATIO, Role.LOG_WEIGHT, Role.LOGITS) if r in slopes]
+    parts += [slopes[Role.WEIGHT] * at[Role.WEIGHT]] if Role.WEIGHT in slopes else []
+    return sum(parts, np.zeros(at[Role.LOGP].shape))
 
 
 def _expression(role: Role, p: Expr, ref: Expr, old: Expr) -> Any:

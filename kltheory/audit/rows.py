@@ -187,7 +187,8 @@ def _pieces(c: Coefficient) -> Iterator[Piece]:
 def _touches_reference(region: Region) -> bool:
     lo, hi = region.bounds(log_ratio)
     inside = (lo is None or compare(lo, ZERO) <= 0) and (hi is None or compare(hi, ZERO) >= 0)
-    return inside and is_central(Region({**region.box, log_ratio: (None, None)}, region.conditions))
+    cut = region.is_cut(logp)  # two halves of logp are no two sides of l = 0
+    return inside and not cut and is_central(Region({**region.box, log_ratio: (None, None)}, region.conditions))
 
 
 def _half_line(region: Region) -> Region:
