@@ -1,0 +1,113 @@
+"""The subject of an assertion: a function as somebody's test hands it over, and its audit."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
+
+from kltheory.audit.audit import Audit, Audited, audit, audit_subject
+from kltheory.audit.binding import bind
+from kltheory.audit.rows import PLACEMENTS
+from kltheory.audit.subject import Subject
+from kltheory.audit.target import CannotRun, Target, load, of_function
+from kltheory.audit.variants import Variant, variants
+
+if TYPE_CHECKING:
+    from kltheory.audit.framework import Framework
+    from kltheory.testing.assertions import Arguments, Function, Settings
+
+FLAGS: Final = {
+    "--args": 'arguments={"logp": "NAME", "logp_ref": "NAME"}',
+    "--set": 'settings={"NAME": VALUE}',
+    "--framework": 'framework="torch"',
+    "--args-a": 'arguments_a={"logp": "NAME"}',
+}
+"""What options of the command line are called in Python."""
+
+
+class NothingToAudit(AssertionError):
+    """The function cannot be called; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """A function and how it is to be called; the attributes are the arguments of the assertions."""
+
+    fn: "Function"
+    arguments: "Arguments" = None
+    settings: "Settings" = None
+    output: str | None = None
+    framework: "Framework | None" = None
+
+    @property
+    def target(self) -> Target:
+        """The target. Raises CannotRun."""
+        return load(self.fn, self.framework) if isinstance(self.fn, str) else of_function(self.fn, None, self.framework)
+
+    def setting(self, **settings: Any) -> "Call":
+        """The same call with some settings changed."""
+        return replace(self, settings={**(self.settings or {}), **settings})
+
+    def audit(self) -> Audit:
+        """One audited variant for each choice of what is not set. Raises NothingToAudit."""
+        __tracebackhide__ = True
+        try:
+            done = tuple(audit_subject(v.name, subject, PLACEMENTS) for v, subject in self.subjects())
+            return Audit(self.target, PLACEMENTS, done)
+        except CannotRun as e:
+            raise NothingToAudit(for_python(f"there is nothing to assert yet: {e}")) from None
+
+    def audit_all(self) -> Audit:
+        """The same and what optional arguments add, as ``kltheory audit`` reports it. Raises NothingToAudit."""
+        __tracebackhide__ = True
+        try:
+            return audit(self.target, self._choices, self.arguments, output=self.output)
+        except CannotRun as e:
+            raise NothingToAudit(for_python(f"there is nothing to audit yet: {e}")) from None
+
+    def subjects(self) -> Iterator[tuple[Variant, Subject]]:
+        """What is called, for each choice of what is not set. Raises CannotRun."""
+        target = self.target
+        for variant in variants(target, self._choices):
+            yield variant, bind(target, self.arguments or {}, variant.settings, self.output)
+
+    @property
+    def _choices(self) -> Mapping[str, list[Any]]:
+        return {name: [value] for name, value in (self.settings or {}).items()}
+
+
+def for_python(text: str) -> str:
+    """A message of the command line, followed by what its options are called here."""
+    used = [f"{flag} is {here}" for flag, here in FLAGS.items() if re.search(rf"{flag}(?![\w-])", text)]
+    return f"{text}\n  in Python, {'; '.join(used)}" if used else text
+
+
+def problem(one: Audited) -> str:
+    """Why nothing can be said of one variant, or empty."""
+    if one.failure:
+        return for_python(f"it could not run: {one.failure}")
+    if one.found is None or not one.rows:
+        return f"undecided: {'; '.join(one.undecided) or 'there is no finding'}"
+    if one.found.coupled:
+        return f"undecided: tokens are coupled: {one.found.coupled}"
+    weights = one.found.weights
+    if weights is not None and bool((weights != weights).any()):  # NaN: no multiple of the first token's formula
+        return "undecided: tokens have different formulas"
+    return ""
+
+
+def heading(target: Target, one: Audited) -> list[tuple[str, str]]:
+    """What was called: function, file and line, arguments, formula."""
+    from kltheory.report.audit import formula
+
+    name = f"{target.name} ({one.name})" if one.name else target.name
+    framework = "PyTorch" if target.framework == "torch" else "JAX"
+    roles = {} if one.subject is None else one.subject.paths
+    computes = formula(one.found) or ("" if one.found is None else "no formula: measured")
+    if one.found is not None and one.found.coupled:
+        computes = f"in a batch of one token: {computes}"
+    return [
+        ("function", " · ".join(filter(None, (name, target.version, target.place, framework)))),
+        ("arguments", ", ".join(f"{path} = {role.value}" for path, role in roles.items())),
+        ("computes", computes),
+    ]
