@@ -42,6 +42,8 @@ def test_the_class_table_is_what_the_command_prints():
 
 def roughly(text: str) -> str:
     """A text without residuals and seconds: what is left of a report on every machine."""
+    text = re.sub(r" +\de[+-]\d\d\b", " ~", text)
+    text = re.sub(r"within \de[+-]\d\d of", "within ~ of", text)
     text = re.sub(r"\b(autodiff|enumeration|points) (differs )?\de[+-]\d\d", r"\1 \2~", text)
     return re.sub(r"\d+\.\d+ s\b", "~ s", text)
 
@@ -62,6 +64,27 @@ def test_what_the_readme_shows_of_a_users_file_is_what_it_prints(tmp_path):
     file = tmp_path / "my_claims.py"
     file.write_text(source, encoding="utf-8")
     assert roughly(kltheory("prove", file, "-j", 1)) == roughly(output)
+
+
+def test_what_the_readme_shows_of_an_audit_is_what_it_prints(tmp_path, monkeypatch):
+    (source,) = (code for code in re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL) if "jnp" in code)
+    (arguments, output) = next(pair for pair in CONSOLE if pair[0].startswith("audit my_losses.py"))
+    tmp_path.joinpath("my_losses.py").write_text(source, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    assert roughly(kltheory(*shlex.split(arguments))).rstrip() == roughly(output).rstrip()
+
+
+def test_what_the_readme_asserts_in_ci_holds(tmp_path, monkeypatch):
+    codes = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+    losses, suite = (next(code for code in codes if word in code) for word in ("jnp", "kltheory.testing"))
+    tmp_path.joinpath("my_losses.py").write_text(losses, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    space: dict[str, object] = {}
+    exec(compile(suite, "README.md", "exec"), space)  # noqa: S102 (our own text)
+    tests = [test for name, test in space.items() if name.startswith("test_")]
+    assert tests
+    for test in tests:
+        test()
 
 
 def test_a_report_differs_from_another_though_its_numbers_are_dropped():
