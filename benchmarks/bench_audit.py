@@ -60,6 +60,4 @@ def test_audit(framework: str, function: str, tmp_path: Path, benchmark: Any, sa
     benchmark.pedantic(audit, rounds=RUNS, warmup_rounds=1)
     whole, imports = benchmark.stats.stats.median, median(seconds("-c", NEEDED[framework]) for _ in range(RUNS))
     benchmark.extra_info.update(imports=imports, ratio=whole / imports)
-    say(
-        f"audit of a {framework} function, {function}: {whole:.1f} s, {whole / imports:.1f}x its imports ({imports:.1f} s)"
-    )
+    say(f"audit, {framework}, {function}: {whole:.1f} s, {whole / imports:.1f}x its imports ({imports:.1f} s)")

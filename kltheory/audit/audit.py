@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
+import numpy as np
+
 from kltheory.audit.alarms import Alarm, Case, alarms
 from kltheory.audit.behaviour import behaviour
 from kltheory.audit.binding import bind
@@ -13,9 +15,10 @@ from kltheory.audit.recover import recover, runnable
 from kltheory.audit.recovered import Recovered
 from kltheory.audit.roles import Role
 from kltheory.audit.rows import PLACEMENTS, TOLERANCE, Row, rows
-from kltheory.audit.subject import Raised, Subject
+from kltheory.audit.subject import PASSED, Raised, Subject
 from kltheory.audit.target import CannotRun, Target
 from kltheory.audit.variants import Variant, variants
+from kltheory.audit.vocabulary import READ_SO, over_vocabulary
 from kltheory.calculus.exact import Undecidable
 from kltheory.tracing.trace import CannotTrace
 
@@ -111,7 +114,7 @@ def audit(
         progress(variant.name)
         subject = bind(target, arguments or {}, variant.settings, output)
         one = audit_subject(variant.name, subject, placements)
-        done += [one, *_without_optional(one, placements)]
+        done += [one, *_without_optional(one, placements), *_over_vocabulary(one, placements)]
     return Audit(target, placements, tuple(done))
 
 
@@ -125,10 +128,16 @@ def audit_subject(name: str, subject: Subject, placements: tuple[str, ...]) -> A
         seen = list(behaviour(subject, layout))
         if fatal := tuple(a.text for a in seen if a.kind in FATAL):
             return replace(start, alarms=tuple(seen), undecided=fatal)
-        return _examined(start, recover(subject), seen, placements)
+        found = recover(subject)
+        wide = None if found.per_token else over_vocabulary(found)
+        if wide is None:
+            return _examined(start, found, seen, placements)
+        return _examined(replace(start, subject=wide, notes=(READ_SO,)), recover(wide), seen, placements)
     except Raised as e:
-        advice = "" if subject.roles & POLICIES else f"; {_no_policy(subject)}"
-        return replace(start, failure=f"{e}{advice}", alarms=(Alarm("raises", f"it raises {e}"),))
+        if subject.roles & POLICIES:
+            advice = "" if str(e).startswith("Missing") else _not_given(subject)
+            return replace(start, failure=f"{e}{advice}", alarms=(Alarm("raises", f"it raises {e}"),))
+        return replace(start, failure=f"{_no_policy(subject)} (it raises {e})")
     except (CannotRun, CannotTrace) as e:
         return replace(start, failure=str(e))
 
@@ -136,6 +145,14 @@ def audit_subject(name: str, subject: Subject, placements: tuple[str, ...]) -> A
 def _require_policy(subject: Subject) -> None:
     if not subject.roles & POLICIES:
         raise CannotRun(_no_policy(subject))
+
+
+def _not_given(subject: Subject) -> str:
+    """Advice for required parameters about which nothing is known: they may be why it raises."""
+    given = {path.partition(".")[0] for path in (*subject.paths, *subject.settings)}
+    parameters = [*subject.target.signature.parameters.values()][subject.target.owner is not None :]
+    missing = [p.name for p in parameters if p.default is p.empty and p.kind not in PASSED and p.name not in given]
+    return f"; nothing is given for {', '.join(missing)}: --set {missing[0]}=VALUE" if missing else ""
 
 
 def _no_policy(subject: Subject) -> str:
@@ -147,11 +164,13 @@ def _no_policy(subject: Subject) -> str:
 
 
 def _examined(start: Audited, found: Recovered, seen: list[Alarm], placements: tuple[str, ...]) -> Audited:
-    undecided, notes = [], []
+    undecided, notes = [], list(start.notes)
     if found.coupled:
         undecided.append(f"tokens are coupled: {found.coupled}; what follows is for a batch of one token")
         if found.surrogate is None and not found.reason:
             return replace(start, found=found, alarms=tuple(seen), undecided=(f"tokens are coupled: {found.coupled}",))
+    if found.weights is not None and np.isnan(found.weights).any():
+        undecided.append("tokens have different formulas; what follows is for the first that counts, or a batch of one")
     if found.reason:
         notes.append(f"measured, not derived: {found.reason}")
     if Role.ADVANTAGE in found.subject.roles:
@@ -181,6 +200,19 @@ def _examined(start: Audited, found: Recovered, seen: list[Alarm], placements: t
         undecided=tuple(undecided),
         notes=tuple(notes),
     )
+
+
+def _over_vocabulary(one: Audited, placements: tuple[str, ...]) -> list[Audited]:
+    """The variant read the other way, where its entries may be tokens or the actions of a vocabulary."""
+    wide = None if one.found is None else over_vocabulary(one.found)
+    if wide is None:
+        return []
+    try:
+        recover(wide)
+    except (Raised, CannotTrace, CannotRun):
+        return []  # it takes no further axis
+    name = ", ".join(filter(None, (one.name, "the last axis is the vocabulary")))
+    return [audit_subject(name, wide, placements)]
 
 
 def _without_optional(one: Audited, placements: tuple[str, ...]) -> list[Audited]:

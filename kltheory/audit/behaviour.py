@@ -20,7 +20,7 @@ def behaviour(subject: Subject, layout: Layout) -> Iterator[Alarm]:
     if not all(np.array_equal(a, b, equal_nan=True) for a, b in zip(first, again, strict=True)):
         yield Alarm("random", "two calls with the same inputs give different results: nothing more is said of it")
     shape = first[0].shape
-    if shape not in (layout.tokens, (), (1,), *(layout.tokens[:n] for n in range(len(layout.tokens)))):
+    if shape not in (layout.shape, layout.tokens, (), (1,), *(layout.tokens[:n] for n in range(len(layout.tokens)))):
         yield Alarm("shape", f"inputs of shape {layout.shape} give an output of shape {shape}")
     if subject.target.framework == "torch":
         yield from _changes(subject, layout)

@@ -1,6 +1,7 @@
 """Binding: which argument of a function holds what."""
 
 import ast
+import functools
 import inspect
 import textwrap
 from collections.abc import Mapping
@@ -32,6 +33,7 @@ def bind(
     """
     parameters = target.signature.parameters
     own = [*parameters][1:] if target.owner is not None else [*parameters]
+    settings = {**_fixed(target.function), **settings}
     for path in (*arguments.values(), *settings):
         head = path.partition(".")[0].removesuffix("()")
         if head not in parameters and not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
@@ -50,6 +52,11 @@ def bind(
     known = {**given, **guessed}
     methods = {p: r for p, r in _model_methods(target).items() if r not in known.values() and p not in known}
     return Subject(target, {**known, **methods}, settings, output)
+
+
+def _fixed(function: Any) -> dict[str, Any]:
+    """What ``functools.partial`` has fixed by keyword."""
+    return dict(function.keywords) if isinstance(function, functools.partial) else {}
 
 
 def _model_methods(target: Target) -> dict[str, Role]:

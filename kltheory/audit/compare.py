@@ -110,7 +110,7 @@ def _samples(a: Recovered, b: Recovered, what: str) -> Question:
 
 def _gradients(a: Recovered, b: Recovered, placement: str, weight: str, sampler: Sampler) -> Question:
     what = f"expected gradient: {placement}, weight {weight}, sampler {sampler.value}"
-    few = not (a.per_token and b.per_token)
+    few = not (a.takes_many and b.takes_many)
     first, second = (experiment(f, few).placed(placement, weight, sampler) for f in (a, b))
     gap = max(
         float((np.abs(x.expected - y.expected) / np.maximum(1.0, np.maximum(x.scale, y.scale))[:, None]).max())
@@ -132,7 +132,7 @@ def _eps(a: Recovered, b: Recovered) -> float:
 
 def _running_gap(a: Recovered, b: Recovered, what: str) -> tuple[float, Mapping[str, float]]:
     worst, witness = 0.0, {}
-    few = not (a.per_token and b.per_token)
+    few = not (a.takes_many and b.takes_many)
     for s in settings_for(few):
         x, y = (pointwise(f, s.logp, s.logp_ref, s.logp_old) for f in (a, b))
         u, v = (x.value, y.value) if what == "value" else (x.slope, y.slope)

@@ -102,7 +102,7 @@ def experiment(found: Recovered, few: bool | None = None) -> Experiment:
     Raises:
         Raised: the function raises.
     """
-    few = not found.per_token if few is None else few
+    few = not found.takes_many if few is None else few
     settings = settings_for(few)
     on = tuple(pointwise(found, s.logp, s.logp_ref, s.logp) for s in settings)
     blind = not found.subject.roles & USES_OLD

@@ -38,7 +38,7 @@ def pointwise(found: Recovered, logp: Floats, ref: Floats, old: Floats, dtype: s
     """
     tail = logp.shape[-1:] if found.reading is Reading.VOCABULARY else ()
     rows = [a.reshape((-1, *tail)) for a in (logp, ref, old)]
-    batches = [slice(0, len(rows[0]))] if found.per_token else [slice(i, i + 1) for i in range(len(rows[0]))]
+    batches = [slice(0, len(rows[0]))] if found.takes_many else [slice(i, i + 1) for i in range(len(rows[0]))]
     values, slopes = zip(*(_batch(found, [r[b] for r in rows], dtype) for b in batches), strict=True)
     shape = logp.shape[:-1] if found.reading is Reading.VOCABULARY else logp.shape
     return Samples(np.concatenate(values).reshape(shape), np.concatenate(slopes).reshape(logp.shape))
@@ -54,6 +54,7 @@ def _batch(found: Recovered, columns: list[Floats], dtype: str) -> tuple[Floats,
     policy, ref, old = (c.reshape(lead + tail) for c in columns)
     at = arrays(policy, ref, old, np.ones(lead))
     value, slopes = found.subject.run(at, dtype)
+    value = value.sum(axis=-1) if tail and value.shape == lead + tail else value
     whole = np.broadcast_to(value.reshape(-1) if value.size > 1 else value.reshape(()), (tokens,))
     return whole, slope(slopes, at).reshape(columns[0].shape)
 

@@ -13,7 +13,7 @@ from kltheory.audit.recovered import Reading, Recovered
 from kltheory.audit.subject import Raised
 from kltheory.calculus.exact import Undecidable, is_zero
 from kltheory.calculus.surrogate import Sampler
-from kltheory.calculus.symbols import log_ratio
+from kltheory.calculus.symbols import VARIABLES, log_ratio
 from kltheory.tracing.trace import CannotTrace, Floats
 
 WITHIN: Final = 5.0
@@ -62,6 +62,8 @@ def zones(found: Recovered) -> Iterator[tuple[float, float, str]]:
         yield from _measured_zones(found)
         return
     for region in dead if len(dead) < len(cells) else ():
+        if any(region.is_cut(v) for v in VARIABLES if v != log_ratio) or region.conditions:
+            continue  # it depends on more than l; the coefficient's cells show where
         lo, hi = region.bounds(log_ratio)
         yield (-np.inf if lo is None else float(lo)), (np.inf if hi is None else float(hi)), "derived"
 
@@ -143,11 +145,30 @@ def cancellation(found: Recovered, _: tuple[str, ...]) -> Iterator[Finding]:
                 )
 
 
+# --- vocabulary -------------------------------------------------------------------------------------------------------
+def vocabulary_mean(found: Recovered, _: tuple[str, ...]) -> Iterator[Finding]:
+    """Whether one more action, of no probability, changes the output: then it is averaged over the vocabulary."""
+    if found.reading is not Reading.VOCABULARY:
+        return
+    policy, ref = np.log([[0.5, 0.3, 0.2]]), np.log([[0.2, 0.2, 0.6]])
+    wider = [np.concatenate([x, [[NO_PROBABILITY]]], axis=-1) for x in (policy, ref)]
+    value, wide = (pointwise(found, p, q, p).value.sum() for p, q in ((policy, ref), wider))
+    factor = float(wide / value) if value else float("nan")
+    if np.isfinite(factor) and abs(factor - 1) > 1e-6:
+        text = (
+            f"one more action of no probability multiplies the output by {factor:.4g}: it averages over the vocabulary"
+        )
+        yield Finding("vocabulary_mean", text, True, {"factor": factor})
+
+
+NO_PROBABILITY: Final = -60.0
+
 PROBES: Final[tuple[Callable[[Recovered, tuple[str, ...]], Iterator[Finding]], ...]] = (
     dead_zones,
     not_finite,
     cancellation,
     masked_junk,
     padding,
+    vocabulary_mean,
 )
 """A new probe is a new row."""

@@ -4,6 +4,7 @@ The function is traced on a small batch, entry by entry. Its output, summed, fal
 when tokens do not meet; all terms are then one surrogate times a number, the token's weight in the aggregation.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from itertools import product
@@ -18,7 +19,7 @@ from kltheory.audit.layout import VOCABULARY, Index, Layout, arrays, slope
 from kltheory.audit.recovered import Reading, Recovered
 from kltheory.audit.roles import Role
 from kltheory.audit.subject import Raised, Subject
-from kltheory.calculus.exact import Undecidable
+from kltheory.calculus.exact import Undecidable, is_zero
 from kltheory.calculus.surrogate import Surrogate, derivative
 from kltheory.calculus.symbols import VARIABLES, erase_sg
 from kltheory.numerics.bridge import NUMPY, NotNumeric
@@ -26,6 +27,8 @@ from kltheory.tracing.trace import CannotTrace, Exprs, Floats, Trace
 
 TOKENS: Final[tuple[Index, ...]] = ((2, 3), (3,), (), (1, 4))
 ONE_TOKEN: Final[tuple[Index, ...]] = ((1, 1), (1,), ())
+LONG: Final = 10**6
+"""A constant with a larger denominator was rounded by the code, and is not meant exactly."""
 MASK_TYPES: Final = ("float", "bool", "int")
 
 
@@ -53,11 +56,11 @@ def _sums_vocabulary(subject: Subject) -> bool:
 def runnable(subject: Subject) -> tuple[Subject, Layout]:
     """The first layout on which the function runs and gives finite numbers. Raises Raised with the first failure."""
     first: Raised | CannotTrace | None = None
-    masks = MASK_TYPES if Role.MASK in subject.roles else MASK_TYPES[:1]
     for tokens in TOKENS:
         layout = Layout(tokens, VOCABULARY if subject.is_over_vocabulary else 0)
-        for mask in masks:
-            candidate = replace(subject, mask_type=mask)
+        # A function for one advantage per sequence runs on one per token too, and broadcasts; not the other way round.
+        for mask, per_sequence in product(MASK_TYPES, (True, False) if len(tokens) == 2 else (False,)):
+            candidate = replace(subject, mask_type=mask, per_sequence=per_sequence)
             try:
                 candidate = discovered(candidate, layout.arrays())
                 candidate.run(layout.arrays())
@@ -75,24 +78,46 @@ def _traced(subject: Subject, layout: Layout, mask: Floats | None = None) -> Tra
 def _separated(subject: Subject, layout: Layout, trace: Trace) -> Recovered:
     exprs = _normalised(trace.exprs, layout)
     terms, coupled = terms_of(exprs, layout)
+    coupled = coupled or mixed(exprs, layout)
     residual = confirm(subject, layout, exprs, trace.dtype)
     reading = Reading.VOCABULARY if _sums_vocabulary(subject) else Reading.SAMPLE
     single = _single(subject, layout)
+    if coupled and reading is Reading.VOCABULARY:
+        coupled = entangled(subject, layout)
+        if not coupled:
+            raise CannotTrace("the actions of one token do not separate into a sum over the vocabulary")
+    if coupled and single is not None and not single.free_symbols:
+        single = None  # a batch of one token says nothing, as where its own mean is taken away
     if single is None and not coupled:
         single = next((e for e in terms.values() if e != 0), S.Zero)
     s = None if single is None else Surrogate.of(single)
     weights = None if s is None or coupled else token_weights(terms, layout, s)
-    per_token = exprs.shape == layout.tokens and weights is not None and bool((weights == 1).all())
+    per_token = exprs.shape in (layout.tokens, layout.shape) and weights is not None and bool((weights == 1).all())
     return Recovered(subject, layout, reading, s, "", trace.dtype, weights, per_token, coupled, residual)
 
 
 def _normalised(exprs: Exprs, layout: Layout) -> Exprs:
-    """Logits are log-probabilities of a normalised policy: sums of their exponentials are 1."""
+    """Logits are log-probabilities of a normalised policy: sums of their exponentials are 1.
+
+    A constant of code that stands in an exponent, such as ``log(0.5)``, is one outside of it.
+    """
     ones: dict[Basic, Basic] = {}
     for token in np.ndindex(layout.tokens if layout.vocabulary else ()):
         columns = zip(*(layout.symbols((*token, v)) for v in range(layout.vocabulary)), strict=True)
         ones |= {Add(*map(exp, column)): S.One for column in columns}
-    return np.vectorize(lambda e: e.xreplace(ones), otypes=[object])(exprs) if ones else exprs
+    return np.vectorize(lambda e: _outside(e).xreplace(ones), otypes=[object])(exprs)
+
+
+def _outside(e: Expr) -> Expr:
+    """exp(x + c) as exp(c)·exp(x) for a c that is no more than a rounded number, exp(c) rounded as well."""
+    known = {}
+    for power in e.atoms(exp):
+        c, rest = power.args[0].as_coeff_Add()
+        if isinstance(c, Rational) and c.q > LONG and abs(c) < 30:
+            factor = Rational(repr(math.exp(c)))
+            simple = factor.limit_denominator(1000)
+            known[power] = (simple if abs(simple / factor - 1) < 1e-15 else factor) * exp(rest)
+    return e.xreplace(known) if known else e
 
 
 def terms_of(exprs: Exprs, layout: Layout) -> tuple[dict[Index, Expr], str]:
@@ -108,6 +133,17 @@ def terms_of(exprs: Exprs, layout: Layout) -> tuple[dict[Index, Expr], str]:
             if met:
                 terms[met[0]] += term
     return {i: e.xreplace(layout.symbols(i)) for i, e in terms.items()}, ""
+
+
+def mixed(exprs: Exprs, layout: Layout) -> str:
+    """Where an output that has an entry for each token holds those of others; empty where none does."""
+    every = {s for i in layout.entries for s in layout.symbols(i)}
+    for index in np.ndindex(layout.tokens) if exprs.shape == layout.tokens and layout.tokens else ():
+        own = {s for i in layout.entries if i[: len(index)] == index for s in layout.symbols(i)}
+        entry: Expr = exprs[index]
+        if entry.free_symbols & every - own:
+            return f"the output at {index} holds entries of other tokens"
+    return ""
 
 
 def _single(subject: Subject, layout: Layout) -> Expr | None:
@@ -133,21 +169,27 @@ def token_weights(terms: Mapping[Index, Expr], layout: Layout, surrogate: Surrog
     """What each token's term is a multiple of the surrogate by; not a number where it is no multiple."""
     weights = np.zeros(layout.tokens)
     at = {v: -0.37 * k for k, v in enumerate(VARIABLES, 1)}
-    base = _slope_at(surrogate, at)
+    number = _slope_at if _slope_at(surrogate, at) else _value_at  # a detached value has weights as well
+    base = number(surrogate, at)
     for token in np.ndindex(layout.tokens):
         term = Surrogate.of(terms[(*token, 0) if layout.vocabulary else token])
         if term.expr == surrogate.expr:
             weights[token] = 1.0
         elif term.expr != 0:
-            ratio = _slope_at(term, at) / base if base else float("nan")
+            ratio = number(term, at) / base if base else float("nan")
             scale = Rational(ratio).limit_denominator(10**6) if np.isfinite(ratio) else S.Zero
-            same = (term - scale * surrogate).score().is_zero()
+            gap = term - scale * surrogate
+            same = gap.score().is_zero() if number is _slope_at else is_zero(erase_sg(gap.expr))
             weights[token] = float(scale) if same else float("nan")
     return weights
 
 
 def _slope_at(surrogate: Surrogate, at: Mapping[Symbol, float]) -> float:
     return float(NUMPY(erase_sg(derivative(surrogate.expr)).replace(DiracDelta, lambda *_: S.Zero), at))
+
+
+def _value_at(surrogate: Surrogate, at: Mapping[Symbol, float]) -> float:
+    return float(NUMPY(erase_sg(surrogate.expr), at))
 
 
 def entangled(subject: Subject, layout: Layout) -> str:

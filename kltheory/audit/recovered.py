@@ -51,6 +51,11 @@ class Recovered:
     coupled: str
     residual: float
 
+    @property
+    def takes_many(self) -> bool:
+        """Whether many samples can be passed in one call."""
+        return self.per_token and self.layout.tokens != ()
+
     def coefficient(self, place: Callable[[Surrogate], Surrogate], sampler: Sampler) -> Coefficient:
         """C of the surrogate in a placement; a sum over the vocabulary does not care who sampled."""
         if self.reading is Reading.VOCABULARY:

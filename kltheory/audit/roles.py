@@ -59,6 +59,10 @@ BARE: Final = {
     "student",
     "current",
 }
+OPTION: Final = {"clip", "eps", "epsilon", "coef", "coeff", "max", "min", "cap", "threshold", "level", "type", "mode"} | {
+    "temperature", "estimator", "fn", "func", "kind", "num", "size", "id",
+}  # fmt: skip
+"""Words of settings about an array, which are no arrays: ``clip_ratio``, ``importance_sampling_level``."""
 LOG_PROBABILITY: Final = re.compile(
     r"log_?(p|pi|q|mu|prob|probs|ps|probabilit(y|ies)|likelihoods?)(?![a-z])|(?<![a-z])lp(s)?(?![a-z])"
 )
@@ -70,7 +74,9 @@ def guess(name: str) -> Role | None:
     """The role of one name: ``ref_per_token_logps`` is the reference's log-probability."""
     snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
     words = set(snake.split("_"))
-    if words & {"mask", "masks", "padding", "pad"}:
+    if words & OPTION:
+        return None
+    if words & {"mask", "masks"}:
         return Role.MASK
     if words & {"adv", "advs", "advantage", "advantages"}:
         return Role.ADVANTAGE

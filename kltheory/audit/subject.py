@@ -51,6 +51,7 @@ class Subject:
         omitted: optional parameters that are left at their default although their name has a role.
         output: which of several outputs is meant, by index or key; the first floating one if ``None``.
         mask_type: what the mask is made of.
+        per_sequence: whether there is one advantage for each sequence rather than for each token.
     """
 
     target: Target
@@ -58,6 +59,7 @@ class Subject:
     settings: Mapping[str, Any] = field(default_factory=dict)
     output: str | None = None
     mask_type: str = "float"
+    per_sequence: bool = False
 
     @property
     def roles(self) -> frozenset[Role]:
@@ -107,7 +109,8 @@ class Subject:
                 keywords[name] = value
         if self._takes_keywords:
             known = self.target.signature.parameters
-            keywords |= {n: v for n, v in self.settings.items() if n not in known and "." not in n}
+            named = (n for n in (*self.settings, *self.paths) if n not in known and "." not in n)
+            keywords |= {n: values.read(n) for n in named}
         return positional, keywords
 
     @property
@@ -121,7 +124,7 @@ class Subject:
         if self.target.framework == "jax":
             import jax
 
-            leaves = [x for x in jax.tree_util.tree_leaves(result) if isinstance(x, jax.Array)]
+            leaves = [x for x in _leaves(result) if isinstance(x, jax.Array)]
             floating = [x for x in leaves if jax.numpy.issubdtype(x.dtype, jax.numpy.floating)]
             return floating[0] if floating else result
         return result
@@ -149,10 +152,13 @@ class Subject:
         """The arguments that are no variables, as arrays of the framework."""
         kinds = {Role.ACTIONS: "int", Role.MASK: self.mask_type, Role.ADVANTAGE: "float"}
         return {
-            r.value: self.array(arrays[r], {"int": "int64", "bool": "bool", "float": dtype}[kinds[r]])
+            r.value: self.array(self._shaped(r, arrays[r]), {"int": "int64", "bool": "bool", "float": dtype}[kinds[r]])
             for r in self.roles
             if r in kinds
         }
+
+    def _shaped(self, role: Role, values: Floats) -> Floats:
+        return values[:, 0] if role is Role.ADVANTAGE and self.per_sequence and values.ndim == 2 else values
 
     def array(self, values: Floats, dtype: str) -> Any:
         """An array of the framework."""
@@ -163,6 +169,19 @@ class Subject:
         import jax.numpy as jnp
 
         return jnp.asarray(values, "int32" if dtype == "int64" else dtype)
+
+
+def _leaves(result: Any) -> Iterator[Any]:
+    """What a result holds, in the order in which it was written; other trees as JAX knows them."""
+    import jax
+
+    if isinstance(result, Mapping):
+        result = list(result.values())
+    if isinstance(result, (list, tuple)):
+        for part in result:
+            yield from _leaves(part)
+    else:
+        yield from jax.tree_util.tree_leaves(result)
 
 
 @contextmanager

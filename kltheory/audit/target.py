@@ -46,9 +46,15 @@ class Target:
     def signature(self) -> inspect.Signature:
         """The signature of the function. Raises CannotRun for a callable that has none."""
         try:
-            return inspect.signature(self.function)
+            return inspect.signature(self._described)
         except (TypeError, ValueError):
             raise CannotRun(f"{self.name} has no signature that Python can read: wrap it in a function") from None
+
+    @property
+    def _described(self) -> Callable[..., Any]:
+        """What says how it is called: a module of PyTorch is called like its ``forward``."""
+        forward = getattr(self.function, "forward", None)
+        return forward if forward is not None and not inspect.isroutine(self.function) else self.function
 
     @property
     def place(self) -> str:

@@ -7,6 +7,7 @@ from itertools import product
 from typing import Any, get_args
 
 from kltheory.audit.binding import source_tree
+from kltheory.audit.roles import guess
 from kltheory.audit.target import CannotRun, Target
 
 
@@ -74,13 +75,14 @@ def variants(target: Target, choices: Mapping[str, list[Any]]) -> Iterator[Varia
         yield Variant(", ".join(f"{name}={settings[name]}" for name in shown), settings)
 
 
-def other_choices(target: Target, settings: Mapping[str, Any]) -> dict[str, list[str]]:
+def other_choices(target: Target, settings: Mapping[str, Any]) -> dict[str, list[Any]]:
     """Selectors left at their default, with the choices that the source compares them with."""
-    return {
-        name: found
+    selectors = (
+        name
         for name, p in target.signature.parameters.items()
-        if isinstance(p.default, str) and name not in settings and len(found := choices_of(target, name)) > 1
-    }
+        if isinstance(p.default, (str, int)) and not isinstance(p.default, bool) and name not in settings
+    )
+    return {name: found for name in selectors if len(found := choices_of(target, name)) > 1}
 
 
 def _required_selectors(target: Target) -> dict[str, list[Any]]:
@@ -88,6 +90,7 @@ def _required_selectors(target: Target) -> dict[str, list[Any]]:
         name: found
         for name, p in target.signature.parameters.items()
         if p.default is p.empty
+        and guess(name) is None
         and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
         and (found := choices_of(target, name))
     }
@@ -108,10 +111,11 @@ def choices_of(target: Target, name: str) -> list[Any]:
     return list(found)
 
 
-def _constants(node: ast.AST) -> Iterator[str]:
+def _constants(node: ast.AST) -> Iterator[str | int]:
     for inner in ast.walk(node):
-        if isinstance(inner, ast.Constant) and isinstance(inner.value, str):
-            yield inner.value
+        value = inner.value if isinstance(inner, ast.Constant) else None
+        if isinstance(value, (str, int)) and not isinstance(value, bool):
+            yield value
 
 
 def single_values(texts: Iterable[str]) -> dict[str, Any]:

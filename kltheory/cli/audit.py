@@ -110,9 +110,8 @@ def _audited(
         if ":" in target:
             found = load(target, framework)
             done = run(found, choices, arguments, placements, output, progress=advance)
-            hints = [
-                f"{n} has other choices: --set {n}={','.join(c)}" for n, c in other_choices(found, choices).items()
-            ]
+            others = other_choices(found, choices).items()
+            hints = [f"{name} has other choices: --set {name}={','.join(map(str, values))}" for name, values in others]
             return replace(done, hints=tuple(hints))
         known = libraries()
         if target not in known:

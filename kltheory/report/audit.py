@@ -150,7 +150,7 @@ def _plain_variant(v: Audited) -> Iterator[str]:
 
 def _facts(v: Audited) -> Iterator[str]:
     found = v.found
-    if found is None:
+    if found is None or not v.rows:
         return
     over = " (summed over the vocabulary)" if found.reading is Reading.VOCABULARY else ""
     if found.surrogate is not None:

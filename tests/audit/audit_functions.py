@@ -30,6 +30,21 @@ def selected(log_probs, ref_log_probs, kind):
     raise ValueError(f"no estimator is called {kind}")
 
 
+def numbered(logp, ref_logp, kind):
+    if kind == 1:
+        return k1(logp, ref_logp)
+    return k2(logp, ref_logp) if kind == 2 else k3(logp, ref_logp)
+
+
+def first_token_apart(logp, ref_logp):
+    return k1(logp, ref_logp)[..., 0].sum() + k2(logp, ref_logp)[..., 1:].sum()
+
+
+def centred(logp, ref_logp):
+    log_ratio = logp - ref_logp
+    return jnp.square(log_ratio - log_ratio.mean())
+
+
 def k3_exchanged(logp, ref_logp):
     return k3(ref_logp, logp)
 
