@@ -84,12 +84,17 @@ def compare_targets(a: Configured, b: Configured) -> Comparison:
 
 
 def _recovered(target: Target, settings: Mapping[str, Any], arguments: Mapping[str, str]) -> Recovered:
+    subject, unknown = (
+        bind(target, arguments, settings),
+        f"no argument of {target.name} is known to be a log-probability",
+    )
     try:
-        found = recover(bind(target, arguments, settings))
+        found = recover(subject)
     except (Raised, CannotTrace) as e:
-        raise CannotRun(f"{target.name} raises {e}") from e
+        advice = "" if subject.traced else f"; {unknown}: say --args-a or --args-b"
+        raise CannotRun(f"{target.name} raises {e}{advice}") from e
     if not found.subject.traced:
-        raise CannotRun(f"no argument of {target.name} is known to be a log-probability: say --args-a or --args-b")
+        raise CannotRun(f"{unknown}: say --args-a or --args-b")
     return found
 
 
