@@ -157,6 +157,7 @@ class Distance:
     cosine: float
 
 
+@np.errstate(all="ignore")  # of what overflows the error is infinite
 def distances(runs: list[Placed], target: Coefficient) -> dict[str, Distance]:
     """Medians over the settings near the reference (drawn in by 0.04) and over those that are as they are."""
     out = {}

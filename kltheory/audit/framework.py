@@ -14,7 +14,13 @@ FAMILIES: Final[dict[str, Framework]] = {"jax": "jax", "jaxlib": "jax", "flax": 
 
 
 def framework_of(function: Callable[..., Any]) -> Framework | None:
-    """Whose arrays a function computes on: by the names its code uses, then by its module, then by what is loaded."""
+    """Whose arrays a function computes on.
+
+    By what kind of object it is, the names its code uses, its module, its annotations, and what is loaded.
+    """
+    for kind in type(function).__mro__:
+        if (top := _top(kind)) in FAMILIES:
+            return FAMILIES[top]  # a module of PyTorch, or a compiled function of either
     inner = innermost(function)
     scope = {**getattr(inner, "__globals__", {}), **_closure(inner)}
     used = {n: scope[n] for n in _names(getattr(inner, "__code__", None)) if n in scope}

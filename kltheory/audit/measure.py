@@ -7,7 +7,7 @@ by bisection of the running function. Nothing here is a proof, and rows say so: 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import combinations
+from itertools import combinations, product
 from typing import Any, Final
 
 import numpy as np
@@ -31,14 +31,20 @@ POINTS: Final = (
     *(0.02, 0.1, 0.2, 0.3, 0.5, 0.8, 1.1, 1.5, 2, 2.5, 3, 4, 5, 7, 9, 10.5, 12, 15, 19, 21, 30, 50, 75, 100),
 )
 """Distances |ℓ| from the reference that are looked at."""
-LOG_WEIGHTS: Final = (0.0, -1.7, -0.4, 0.3, 0.9)
+LOG_WEIGHTS: Final = (0.0, -1.7, -0.4, 0.3, 0.9, -0.15, -0.06, 0.05, 0.13)
 FAR_LOG_WEIGHTS: Final = (0.0, *(s * x for x in (1.5, 2, 2.5, 3, 4, 6, 10) for s in (-1, 1)))
 """The fit uses the former; up to where it holds is asked along the latter, at a few ℓ."""
-WINDOWS: Final = (3.0, 1.2, 0.35)
-"""Half-widths in ℓ on which a fit is tried, widest first: a clamp may be near."""
+WINDOWS: Final = tuple(product((2.0, 0.2), (3.0, 1.2, 0.35)))
+"""Half-widths in log w and ℓ on which a fit is tried, widest first: a clamp may be near."""
 
 TOLERANCES: Final = {"float64": 1e-9, "float32": 2e-4}
 """What a fit may leave, relative to the larger of 1 and the coefficient, by the type that is supposed to be inside."""
+
+PAIRS_FROM: Final = 1.2
+SIMPLE: Final = 20
+"""Two terms bend to anything in a narrow window: they are fitted in wider ones, and their scales are simple numbers."""
+SMALLEST: Final = 1e-6
+"""Coefficients below this are rounding: 1e-15 at the finest tolerance."""
 
 BISECTIONS: Final = 20
 
@@ -57,6 +63,11 @@ class Grid:
     log_weight: Floats
     value: Floats
     group: Any
+
+    def within(self, log_w: float) -> "Grid":
+        """The points with |log w| up to this."""
+        keep = np.abs(self.log_weight) <= log_w
+        return Grid(self.log_ratio[keep], self.log_weight[keep], self.value[keep], self.group[keep])
 
 
 @dataclass(frozen=True)
@@ -128,11 +139,12 @@ def fit(found: Recovered, runs: Sequence[Placed], placement: str, weight: str, s
     ratios = np.array([s * p for p in POINTS for s in (-1, 1)])
     off = LOG_WEIGHTS if sampler is Sampler.OLD else LOG_WEIGHTS[:1]
     vocabulary = found.reading is Reading.VOCABULARY
-    grid = _from_runs(runs) if vocabulary else probe.grid(*_mesh(ratios, off))
-    for window in WINDOWS:
-        near = np.abs(grid.log_ratio) <= window
+    whole = _from_runs(runs) if vocabulary else probe.grid(*_mesh(ratios, off))
+    for reach_w, reach_u in WINDOWS if sampler is Sampler.OLD and not vocabulary else WINDOWS[: len(WINDOWS) // 2]:
+        grid = whole if vocabulary else whole.within(reach_w)
+        near = np.abs(grid.log_ratio) <= reach_u
         for tolerance in TOLERANCES.values():
-            for candidate in _candidates() if near.sum() >= 8 else ():
+            for candidate in _candidates(reach_u >= PAIRS_FROM) if near.sum() >= 8 else ():
                 if (matched := _matched(grid, near, candidate, tolerance)) is None:
                     continue
                 if vocabulary:  # all actions of all settings were in the window, or are compared by the residual
@@ -149,11 +161,12 @@ def _mesh(log_u: Floats, log_w: Sequence[float]) -> tuple[Floats, Floats]:
     return u.ravel(), w.ravel()
 
 
-def _candidates() -> Iterator[tuple[Divergence, ...]]:
+def _candidates(pairs: bool) -> Iterator[tuple[Divergence, ...]]:
     both = (*DIVERGENCES, *(d.from_old() for d in DIVERGENCES))
     yield ()
     yield from ((d,) for d in both)
-    yield from combinations(DIVERGENCES, 2)
+    if pairs:
+        yield from combinations(DIVERGENCES, 2)
 
 
 def _curve(d: Divergence, grid: Grid) -> Floats:
@@ -169,10 +182,10 @@ def _matched(grid: Grid, near: Any, candidate: tuple[Divergence, ...], tolerance
     matrix = np.stack([*(_curve(d, grid)[near] for d in candidate), *constants], axis=1)
     if not (np.isfinite(matrix).all() and np.isfinite(grid.value[near]).all()):
         return None
-    size = np.maximum(1.0, np.abs(grid.value[near]))
+    size = _sizes(grid.value[near], grid.value[near])
     solution, *_ = np.linalg.lstsq(matrix / size[:, None], grid.value[near] / size, rcond=None)
     scales = [_nice(a, tolerance) for a in solution[: len(candidate)]]
-    if any(a == 0 for a in scales):
+    if any(a == 0 for a in scales) or (len(scales) > 1 and not all(a.is_Rational and a.q <= SIMPLE for a in scales)):
         return None
     solution[: len(candidate)] = [float(a) for a in scales]
     left = (grid.value[near] - matrix @ solution) / size
@@ -181,9 +194,16 @@ def _matched(grid: Grid, near: Any, candidate: tuple[Divergence, ...], tolerance
     return tuple(zip(scales, candidate, strict=True)), float(solution[len(candidate)])
 
 
+def _sizes(values: Floats, near: Floats) -> Floats:
+    """What a difference is compared with: the number, or the usual one near the reference: a penalty may be small."""
+    return np.maximum(np.maximum(np.abs(values), float(np.median(np.abs(near)))), SMALLEST)
+
+
 def _nice(a: float, tolerance: float) -> Expr:
-    simple = Rational(a).limit_denominator(100)
-    return simple if abs(float(simple) - a) <= 10 * tolerance * max(1.0, abs(a)) else Float(a, 6)
+    for simple in (Rational(a).limit_denominator(100), Rational(f"{a:.6g}")):
+        if abs(float(simple) - a) <= 10 * tolerance * abs(a):
+            return simple
+    return Float(a, 6)
 
 
 def _from_runs(runs: Sequence[Placed]) -> Grid:
@@ -198,11 +218,12 @@ def _from_runs(runs: Sequence[Placed]) -> Grid:
 def _extent(probe: Probe, grid: Grid, along: Symbol, matched: Match, tolerance: float) -> Extent:
     """The interval around 0 in which the fit holds, its ends by bisection; infinite when it holds to the last point."""
     terms, constant = matched
+    usual = grid.value[np.abs(grid.log_ratio) <= PAIRS_FROM]
 
     def fits(g: Grid) -> Any:
         with np.errstate(all="ignore"):
             model = sum((float(a) * _curve(d, g) for a, d in terms), np.zeros(g.value.shape)) + constant
-            return np.abs(g.value - model) <= tolerance * np.maximum(1.0, np.abs(model))
+            return np.abs(g.value - model) <= tolerance * _sizes(model, usual)
 
     good, ends = fits(grid), []
     moved, fixed = (grid.log_ratio, grid.log_weight) if along == log_ratio else (grid.log_weight, grid.log_ratio)

@@ -195,7 +195,8 @@ def _value_at(surrogate: Surrogate, at: Mapping[Symbol, float]) -> float:
 def entangled(subject: Subject, layout: Layout) -> str:
     """How, in the running function, one token's derivative changes with the others; empty when it does not."""
     at = layout.arrays(seed=1)
-    base = slope(subject.run(at)[1], at)
+    output, slopes = subject.run(at)
+    base = slope(slopes, at)
     scale = 1e-5 * max(1.0, float(np.nanmax(np.abs(base))))
     for token, shift in product(list(np.ndindex(layout.tokens))[:2], (0.25, 12.0)):  # a little, and past thresholds
         policy = at[Role.LOGP].copy()
@@ -203,7 +204,10 @@ def entangled(subject: Subject, layout: Layout) -> str:
         moved = arrays(policy, at[Role.LOGP_REF], at[Role.LOGP_OLD], at[Role.MASK])
         others = np.ones(layout.tokens, dtype=bool)
         others[token] = False
-        gap = np.abs(slope(subject.run(moved)[1], moved) - base)[others]
+        again, slopes = subject.run(moved)
+        if output.shape == layout.tokens and not np.array_equal(again[others], output[others], equal_nan=True):
+            return f"the output at other tokens changes with the log-probability at {token}"
+        gap = np.abs(slope(slopes, moved) - base)[others]
         if gap.size and not gap.max() <= scale:
             return f"the derivative at other tokens changes with the log-probability at {token}"
     return ""

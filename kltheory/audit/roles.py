@@ -59,8 +59,8 @@ BARE: Final = {
     "student",
     "current",
 }
-OPTION: Final = {"clip", "eps", "epsilon", "coef", "coeff", "max", "min", "cap", "threshold", "level", "type", "mode"} | {
-    "temperature", "estimator", "fn", "func", "kind", "num", "size", "id",
+OPTION: Final = {"clip", "eps", "epsilon", "coef", "coeff", "max", "min", "cap", "threshold", "level"} | {
+    "type", "mode", "temperature", "estimator", "fn", "func", "kind", "num", "size", "id",
 }  # fmt: skip
 """Words of settings about an array, which are no arrays: ``clip_ratio``, ``importance_sampling_level``."""
 LOG_PROBABILITY: Final = re.compile(
