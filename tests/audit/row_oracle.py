@@ -1,0 +1,196 @@
+"""Brute force, for tests of audits: expected gradients by summation through the real function, nothing derived.
+
+The sum over all actions of *probability of being sampled times the surrogate of that sample* is differentiated through
+a softmax by JAX or PyTorch; a divergence is differentiated from its definition as a sum. Nothing here uses the package.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from itertools import pairwise
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+Call = Callable[..., Any]
+"""(logp, logp_ref, logp_old), one entry for each action, to what each action's sample gives; or to one number."""
+
+SETTINGS = 3
+SPREADS = (0.05, 0.6, 2.0)
+FAMILIES: Mapping[str, Callable[[Any, Any], Any]] = {
+    "reverse_kl": lambda p, q: (p * jnp.log(p / q)).sum(),
+    "forward_kl": lambda p, q: (q * jnp.log(q / p)).sum(),
+    "jeffreys": lambda p, q: ((p - q) * jnp.log(p / q)).sum(),
+    "total_variation": lambda p, q: jnp.abs(p - q).sum() / 2,
+    "pearson_chi2": lambda p, q: ((p - q) ** 2 / q).sum(),
+    "neyman_chi2": lambda p, q: ((p - q) ** 2 / p).sum(),
+    "squared_hellinger": lambda p, q: ((jnp.sqrt(p) - jnp.sqrt(q)) ** 2).sum(),
+    "jensen_shannon": lambda p, q: (p * jnp.log(2 * p / (p + q)) + q * jnp.log(2 * q / (p + q))).sum() / 2,
+}
+NUMBERS: Mapping[str, Any] = {"__builtins__": {}, "exp": np.exp, "log": np.log, "sqrt": np.sqrt}
+OLD_NAMES = {"reverse_kl": "kl_policy_old", "forward_kl": "kl_old_policy"}
+
+
+@dataclass(frozen=True)
+class Point:
+    """Logits of a policy, its reference and the old policy."""
+
+    policy: np.ndarray
+    ref: np.ndarray
+    old: np.ndarray
+
+    @property
+    def log_ratio(self) -> np.ndarray:
+        return log_softmax(self.policy) - log_softmax(self.ref)
+
+    @property
+    def log_weight(self) -> np.ndarray:
+        return log_softmax(self.policy) - log_softmax(self.old)
+
+
+def log_softmax(x: np.ndarray) -> np.ndarray:
+    return x - np.log(np.exp(x).sum())
+
+
+@cache
+def points() -> tuple[Point, ...]:
+    random = np.random.default_rng(7)
+    out = []
+    for spread in SPREADS:
+        for k in range(SETTINGS):
+            ref = random.normal(0, 1, 3 + k % 3)
+            out.append(
+                Point(
+                    *(
+                        ref + x
+                        for x in (random.normal(0, spread, ref.shape), 0, random.normal(0, spread / 2, ref.shape))
+                    )
+                )
+            )
+    return tuple(out)
+
+
+def gradients(
+    call: Call, placement: str, weight: str, sampler: str, framework: str = "jax", summed: bool = False
+) -> list[np.ndarray]:
+    """The expected gradient by the policy's logits at every point. ``summed``: it sums over actions itself."""
+    one = _torch_gradient if framework == "torch" else _jax_gradient
+    return [one(call, x, placement, weight, sampler, summed) for x in points()]
+
+
+def _jax_gradient(call: Call, x: Point, placement: str, weight: str, sampler: str, summed: bool) -> np.ndarray:
+    hold = jax.lax.stop_gradient
+
+    def loss(theta: Any) -> Any:
+        logp, ref, old = jax.nn.log_softmax(theta), jax.nn.log_softmax(x.ref), jax.nn.log_softmax(x.old)
+        return _loss(call, logp, ref, old, placement, weight, sampler, summed, hold, jnp.exp)
+
+    with jax.enable_x64(True):
+        return np.asarray(jax.grad(loss)(jnp.asarray(x.policy)))
+
+
+def _torch_gradient(call: Call, x: Point, placement: str, weight: str, sampler: str, summed: bool) -> np.ndarray:
+    import torch
+
+    theta = torch.tensor(x.policy, requires_grad=True)
+    logp, ref, old = (torch.log_softmax(v, -1) for v in (theta, torch.tensor(x.ref), torch.tensor(x.old)))
+    loss = _loss(call, logp, ref, old, placement, weight, sampler, summed, lambda t: t.detach(), torch.exp)
+    if not loss.requires_grad:
+        return np.zeros(x.policy.shape)
+    (found,) = torch.autograd.grad(loss, theta, allow_unused=True)
+    return np.zeros(x.policy.shape) if found is None else found.numpy()
+
+
+def _loss(
+    call: Call,
+    logp: Any,
+    ref: Any,
+    old: Any,
+    placement: str,
+    weight: str,
+    sampler: str,
+    summed: bool,
+    hold: Any,
+    exp: Any,
+) -> Any:
+    old = hold(logp) if sampler == "policy" else old
+    k = call(logp, ref, old)
+    if summed:
+        return k.sum() if placement == "loss" else 0.0 * logp.sum()
+    w = exp(logp - old)
+    w = {"none": 1.0, "detached": hold(w), "live": w}[weight]
+    per_sample = w * k if placement == "loss" else hold(w * k) * logp
+    return (exp(hold(old)) * per_sample).sum()
+
+
+@cache
+def _target(name: str) -> list[np.ndarray]:
+    with jax.enable_x64(True):
+        known = {**{n: (n, "ref") for n in FAMILIES}, **{OLD_NAMES.get(n, n + "_old"): (n, "old") for n in FAMILIES}}
+        family, base = known[name]
+
+        def value(theta: Any, q: Any) -> Any:
+            return FAMILIES[family](jax.nn.softmax(theta), jax.nn.softmax(q))
+
+        return [np.asarray(jax.grad(value)(jnp.asarray(x.policy), jnp.asarray(getattr(x, base)))) for x in points()]
+
+
+def targets(name: str) -> list[np.ndarray]:
+    """The gradient of what a row names, such as ``2*reverse_kl - forward_kl``, at every point."""
+    old = [OLD_NAMES.get(n, n + "_old") for n in FAMILIES]
+    used = [n for n in (*FAMILIES, *old) if re.search(rf"\b{n}\b", name)]
+    scope = NUMBERS | {"zero": 0.0}
+    scopes = [scope | {n: _target(n)[k] for n in used} for k in range(len(points()))]
+    return [eval(name, s) + np.zeros(x.policy.shape) for s, x in zip(scopes, points(), strict=True)]  # noqa: S307
+
+
+def inside(where: str) -> list[bool]:
+    """Which points lie in a region all over: comparisons of l and w joined by ``and``, or ``everywhere``."""
+    if where == "everywhere":
+        return [True] * len(points())
+    out = []
+    for x in points():
+        at = NUMBERS | {"l": x.log_ratio, "w": np.exp(x.log_weight), "u": np.exp(x.log_ratio)}
+        holds = np.ones(x.policy.shape, dtype=bool)
+        for clause in where.split(" and "):
+            sides = [eval(s, at) for s in re.split(r"<=|<", clause)]  # noqa: S307
+            for a, b in pairwise(sides):
+                holds &= np.asarray(a < b)
+        out.append(bool(holds.all()))
+    return out
+
+
+def disagreements(
+    rows: Iterable[Mapping[str, Any]], call: Call, framework: str = "jax", summed: bool = False, tolerance: float = 1e-9
+) -> list[str]:
+    """What rows claim and summation does not bear out, in words."""
+    found = []
+    for row in rows:
+        who = (row["placement"], row["weight"], row["sampler"])
+        name, text = row["gradient_of"], f"{' '.join(map(str, (row['placement'], row['weight'], row['sampler'])))}"
+        got = gradients(call, *who, framework, summed)
+        if name in ("none", "undecided", "f_divergence", "-f_divergence"):
+            for known in ("zero", *FAMILIES, "kl_old_policy", "kl_policy_old"):
+                if name != "undecided" and _proportional(got, targets(known), tolerance):
+                    found.append(f"{text}: said to be {name}, is a multiple of {known}")
+                    break
+            continue
+        here, wanted = inside(row["where"]), targets(name)
+        gaps = [np.abs(a - b).max() for a, b, c in zip(got, wanted, here, strict=True) if c]
+        if gaps and not max(gaps) <= tolerance:
+            found.append(f"{text}: said to be {name} where {row['where']}, off by {max(gaps):.2g}")
+    return found
+
+
+def tested(rows: Iterable[Mapping[str, Any]]) -> int:
+    """How many rows have a point that lies in their region: a comparison of none of them would show nothing."""
+    return sum(any(inside(r["where"])) for r in rows if r["gradient_of"] not in ("none", "undecided"))
+
+
+def _proportional(got: list[np.ndarray], wanted: list[np.ndarray], tolerance: float) -> bool:
+    a, b = (np.concatenate([x.ravel() for x in xs]) for xs in (got, wanted))
+    scale = (a @ b) / (b @ b) if (b @ b) else 0.0
+    return bool(np.abs(a - scale * b).max() <= tolerance)

@@ -1,0 +1,124 @@
+"""Comparisons of two implementations: the same, different, and where they part."""
+
+from typing import Any
+
+import jax.numpy as jnp
+import pytest
+from jax.lax import stop_gradient as sg
+
+from kltheory.audit.compare import Comparison, compare_targets
+from kltheory.audit.target import CannotRun, of_function
+
+
+def k3(logp: Any, ref_logp: Any) -> Any:
+    return jnp.exp(ref_logp - logp) - 1 - (ref_logp - logp)
+
+
+def k3_again(reference_logprobs: Any, policy_logprobs: Any) -> Any:
+    d = reference_logprobs - policy_logprobs
+    return jnp.expm1(d) - d
+
+
+def clamped(logp: Any, ref_logp: Any) -> Any:
+    return jnp.clip(k3(logp, ref_logp), -10, 10)
+
+
+def k3_less_one(logp: Any, ref_logp: Any) -> Any:
+    return k3(logp, ref_logp) - 1
+
+
+def k2(logp: Any, ref_logp: Any) -> Any:
+    return (logp - ref_logp) ** 2 / 2
+
+
+def score(logp: Any, ref_logp: Any) -> Any:
+    return sg(logp - ref_logp) * (logp - ref_logp) - sg((logp - ref_logp) ** 2 / 2)
+
+
+def mean(logp: Any, ref_logp: Any) -> Any:
+    return k3(logp, ref_logp).mean()
+
+
+def in_float32(logp: Any, ref_logp: Any) -> Any:
+    return k3(logp.astype("float32"), ref_logp.astype("float32"))
+
+
+def nan_far_away(logp: Any, ref_logp: Any) -> Any:
+    return jnp.where(jnp.abs(logp - ref_logp) < 8, k2(logp, ref_logp), jnp.nan)
+
+
+def of_logits(logits: Any, ref_logits: Any) -> Any:
+    return (jnp.exp(logits) * (logits - ref_logits)).sum(-1)
+
+
+def compared(a: Any, b: Any) -> Comparison:
+    return compare_targets((of_function(a, framework="jax"), {}, {}), (of_function(b, framework="jax"), {}, {}))
+
+
+SAME = {"value": True, "derivative": True}
+ROWS: list[tuple[Any, Any, int, dict[str, bool | None]]] = [
+    (k3, k3, 0, SAME),
+    (k3, k3_again, 0, SAME),
+    (k3, clamped, 1, {"value": False, "derivative": False}),
+    (k3, k3_less_one, 1, {"value": False, "derivative": True, "loss, weight none": True, "loss, weight live": True}),
+    (k2, score, 0, SAME),
+    (k2, k3, 1, {"value": False, "derivative": False, "loss, weight none": False}),
+    (k3, mean, 0, SAME),
+    (k3, in_float32, 0, SAME),
+    (k2, nan_far_away, 1, {"value": False}),
+]
+
+
+@pytest.mark.parametrize(("a", "b", "status", "answers"), ROWS, ids=[f"{a.__name__}-{b.__name__}" for a, b, *_ in ROWS])
+def test_two_implementations(a: Any, b: Any, status: int, answers: dict[str, bool | None]) -> None:
+    found = compared(a, b)
+    assert found.status == status
+    for what, same in answers.items():
+        asked = [q for q in found.questions if what in q.what]
+        assert asked
+        assert {q.same for q in asked} == {same}, what
+
+
+def test_where_they_part_is_told_with_a_witness() -> None:
+    value, *_ = compared(k3, clamped).questions
+    assert any("l < -2.61" in part for part in value.parts)
+    assert value.witness["l"] < -2.61
+    assert value.witness["b"] == pytest.approx(10)
+    assert value.gap > 0.1
+
+
+def test_a_sum_over_the_vocabulary_is_no_sample() -> None:
+    with pytest.raises(CannotRun, match="one sums over the vocabulary and the other reads samples"):
+        compared(k3, of_logits)
+
+
+def raising(logp: Any, ref_logp: Any) -> Any:
+    raise ValueError("not today")
+
+
+def unnamed(x: Any, y: Any) -> Any:
+    return 1.0
+
+
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [(raising, "raising raises ValueError: not today"), (unnamed, "no argument of unnamed is known")],
+)
+def test_what_cannot_be_compared(other: Any, message: str) -> None:
+    with pytest.raises(CannotRun, match=message):
+        compared(k3, other)
+
+
+@pytest.mark.torch
+def test_two_frameworks() -> None:
+    torch = pytest.importorskip("torch")
+
+    def eager(logp: Any, ref_logp: Any) -> Any:
+        return torch.exp(ref_logp - logp) - 1 - (ref_logp - logp)
+
+    def negated(logp: Any, ref_logp: Any) -> Any:
+        return -eager(logp, ref_logp)
+
+    here = (of_function(k3), {}, {})
+    assert compare_targets(here, (of_function(eager, framework="torch"), {}, {})).status == 0
+    assert compare_targets(here, (of_function(negated, framework="torch"), {}, {})).status == 1

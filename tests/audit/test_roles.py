@@ -1,0 +1,63 @@
+"""Roles told from names, as they stand in public code."""
+
+import pytest
+
+from kltheory.audit.roles import Role, guess, guess_all
+
+NAMES: dict[Role | None, str] = {
+    Role.LOGP: (
+        "logp logps log_probs log_prob logprob logprobs logprobas_not per_token_logps policy_logps pi_logprob "
+        "policy_chosen_logps new_logps new_log_probs curr_logprobs action_log_probs token_log_probs logp_theta log_pi "
+        "student_logprobs model_logps actor_log_probs policy_logprobs logpi log_p lp policyLogProbs student policy pi "
+        "response_logprobs target_logprobs log_likelihood"
+    ),
+    Role.LOGP_REF: (
+        "ref_logp ref_logps ref_log_probs logp_ref log_probs_base ref_per_token_logps ref_log_prob reference_logps "
+        "base_action_log_probs ref_logprob reference_logprobs log_pi_ref pi_ref_logprob teacher_logprobs sft_logps "
+        "init_logprobs logq log_q reference refLogProbs ref ref_policy_logps initial_log_probs prior_logp anchor_logps"
+    ),
+    Role.LOGP_OLD: (
+        "old_logp old_logps old_log_probs old_log_prob log_probs_old behavior_logp behaviour_log_probs "
+        "rollout_log_probs sampling_logps sampling_per_token_logps prev_logprobs generation_logprobs vllm_logprobs "
+        "inference_logprobs log_mu old_action_log_probs oldLogProbs mu_logprobs infer_logps"
+    ),
+    Role.LOG_RATIO: "log_ratio logratio log_ratios logprob_diff log_prob_ratio log_diff logr log_r logp_diff",
+    Role.LOG_WEIGHT: "log_importance_weights is_log_ratio old_log_ratio log_weights importance_log_ratio",
+    Role.WEIGHT: "ratio importance_weights importance_ratio iw rho is_weights is_weight weights w",
+    Role.LOGITS: "logits policy_logits student_logits shift_logits new_logits model_logits",
+    Role.LOGITS_REF: "ref_logits teacher_logits reference_logits logits_ref base_logits",
+    Role.LOGITS_OLD: "old_logits rollout_logits",
+    Role.ACTIONS: "actions labels input_ids completion_ids tokens token_ids responses_ids action",
+    Role.MASK: "mask response_mask completion_mask action_mask loss_mask attention_mask padding_mask pad_mask",
+    Role.ADVANTAGE: "advantages advantage adv advs",
+    None: (
+        "beta x y kind kl_penalty estimator temperature clip_eps epsilon rewards values self config args kwargs "
+        "num_items_in_batch reduction dim max_len coef model inputs batch num_actions clip_ratio ratio_clip_max "
+        "adv_estimator kl_type "
+        "importance_sampling_level ref_model old_model "
+        "kl_weight logprob_temperature padding_side pad_token_id loss_type returns"
+    ),
+}  # fmt: skip
+PAIRS = [(n, role) for role, names in NAMES.items() for n in names.split() if not n.endswith("_not")]
+
+
+@pytest.mark.parametrize(("name", "role"), PAIRS, ids=[n for n, _ in PAIRS])
+def test_a_name_tells_its_role(name: str, role: Role | None) -> None:
+    assert guess(name) is role
+
+
+SIGNATURES = {
+    "log_probs log_probs_base log_probs_old kl_estimator": "logp logp_ref logp_old -",
+    "ref_logp logp": "logp_ref logp",
+    "logps old_logps ref_logps mask beta": "logp logp_old logp_ref mask -",
+    "new_logp logp": "logp -",
+    "student_logits teacher_logits labels": "logits logits_ref actions",
+    "log_ratio": "log_ratio",
+    "logits ref_logits logps": "logits logits_ref logp",
+}
+
+
+@pytest.mark.parametrize("names", SIGNATURES, ids=lambda n: n.replace(" ", "-"))
+def test_the_parameters_of_one_function_share_out_the_roles(names: str) -> None:
+    found = guess_all(names.split())
+    assert [found.get(n, "-") for n in names.split()] == SIGNATURES[names].split()
