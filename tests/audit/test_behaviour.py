@@ -20,7 +20,7 @@ BODIES: dict[str, tuple[str, int, str]] = {
     "exits": ("raise SystemExit(0)", 3, "SystemExit: it ends the process (code 0)"),
     "prints": ("print('loud')\n    return (logp - ref_logp) ** 2", 0, "2*reverse_kl"),
     "warns": ("import warnings; warnings.warn('old')\n    return (logp - ref_logp) ** 2", 0, "2*reverse_kl"),
-    "random": ("return (logp - ref_logp) * np.random.rand()", 2, "two calls with the same inputs give different"),
+    "random": ("return (logp - ref_logp) * np.random.rand()", 2, "calls with the same inputs give different"),
     "wrong shape": (
         "return jnp.stack([logp - ref_logp] * 5, -1)",
         2,
