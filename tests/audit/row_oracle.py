@@ -17,6 +17,8 @@ import numpy as np
 
 Call = Callable[..., Any]
 """(logp, logp_ref, logp_old), one entry for each action, to what each action's sample gives; or to one number."""
+Who = tuple[str, str, str]
+"""Placement, weight, sampler."""
 
 SETTINGS = 3
 SPREADS = (0.05, 0.6, 2.0)
@@ -74,22 +76,25 @@ def points() -> tuple[Point, ...]:
 
 
 def gradients(
-    call: Call, placement: str, weight: str, sampler: str, framework: str = "jax", summed: bool = False
-) -> list[np.ndarray]:
-    """The expected gradient by the policy's logits at every point. ``summed``: it sums over actions itself."""
-    one = _torch_gradient if framework == "torch" else _jax_gradient
-    return [one(call, x, placement, weight, sampler, summed) for x in points()]
+    call: Call, rows: Iterable[Who], framework: str = "jax", summed: bool = False
+) -> dict[Who, list[np.ndarray]]:
+    """The expected gradient by the policy's logits of each row at every point; ``summed``: over all actions."""
+    if framework == "torch":
+        return {who: [_torch_gradient(call, x, *who, summed) for x in points()] for who in rows}
+    return _jax_gradients(call, tuple(rows), summed)
 
 
-def _jax_gradient(call: Call, x: Point, placement: str, weight: str, sampler: str, summed: bool) -> np.ndarray:
-    hold = jax.lax.stop_gradient
+def _jax_gradients(call: Call, rows: tuple[Who, ...], summed: bool) -> dict[Who, list[np.ndarray]]:
+    """Compiled once for each vocabulary size, with all rows in one."""
 
-    def loss(theta: Any) -> Any:
-        logp, ref, old = jax.nn.log_softmax(theta), jax.nn.log_softmax(x.ref), jax.nn.log_softmax(x.old)
-        return _loss(call, logp, ref, old, placement, weight, sampler, summed, hold, jnp.exp)
+    def one(theta: Any, q: Any, mu: Any, who: Who) -> Any:
+        logp, ref, old = map(jax.nn.log_softmax, (theta, q, mu))
+        return _loss(call, logp, ref, old, *who, summed, jax.lax.stop_gradient, jnp.exp)
 
+    every = jax.jit(lambda *logits: [jax.grad(one)(*logits, who) for who in rows])
     with jax.enable_x64(True):
-        return np.asarray(jax.grad(loss)(jnp.asarray(x.policy)))
+        found = [[np.asarray(g) for g in every(x.policy, x.ref, x.old)] for x in points()]
+    return {who: [at[k] for at in found] for k, who in enumerate(rows)}
 
 
 def _torch_gradient(call: Call, x: Point, placement: str, weight: str, sampler: str, summed: bool) -> np.ndarray:
@@ -168,10 +173,12 @@ def disagreements(
 ) -> list[str]:
     """What rows claim and summation does not bear out, in words."""
     found = []
+    rows = list(rows)
+    every = gradients(call, {(r["placement"], r["weight"], r["sampler"]): None for r in rows}, framework, summed)
     for row in rows:
         who = (row["placement"], row["weight"], row["sampler"])
         name, text = row["gradient_of"], f"{' '.join(map(str, (row['placement'], row['weight'], row['sampler'])))}"
-        got = gradients(call, *who, framework, summed)
+        got = every[who]
         if name in ("none", "undecided", "f_divergence", "-f_divergence"):
             for known in ("zero", *FAMILIES, "kl_old_policy", "kl_policy_old"):
                 if name != "undecided" and _proportional(got, targets(known), tolerance):

@@ -70,8 +70,8 @@ def test_a_function_that_does_not_end(tmp_path: Path, body: str) -> None:
 TORCH: dict[str, tuple[str, int, str]] = {
     "mutates": ("logp.sub_(ref_logp)\n    return logp ** 2 / 2", 1, "it changes its argument logp in place"),
     "mutates a copy": ("d = logp - ref_logp\n    d.mul_(2)\n    return d ** 2", 0, "8*reverse_kl"),
-    "random": ("return (logp - ref_logp) * torch.rand(())", 2, "two calls with the same inputs"),
-    "dropout": ("return torch.nn.functional.dropout((logp - ref_logp) ** 2)", 2, "two calls with the same inputs"),
+    "random": ("return (logp - ref_logp) * torch.rand(())", 2, "calls with the same inputs"),
+    "dropout": ("return torch.nn.functional.dropout((logp - ref_logp) ** 2)", 2, "calls with the same inputs"),
     "item": ("return (logp - ref_logp) ** 2 * (logp.mean().item() < 1)", 2, "tokens are coupled"),
     "no_grad": ("with torch.no_grad():\n        return logp - ref_logp", 1, "no gradient flows"),
     "None": ("return None", 3, "returned a NoneType"),
