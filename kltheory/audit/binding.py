@@ -10,8 +10,9 @@ from typing import Any, Final
 
 from kltheory.audit.roles import Role, guess, guess_all
 from kltheory.audit.stand_in import Wanted
-from kltheory.audit.subject import PASSED, Arrays, Subject
+from kltheory.audit.subject import PASSED, Arrays, Raised, Subject
 from kltheory.audit.target import CannotRun, Target
+from kltheory.tracing.trace import CannotTrace
 
 PLAIN: Final = ("str", "int", "bool", "float", "str | None", "float | None", "int | None")
 """Annotations of what is no array."""
@@ -91,17 +92,18 @@ def _is_plain(parameter: inspect.Parameter) -> bool:
 
 
 def discovered(subject: Subject, arrays: Arrays) -> Subject:
-    """The subject with the arrays that the function reads through stand-ins.
+    """The subject with the arrays that the function reads through stand-ins, up to where it ends or raises.
 
     Raises:
         CannotRun: more than a few dozen are wanted.
-        Raised: the function raises.
     """
     for _ in range(40):
         try:
             subject.run({r: arrays[r] for r in subject.roles})
         except Wanted as wanted:
             subject = replace(subject, paths={**subject.paths, wanted.path: wanted.role})
+        except (Raised, CannotTrace):
+            return subject
         else:
             return subject
     raise CannotRun(f"{subject.target.name} reads more arrays than a loss does: name them with --args")

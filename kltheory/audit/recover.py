@@ -58,17 +58,25 @@ def runnable(subject: Subject) -> tuple[Subject, Layout]:
     first: Raised | CannotTrace | None = None
     for tokens in TOKENS:
         layout = Layout(tokens, VOCABULARY if subject.is_over_vocabulary else 0)
+        known, tried = subject, set()
         # A function for one advantage per sequence runs on one per token too, and broadcasts; not the other way round.
         for mask, per_sequence in product(MASK_TYPES, (True, False) if len(tokens) == 2 else (False,)):
-            candidate = replace(subject, mask_type=mask, per_sequence=per_sequence)
+            if _kind(mask, per_sequence, known) in tried:
+                continue
             try:
-                candidate = discovered(candidate, layout.arrays())
-                candidate.run(layout.arrays())
-                return candidate, layout
+                known = discovered(replace(known, mask_type=mask, per_sequence=per_sequence), layout.arrays())
+                tried.add(_kind(mask, per_sequence, known))
+                known.run(layout.arrays())
+                return known, layout
             except (Raised, CannotTrace) as e:
                 first = first or e
     assert first is not None
     raise first
+
+
+def _kind(mask: str, per_sequence: bool, subject: Subject) -> tuple[str, bool]:
+    """What of these the function sees: it may have no mask, or no advantage."""
+    return mask if Role.MASK in subject.roles else "", per_sequence and Role.ADVANTAGE in subject.roles
 
 
 def _traced(subject: Subject, layout: Layout, mask: Floats | None = None) -> Trace:
