@@ -125,6 +125,55 @@ def weight_may_be_replaced_by_one_on_policy():
     )
 
 
+# --- other tables of the same losses, with the old policy as the reference --------------------------------------------
+RPG = "arXiv 2505.17508, Tables 1, 2 and 4"
+LOG_W = log_weight
+
+
+@theorem(catalogue="71", source=RPG, harmless={"detach_weight": "w alone has the coefficient 1: only log w counts"})
+def rpg_losses_and_their_divergences_from_the_old_policy():
+    """w - log w - 1 and -log π descend KL(π_old‖π); w log w - w and w log w descend KL(π‖π_old)."""
+    kl_policy_old = reverse_kl.from_old()
+    forward, reverse = (w - LOG_W - 1, -logp), (w * LOG_W - w, w * LOG_W)
+    rows = [(e, kl_old_policy) for e in forward] + [(e, kl_policy_old) for e in reverse]
+    return [SameGradient(Surrogate(e), d.objective, OLD) for e, d in rows]
+
+
+@theorem(catalogue="71", source=RPG)
+def rpg_reverse_losses_are_weighted_k3_and_k1():
+    """With l = log w, w log w - w has the sample gradient of w k3, live (b = 0), and w log w that of w k1 (b = -1)."""
+    k3_old = exp(-LOG_W) - 1 + LOG_W
+    return (
+        SameScore(Surrogate(w * LOG_W - w), Surrogate(w * k3_old), OLD),
+        SameScore(Surrogate(w * LOG_W - w), Surrogate(sg(w * LOG_W) * logp), OLD),
+        SameScore(Surrogate(w * LOG_W), Surrogate(sg(w * (LOG_W + 1)) * logp), OLD),
+    )
+
+
+@theorem(catalogue="72", source="arXiv 2505.17508, Alg. 1")
+def live_advantage_shifts_the_reverse_and_erases_the_forward_penalty():
+    """Through w and a live advantage: w (log w + 1) gets the factor w (log w + 2), a shift; w (1 - 1/w) gets w, and no
+    expected gradient is left."""
+    return (
+        SameScore(Surrogate(w * (LOG_W + 1)), Surrogate(sg(w * (LOG_W + 2)) * logp), OLD),
+        SameGradient(Surrogate(w * (LOG_W + 1)), reverse_kl.from_old().objective, OLD),
+        SameScore(Surrogate(w * (1 - 1 / w)), Surrogate(sg(w) * logp), OLD),
+        SameGradient(Surrogate(w * (1 - 1 / w)) + as_loss(k2, sg(w)), as_loss(k2, sg(w)), OLD),
+    )
+
+
+@theorem(catalogue="75", source="catalogue 75")
+def stale_k1_in_reward_misses_the_trust_region():
+    """∇KL(π‖π_ref) = E_π[log(π_old/π_ref) s] + ∇KL(π‖π_old): the stale penalty of PPO's inner epochs is linear in π,
+    and all its curvature is missing."""
+    stale = log_ratio - LOG_W
+    return (
+        SameGradient(in_reward(k1, w), Surrogate(sg(w * stale) * logp) + Surrogate(w * LOG_W), OLD),
+        SameGradient(Surrogate(sg(w * stale) * logp), expectation(stale), OLD),
+        SameGradient(Surrogate(w * LOG_W), reverse_kl.from_old().objective, OLD),
+    )
+
+
 # --- combined with the reward's advantage, or a head of its own; PPO's clip (arXiv 1707.06347) -------------------
 PENALISED = advantage - beta * sg(log_ratio)
 

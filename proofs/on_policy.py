@@ -147,8 +147,20 @@ def natural_gradient_inner_product_of_reverse_and_forward_kl_eq_jeffreys():
     return NaturalInner(in_reward(k1), as_loss(k3), jeffreys.objective)
 
 
+@theorem(catalogue="14", source="arXiv 2602.04417")
+def k4_k5_and_k3_plus_plus_are_k2_and_k3_as_loss():
+    """With π/sg(π) in front, K4 = π/sg(π) sg(l) and K3++ = π/sg(π) k3 have k2's gradient in every sample, and K5 =
+    sg(r) log r + log π/sg(π) has k3's."""
+    live, r = exp(logp - sg(logp)), exp(-log_ratio)
+    return (
+        SameScore(Surrogate(live * sg(log_ratio)), as_loss(k2), POLICY),
+        SameScore(Surrogate(live * k3.expr), as_loss(k2), POLICY),
+        SameScore(Surrogate(-sg(r) * log_ratio + logp - sg(logp)), as_loss(k3), POLICY),
+    )
+
+
 @theorem(
-    catalogue="3",
+    catalogue=("3", "111"),
     source="straight-through estimators; catalogue 111",
     harmless={"swap_direction": "k2 is even, and k3 gives the value only"},
 )

@@ -77,6 +77,46 @@ def k3_as_loss_saturates_and_explodes():
     )
 
 
+# --- remainders and bounds --------------------------------------------------------------------------------------------
+@theorem(
+    catalogue="25",
+    source="catalogue 25",
+    harmless={
+        "swap_direction": "the mirrored remainder obeys the bound on that side",
+        "drop_term": "k3 ≤ l²/2 for l > 0 without the cube",
+    },
+)
+def remainder_of_k3_is_at_most_cubic():
+    """|k3 - l²/2| ≤ |l|³/6 for l ≥ 0, and ≤ e^{-l}|l|³/6 for l ≤ 0."""
+    gap, cube = k3.expr - k2.expr, l**3 / 6
+    above = [HasSign(cube + side * gap, 1, above=S.Zero) for side in (1, -1)]
+    return above + [HasSign(-cube * exp(-l) + side * gap, 1, below=S.Zero) for side in (1, -1)]
+
+
+@theorem(catalogue="25", source="catalogue 25")
+def bias_of_k3_as_loss_is_at_most_sqrt2_times_the_reverse_kl():
+    """‖∇KL(π_ref‖π) - ∇KL(π‖π_ref)‖ ≤ √2 KL(π‖π_ref) in logits, for every V: it is E[k3 s], k3 ≥ 0, ‖s‖ ≤ √2."""
+    return GradientBound(as_loss(k3) - in_reward(k1), k3.expr, POLICY), SameMoment(E(k3.expr), E(k1.expr))
+
+
+@theorem(catalogue="26", source="github.com/SaifPunjwani/polgrad")
+def bias_of_k2_is_third_order():
+    """E[k2] - KL(π‖π_ref) = E[k2 - k3], and k2 - k3 = l³/6 + O(l⁴)."""
+    return (
+        SameMoment(E(k2.expr) - E(l), E(k2.expr - k3.expr)),
+        Expansion(k2.expr - k3.expr, l**3 / 6, 3),
+    )
+
+
+@theorem(catalogue="23", source="catalogue 23")
+def unweighted_losses_have_the_samplers_curvature_at_the_reference():
+    """Near the reference k2 and k3 as losses, unweighted, have w C = l + O(l²), so the curvature E_old[s sᵀ]; the
+    reverse KL has C = l, so the policy's."""
+    rows = [(k2, l), (k3, 1 - exp(-l))]
+    identities = [Identity(formula(as_loss(k), OLD), slope / w) for k, slope in rows]
+    return identities + [Expansion(slope, l, 1) for _, slope in rows]
+
+
 if __name__ == "__main__":
     from kltheory.cli import main
 

@@ -14,9 +14,10 @@ from kltheory.calculus.divergence import Objective
 from kltheory.calculus.exact import is_zero
 from kltheory.calculus.logits import C
 from kltheory.calculus.logits import theta as logit_symbol
+from kltheory.calculus.moments import At, Mean
 from kltheory.calculus.regions import Region, split
 from kltheory.calculus.surrogate import Sampler, Surrogate
-from kltheory.calculus.symbols import advantage, erase_sg, log_ratio, log_weight, logp
+from kltheory.calculus.symbols import advantage, erase_sg, inside, log_ratio, log_weight, logp
 
 Term = Surrogate | Objective
 
@@ -31,9 +32,15 @@ def log_softmax(name: str, size: int) -> tuple[Expr, ...]:
 def at_action(expr: Expr, size: int, a: int) -> Expr:
     """A formula in logp, l, log w, A with the log-probabilities of action a put in."""
     policy, ref, old = (log_softmax(n, size)[a] for n in ("theta", "phi", "psi"))
-    return expr.xreplace(
-        {logp: policy, log_ratio: policy - ref, log_weight: policy - old, advantage: Symbol(f"A{a}", real=True)}
-    )
+    at = {logp: policy, log_ratio: policy - ref, log_weight: policy - old, advantage: Symbol(f"A{a}", real=True)}
+    means = {m: over_vocabulary(m.integrand, size) for m in expr.atoms(Mean)}
+    means |= {v: at_action(v.integrand, size, v.action) for v in expr.atoms(At)}
+    return expr.xreplace({**at, **means, inside: S(1 - a % 2)})
+
+
+def over_vocabulary(integrand: Expr, size: int) -> Expr:
+    """E_π of the integrand, spelled out; the gradient flows through it."""
+    return Add(*(at_action(exp(logp) * integrand, size, a) for a in range(size)))
 
 
 def component(term: Term, sampler: Sampler, size: int, a: int, formula: Expr) -> Expr:

@@ -1,18 +1,21 @@
 """Surrogates: the per-sample expression that code differentiates, and the coefficient of its expected gradient.
 
-A sample is drawn from the old policy and carries no gradient, so E_old[∇s] = E_old[(∂s/∂logp) ∇log π] = E_π[C ∇log
-π] with C = (∂s/∂logp)/w: differentiate holding ``sg(.)`` fixed, then erase it. On-policy the old policy *is* the
-policy, detached, and w = π/sg(π) has the value 1 and a derivative.
+A sample is drawn from the old policy and carries no gradient, so E_old[∇s] = E_old[(∂s/∂logp) ∇log π] = E_π[C ∇log π]
+with C = (∂s/∂logp)/w: differentiate holding ``sg(.)`` fixed, then erase it. A live mean M = E_π[f] in the surrogate (a
+sum over the vocabulary beside the sample) adds E_old[∂s/∂M] times the coefficient f + ∂f/∂logp of its own. On-policy
+the old policy *is* the policy, detached, and w = π/sg(π) has the value 1 and a derivative.
 """
 
 from dataclasses import dataclass
 from enum import Enum
 
-from sympy import Expr, S, exp
+from sympy import Dummy, Expr, S, exp
 
 from kltheory.calculus.coefficient import Coefficient
+from kltheory.calculus.exact import Undecidable
+from kltheory.calculus.moments import Mean, boolean, erase, map_means, mean
 from kltheory.calculus.regions import split
-from kltheory.calculus.symbols import erase_sg, log_ratio, log_weight, logp, sg, to_quotients
+from kltheory.calculus.symbols import log_ratio, log_weight, logp, sg, to_quotients
 
 
 class Sampler(Enum):
@@ -50,20 +53,47 @@ class Surrogate:
     @property
     def value(self) -> Expr:
         """What the loss evaluates to: stop-gradients erased."""
-        return erase_sg(self.expr)
+        return erase(self.expr)
 
     def sampled_by(self, sampler: Sampler) -> "Surrogate":
         """The expression the sampler makes of it: on-policy, logp_old is sg(logp)."""
-        return self if sampler is Sampler.OLD else Surrogate(self.expr.xreplace({log_weight: logp - sg(logp)}))
+        if sampler is Sampler.OLD:
+            return self
+        on_policy = {log_weight: logp - sg(logp)}
+        return Surrogate(map_means(self.expr, lambda f: f.xreplace(on_policy)).xreplace(on_policy))
 
     def score(self, sampler: Sampler = Sampler.OLD) -> Coefficient:
-        """∂s/∂logp per sample, cell by cell: the number that multiplies ∇log π in code."""
-        return Coefficient(tuple((r, erase_sg(derivative(e))) for r, e in split(self.sampled_by(sampler).expr)))
+        """∂s/∂logp per sample, cell by cell: the number that multiplies ∇log π in code.
+
+        Raises:
+            Undecidable: a live mean moves with every action's probability, so no one number does.
+        """
+        expr = self.sampled_by(sampler).expr
+        if live := live_means(expr):
+            raise Undecidable(f"{live[0]} carries a gradient of its own, which is no multiple of one sample's score")
+        return _score(expr)
 
     def coefficient(self, sampler: Sampler = Sampler.OLD) -> Coefficient:
         """The coefficient C = (∂s/∂logp)/w of the expected gradient, as an expectation under the policy."""
-        score = self.score(sampler)
-        return score if sampler is Sampler.POLICY else score.map(lambda e: e * exp(-log_weight))
+        return _descended(self.sampled_by(sampler).expr, S.One if sampler is Sampler.POLICY else exp(-log_weight))
+
+
+def live_means(expr: Expr) -> list[Mean]:
+    """The means through which the gradient flows: those not behind ``sg``."""
+    return sorted(expr.replace(sg, lambda x: Dummy()).atoms(Mean), key=str) if expr.has(Mean) else []
+
+
+def _score(expr: Expr) -> Coefficient:
+    return Coefficient(tuple((r, boolean(erase(derivative(e)))) for r, e in split(expr)))
+
+
+def _descended(expr: Expr, density: Expr) -> Coefficient:
+    """The coefficient of ``expr``, sampled with π times the density."""
+    total = _score(expr).map(lambda e: boolean(e * density))
+    for m in live_means(expr):
+        carried = mean(erase(expr.diff(m)) * density)
+        total = total + carried * (Coefficient.of(erase(m.integrand)) + _descended(m.integrand, S.One))
+    return total
 
 
 def derivative(expr: Expr) -> Expr:

@@ -26,10 +26,13 @@ weight: Final = Symbol("w", positive=True)
 advantage: Final = Symbol("A", real=True)
 """A per-sample advantage: any detached number attached to the action."""
 
+inside: Final = Symbol("inside", real=True)
+"""1 on a fixed set S of actions (a nucleus, the top k, the support of another policy) and 0 elsewhere."""
+
 ratio: Final = exp(log_ratio)
 """u = π/π_ref = exp(ℓ)."""
 
-VARIABLES: Final = (logp, log_ratio, log_weight, advantage)
+VARIABLES: Final = (logp, log_ratio, log_weight, advantage, inside)
 """The independent per-sample variables of a coefficient, in canonical order."""
 
 

@@ -7,22 +7,50 @@ all batches in one flat array, so that XLA compiles each operation once, and not
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
 from sympy import Expr, Symbol
 
+from kltheory.calculus.moments import Mean
 from kltheory.calculus.surrogate import Sampler, Surrogate
-from kltheory.calculus.symbols import advantage, log_ratio, log_weight, logp, to_quotients
+from kltheory.calculus.symbols import advantage, inside, log_ratio, log_weight, logp, to_quotients
 from kltheory.numerics.bridge import NO_PARAMETERS, Parameters, floats, jax_bridge
-from kltheory.numerics.settings import Array, Settings
+from kltheory.numerics.settings import Array, Settings, membership
 
 COMPILE_FROM: Final = 1 << 17
 """Actions from which compiling the whole gradient (tenths of a second, once a formula) beats running it op by op."""
 
 Term = Callable[[Any, Any, Any, Any], Any]
 """A function of log π, log π_ref, log π_old and the advantage, action by action."""
+
+
+@dataclass(frozen=True, eq=False)
+class Layout:
+    """How the actions of settings lie in an array: rows of a matrix, or one flat array with the setting of each."""
+
+    row: Any = None
+    action: Any = None
+    rows: int = 0
+
+    def sum(self, x: Any) -> Any:
+        """The sum over the vocabulary, at every action of the setting."""
+        import jax
+
+        if self.row is None:
+            return x.sum(-1, keepdims=True)
+        return jax.ops.segment_sum(x, self.row, self.rows, indices_are_sorted=True)[self.row]
+
+    def inside(self, like: Any) -> Any:
+        """The indicator of the set of actions."""
+        import jax
+
+        return membership(jax.numpy.arange(like.shape[-1]) if self.row is None else self.action) + 0 * like
+
+
+MATRIX: Final = Layout()
 
 
 @contextmanager
@@ -56,7 +84,7 @@ def expected_gradient(
     """
     if _is_large(settings):
         return _whole(surrogate, sampler, tuple(parameters.items()), settings)
-    return _gradient(_sampled(surrogate, sampler, parameters), settings)
+    return _gradient(_sampled(surrogate, sampler, parameters, _layout(settings)), settings)
 
 
 def objective_gradient(
@@ -65,7 +93,7 @@ def objective_gradient(
     """∇_logits Σ_a F(a) for a direct definition, such as F = π log π/π_ref; shapes and errors as above."""
     if _is_large(settings):
         return _whole(summand, Sampler.OLD, tuple(parameters.items()), settings)
-    return _gradient(_term(summand, parameters), settings)
+    return _gradient(_term(summand, parameters, _layout(settings)), settings)
 
 
 def score(
@@ -77,7 +105,7 @@ def score(
     """∂s/∂logp of every action by itself, no expectation taken: arrays of shape (N, V). Raises as above."""
     import jax
 
-    value = _term(surrogate.expr, parameters)
+    value = _term(surrogate.expr, parameters, _layout(settings))
 
     def total(lp: Any, lp_ref: Any, lp_old: Any, a: Any) -> Any:
         return jax.numpy.sum(value(lp, lp_ref, lp_old if sampler is Sampler.OLD else jax.lax.stop_gradient(lp), a))
@@ -107,7 +135,7 @@ def loss(surrogate: Surrogate, sampler: Sampler = Sampler.OLD, parameters: Param
 
     Its arguments are the logits of policy, reference and old policy, and the advantage. Call it within :func:`scope`.
     """
-    return _summed(_sampled(surrogate, sampler, parameters))
+    return _summed(_sampled(surrogate, sampler, parameters, MATRIX))
 
 
 def _summed(term: Term) -> Term:
@@ -139,15 +167,15 @@ def _compiled(term: Surrogate | Expr, sampler: Sampler, parameters: tuple[tuple[
     import jax
 
     at = dict(parameters)
-    each = _sampled(term, sampler, at) if isinstance(term, Surrogate) else _term(term, at)
+    each = _sampled(term, sampler, at, MATRIX) if isinstance(term, Surrogate) else _term(term, at, MATRIX)
     return jax.jit(jax.grad(_summed(each)))
 
 
-def _sampled(surrogate: Surrogate, sampler: Sampler, parameters: Parameters = NO_PARAMETERS) -> Term:
+def _sampled(surrogate: Surrogate, sampler: Sampler, parameters: Parameters, layout: Layout) -> Term:
     """The surrogate at each action, times the detached probability of drawing that action."""
     import jax
 
-    detach, value = jax.lax.stop_gradient, _term(surrogate.expr, parameters)
+    detach, value = jax.lax.stop_gradient, _term(surrogate.expr, parameters, layout)
 
     def term(lp: Any, lp_ref: Any, lp_old: Any, a: Any) -> Any:
         drew = lp_old if sampler is Sampler.OLD else detach(lp)
@@ -156,14 +184,27 @@ def _sampled(surrogate: Surrogate, sampler: Sampler, parameters: Parameters = NO
     return term
 
 
-def _term(expr: Expr, parameters: Parameters) -> Term:
+def _term(expr: Expr, parameters: Parameters, layout: Layout) -> Term:
     bridge, canonical, constants = jax_bridge(), to_quotients(expr), floats(parameters)
+
+    def value(e: Expr, at: dict[Symbol, Any]) -> Any:
+        """The formula at every action; a mean in it carries its gradient."""
+        probability = jax_exp(at[logp])
+        means = {m: layout.sum(probability * value(m.integrand, at)) for m in sorted(e.atoms(Mean), key=str)}
+        return bridge(e, {**at, **means})
 
     def term(lp: Any, lp_ref: Any, lp_old: Any, a: Any) -> Any:
         at = {logp: lp, log_ratio: lp - lp_ref, log_weight: lp - lp_old, advantage: a}
-        return bridge(canonical, {**constants, **at})
+        return value(canonical, {**constants, **at, inside: layout.inside(lp)})
 
     return term
+
+
+def jax_exp(x: Any) -> Any:
+    """The exponential as JAX has it."""
+    import jax
+
+    return jax.numpy.exp(x)
 
 
 def _gradient(term: Term, settings: tuple[Settings, ...]) -> tuple[Array, ...]:
@@ -174,6 +215,13 @@ def _gradient(term: Term, settings: tuple[Settings, ...]) -> tuple[Array, ...]:
         total = jax.grad(lambda logits: jax.numpy.sum(term(_actions(logits, real), *others)))(policy)
         grads = np.split(np.asarray(total), np.cumsum([len(s.family) for s in settings])[:-1])
     return tuple(g[:, : s.size] for g, s in zip(grads, settings, strict=True))
+
+
+@lru_cache(maxsize=2)
+def _layout(settings: tuple[Settings, ...]) -> Layout:
+    """Where each action of the flat array belongs."""
+    sizes = [s.size for s in settings for _ in s.family]
+    return Layout(np.repeat(np.arange(len(sizes)), sizes), np.concatenate([np.arange(n) for n in sizes]), len(sizes))
 
 
 @lru_cache(maxsize=2)

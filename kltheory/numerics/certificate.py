@@ -59,6 +59,11 @@ class Certificate:
     difference: Ball
     bits: int
 
+    @property
+    def is_positive(self) -> bool:
+        """Whether left is the larger one."""
+        return not self.difference.mid.startswith("-")
+
     def to_json(self) -> dict[str, Any]:
         """Plain data, the attributes by name: an enclosure is an object with ``mid`` and ``rad``."""
         balls = {name: dict(vars(getattr(self, name))) for name in ("left", "right", "difference")}

@@ -10,9 +10,10 @@ import numpy as np
 from sympy import Expr, Symbol, exp
 
 from kltheory.calculus.coefficient import Coefficient
+from kltheory.calculus.moments import At, Mean
 from kltheory.calculus.regions import Region
 from kltheory.calculus.surrogate import Sampler
-from kltheory.calculus.symbols import advantage, erase_sg, log_ratio, log_weight, logp, to_quotients
+from kltheory.calculus.symbols import advantage, erase_sg, inside, log_ratio, log_weight, logp, to_quotients
 from kltheory.numerics.bridge import NO_PARAMETERS, NUMPY, Parameters, floats
 from kltheory.numerics.settings import Array, Settings
 
@@ -24,6 +25,7 @@ COLUMNS: Final[dict[Symbol, Callable[[Settings], Array]]] = {
     log_ratio: lambda s: s.log_ratio,
     log_weight: lambda s: s.log_weight,
     advantage: lambda s: s.advantage,
+    inside: lambda s: s.inside,
 }
 """The canonical variables of a formula, each as an array of shape (N, V)."""
 
@@ -85,6 +87,11 @@ def expectation(
     return objective_value(exp(drew) * value, settings, parameters)
 
 
+def moment(expr: Expr, settings: tuple[Settings, ...], parameters: Parameters = NO_PARAMETERS) -> tuple[Array, ...]:
+    """A formula in means, a number of each setting: one array of shape (N,) for each batch; errors as above."""
+    return tuple(_evaluate(expr, s, parameters)[:, 0] for s in settings)
+
+
 def _dot(p: Array, c: Array) -> Array:
     return (p * c).sum(axis=-1, keepdims=True)
 
@@ -127,6 +134,13 @@ def _inside(
 def _evaluate(expr: Expr, settings: Settings, parameters: Parameters, where: Any = ...) -> Array:
     """A formula at every action, shape (N, V), or at the chosen ones."""
     at = {v: column(settings)[where] for v, column in COLUMNS.items() if v in expr.free_symbols}
+    for m in expr.atoms(Mean):
+        average = _dot(np.exp(settings.logp), _evaluate(m.integrand, settings, parameters))
+        at[m] = np.broadcast_to(average, settings.policy.shape)[where]
+    for v in expr.atoms(At):
+        at[v] = np.broadcast_to(_evaluate(v.integrand, settings, parameters)[:, [v.action]], settings.policy.shape)[
+            where
+        ]
     with np.errstate(all="ignore"):
         value = np.asarray(NUMPY(expr, {**floats(parameters), **at}), dtype=np.float64)
     return np.broadcast_to(value, settings.policy[where].shape)

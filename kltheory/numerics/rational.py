@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from sympy import Symbol
 
-from kltheory.calculus.symbols import advantage, log_ratio, log_weight, logp
+from kltheory.calculus.symbols import advantage, inside, log_ratio, log_weight, logp
 from kltheory.numerics.balls import number
 
 Point = dict[Symbol, Any]
@@ -47,8 +47,9 @@ class RationalSetting:
                 log_ratio: number(p / r).log(),
                 log_weight: number(p / o).log(),
                 advantage: number(a),
+                inside: number(1 - i % 2),
             }
-            for p, r, o, a in rows
+            for i, (p, r, o, a) in enumerate(rows)
         ]
 
     def to_json(self) -> dict[str, list[str]]:

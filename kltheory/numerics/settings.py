@@ -8,7 +8,7 @@ eleven nats apart: with policy = reference = old, or with V = 2, wrong gradients
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -83,12 +83,22 @@ class Settings:
         """log w = log π/π_old, shape (N, V), nats."""
         return self.logp - self.logp_old
 
+    @property
+    def inside(self) -> Array:
+        """The indicator of a set of actions: every other one, the first included; shape (N, V)."""
+        return np.broadcast_to(membership(np.arange(self.size)), self.policy.shape)
+
     def rows(self, start: int, stop: int) -> "Settings":
         """The settings from ``start`` to ``stop``, as a slice."""
         part = slice(start, stop)
         return Settings(
             self.policy[part], self.reference[part], self.old[part], self.advantage[part], self.family[part]
         )
+
+
+def membership(action: Any) -> Any:
+    """1.0 for the actions of the set that ``inside`` stands for on every setting, 0.0 for the others."""
+    return 1.0 - action % 2
 
 
 def log_softmax(logits: Array) -> Array:

@@ -3,14 +3,16 @@
 Everything here is computed in balls, from the coefficient's cells, action by action; floats only rank certificates.
 """
 
+from collections.abc import Iterable
 from itertools import islice
 from typing import Any, Final
 
-from sympy import Expr
+from sympy import Expr, exp
 
 from kltheory.calculus.coefficient import Coefficient
+from kltheory.calculus.moments import At, Mean
 from kltheory.calculus.regions import Region
-from kltheory.calculus.symbols import erase_sg, to_quotients
+from kltheory.calculus.symbols import erase_sg, logp, to_quotients
 from kltheory.numerics.balls import Ambiguous, certain_sign, enclose, number, threshold
 from kltheory.numerics.bridge import NO_PARAMETERS, Parameters
 from kltheory.numerics.certificate import GRADIENT, POINT, VALUE, Certificate, Quantity, certify
@@ -35,13 +37,30 @@ def gradient(coefficient: Coefficient, setting: RationalSetting, parameters: Par
 
 def points(coefficient: Coefficient, setting: RationalSetting, parameters: Parameters = NO_PARAMETERS) -> list[Any]:
     """Enclosures (``arb``) of C at each action, at the current precision. Raises as above."""
-    return [_at(coefficient, {**parameters, **point}) for point in setting.points()]
+    at = {**parameters, **_means((e for _, e in coefficient.cells), setting, parameters)}
+    return [_at(coefficient, {**at, **point}) for point in setting.points()]
 
 
 def value(summand: Expr, setting: RationalSetting, parameters: Parameters = NO_PARAMETERS) -> Any:
     """An enclosure (``arb``) of Σ_a F(a), at the current precision. Raises as above."""
     canonical = to_quotients(erase_sg(summand))
-    return sum((enclose(canonical, {**parameters, **point}) for point in setting.points()), number(0))
+    at = {**parameters, **_means([canonical], setting, parameters)}
+    return sum((enclose(canonical, {**at, **point}) for point in setting.points()), number(0))
+
+
+def moment(expr: Expr, setting: RationalSetting, parameters: Parameters = NO_PARAMETERS) -> Any:
+    """An enclosure (``arb``) of a formula in means, at the current precision. Raises as above."""
+    return enclose(expr, {**parameters, **_means([expr], setting, parameters)})
+
+
+def _means(exprs: Iterable[Expr], setting: RationalSetting, parameters: Parameters) -> Point:
+    """An enclosure of every mean, and of every value at one action, in the formulas."""
+    exprs = list(exprs)
+    found: Point = {m: value(exp(logp) * m.integrand, setting, parameters) for e in exprs for m in e.atoms(Mean)}
+    for v in {v for e in exprs for v in e.atoms(At)}:
+        at = {**parameters, **_means([v.integrand], setting, parameters), **setting.points()[v.action]}
+        found[v] = enclose(v.integrand, at)
+    return found
 
 
 def _at(coefficient: Coefficient, point: Point) -> Any:
@@ -97,6 +116,16 @@ def find_pointwise_witness(
 ) -> Certificate | None:
     """A setting and an action at which two functions, constants counting, certainly differ; as :func:`find_witness`."""
     return search(POINT, lambda s: points(left, s, parameters), lambda s: points(right, s, parameters))
+
+
+def find_moment_witness(left: Expr, right: Expr, parameters: Parameters = NO_PARAMETERS) -> Certificate | None:
+    """A setting on which two formulas in means certainly differ; otherwise as :func:`find_witness`."""
+    return search(VALUE, lambda s: [moment(left, s, parameters)], lambda s: [moment(right, s, parameters)])
+
+
+def certified_moment(expr: Expr, setting: RationalSetting) -> Certificate | None:
+    """An enclosure of a formula in means on one exact setting; ``None`` when no precision excludes zero."""
+    return certify(VALUE, lambda s: [moment(expr, s)], lambda s: [number(0)], setting)
 
 
 def _gradient_of(coefficient: Coefficient, parameters: Parameters) -> Quantity:

@@ -20,6 +20,7 @@ from kltheory.numerics import asymptotics, autodiff, enumeration
 from kltheory.numerics.bridge import NotNumeric
 from kltheory.numerics.settings import Array, resampled, standard_settings
 from kltheory.numerics.tolerance import ATOL, residual
+from kltheory.proving import checks_moments
 from kltheory.proving.claims import (
     OLD,
     POLICY,
@@ -36,6 +37,7 @@ from kltheory.proving.claims import (
     coefficient_of,
 )
 from kltheory.proving.instances import parameters
+from kltheory.proving.moments import AlwaysSign, GradientBound, OnTwoActions, SameMoment, SignAt, TraceVariance
 from kltheory.proving.scalars import Expansion, HasSign, Identity, Limit, Range
 from kltheory.proving.verdict import Finding, Status
 
@@ -210,6 +212,12 @@ NUMERIC: Final[dict[type, Check]] = {
     Expansion: _near_zero,
     Limit: _limit,
     Lemma: _lemma,
+    SameMoment: checks_moments.same_moment,
+    TraceVariance: checks_moments.trace_variance,
+    GradientBound: checks_moments.gradient_bound,
+    OnTwoActions: checks_moments.on_two_actions,
+    SignAt: checks_moments.sign_at,
+    AlwaysSign: checks_moments.always_sign,
 }
 """Kind of claim to its numeric check; a new kind is a new row."""
 
@@ -235,8 +243,8 @@ def concretely(claim: Claim) -> Finding:
                 return Finding("concrete", Status.FAILS, None, f"V = {size}")
             done.append(size)
     except Undecidable as e:
-        if not done:
-            return Finding("concrete", Status.UNDECIDED, None, str(e))
+        if not done:  # a sum that cannot be spelled out, or a root of unknown sign: the other engines speak
+            return Finding("concrete", Status.NOT_APPLICABLE, None, str(e))
     if not done:
         return Finding("concrete", Status.NOT_APPLICABLE)
     return Finding("concrete", Status.HOLDS, None, f"V = {', '.join(map(str, done))}")

@@ -8,6 +8,7 @@ from sympy import Expr, Rational, Symbol, exp, log
 from sympy.core.function import AppliedUndef, Derivative, Subs
 
 from kltheory.calculus.divergence import Objective
+from kltheory.calculus.moments import At, Mean, formulas, map_means
 from kltheory.calculus.surrogate import Surrogate
 from kltheory.calculus.symbols import VARIABLES, logp_old, logp_ref, weight
 from kltheory.proving.claims import Claim
@@ -38,13 +39,14 @@ def instances(claim: Claim) -> tuple[Claim, ...]:
 
 def parameters(claim: Claim) -> dict[Symbol, Rational]:
     """A number for every parameter of the claim."""
-    names = {s for e in expressions(claim) for s in e.free_symbols if isinstance(s, Symbol)} - PER_SAMPLE
+    symbols = {s for e in expressions(claim) for s in e.free_symbols if isinstance(s, Symbol)} - PER_SAMPLE
+    names = {s for s in symbols if not isinstance(s, Mean | At)}
     return dict(zip(sorted(names, key=str), NUMBERS, strict=False))
 
 
 def expressions(claim: Claim) -> list[Expr]:
-    """Every formula in the claim."""
-    return [e for f in fields(claim) for e in _formulas(getattr(claim, f.name))]
+    """Every formula in the claim, those inside its means too."""
+    return [e for f in fields(claim) for whole in _formulas(getattr(claim, f.name)) for e in formulas(whole)]
 
 
 def _formulas(value: Any) -> list[Expr]:
@@ -57,7 +59,8 @@ def _formulas(value: Any) -> list[Expr]:
 
 def _map(claim: Claim, function: Callable[[Expr], Expr]) -> Claim:
     def instantiate(expr: Expr) -> Any:
-        return expr.replace(lambda e: isinstance(e, AppliedUndef), lambda e: function(*e.args)).doit()
+        replaced = map_means(expr, instantiate)
+        return replaced.replace(lambda e: isinstance(e, AppliedUndef), lambda e: function(*e.args)).doit()
 
     changed: dict[str, Any] = {}
     for f in fields(claim):

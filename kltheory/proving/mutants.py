@@ -12,9 +12,11 @@ from typing import Final
 from sympy import Expr, S, exp
 
 from kltheory.calculus.divergence import Objective
+from kltheory.calculus.moments import Mean, map_means
 from kltheory.calculus.surrogate import Surrogate
 from kltheory.calculus.symbols import log_ratio, log_weight, logp, sg
 from kltheory.proving.claims import AgreesToOrder, Claim, IsDivergence, Left, SamplerFree
+from kltheory.proving.moments import AlwaysSign, GradientBound, SignAt, TraceVariance
 from kltheory.proving.scalars import HasSign
 
 Edit = Callable[[Expr], Iterator[tuple[str, Expr]]]
@@ -101,11 +103,25 @@ def _drop_term(e: Expr) -> Iterator[tuple[str, Expr]]:
         yield "drop_term", e - e.args[-1]
 
 
-FORMULA_EDITS: Final[tuple[Edit, ...]] = (_flip_sign, _scale, _exchange, _drop_term, _add_one)
+def _swap_in_means(e: Expr) -> Iterator[tuple[str, Expr]]:
+    if e.has(Mean):
+        yield "swap_direction", map_means(e, lambda f: f.xreplace({log_ratio: -log_ratio}))
+
+
+FORMULA_EDITS: Final[tuple[Edit, ...]] = (_flip_sign, _scale, _exchange, _swap_in_means, _drop_term, _add_one)
 
 
 KIND_HARMLESS: Final[dict[type, dict[str, str]]] = {
     HasSign: {"scale": "a sign is scale-invariant", "add_one": "one more keeps it positive"},
+    SignAt: {"scale": "a sign is scale-invariant", "add_one": "one more keeps it positive"},
+    AlwaysSign: {"scale": "a sign is scale-invariant", "add_one": "one more keeps it positive"},
+    TraceVariance: {"flip_sign": "a variance is even"},
+    GradientBound: {
+        "flip_sign": "a norm is even",
+        "detach": "no gradient is short",
+        "drop_stop_gradient": "what it bounds is shorter still",
+        "swap_direction": "the mirrored gradient is short too",
+    },
     IsDivergence: {"scale": "convexity is scale-invariant", "add_k2": "a sum of divergences is a divergence"},
     SamplerFree: {
         "scale": "still free of w",

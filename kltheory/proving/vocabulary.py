@@ -3,7 +3,7 @@
 It also holds the generic objects proofs speak of: an arbitrary estimator h, a constant c, β and ε.
 """
 
-from sympy import Abs, And, Expr, Function, Max, Min, Or, Piecewise, Rational, S, Symbol, exp, log, oo, sign
+from sympy import Abs, And, Expr, Function, Max, Min, Or, Piecewise, Rational, S, Symbol, asin, exp, log, oo, sign, sqrt
 
 from kltheory.calculus.divergence import (
     Divergence,
@@ -21,8 +21,18 @@ from kltheory.calculus.divergence import (
 from kltheory.calculus.estimators import Estimator, as_loss, in_reward, k1, k2, k3, k_abs, power, straight_through, w
 from kltheory.calculus.expectation import expectation
 from kltheory.calculus.logits import lemmas
+from kltheory.calculus.moments import (
+    SCORE_SQUARE,
+    At,
+    E,
+    covariance,
+    gradient_inner,
+    optimal_baseline,
+    trace_variance,
+    variance,
+)
 from kltheory.calculus.surrogate import Surrogate
-from kltheory.calculus.symbols import advantage, log_ratio, log_weight, logp, logp_ref, ratio, sg
+from kltheory.calculus.symbols import advantage, inside, log_ratio, log_weight, logp, logp_ref, ratio, sg
 from kltheory.proving.claims import (
     NO_GRADIENT,
     OLD,
@@ -37,8 +47,10 @@ from kltheory.proving.claims import (
     SamplerFree,
     formula,
 )
+from kltheory.proving.moments import AlwaysSign, GradientBound, OnTwoActions, SameMoment, SignAt, TraceVariance
 from kltheory.proving.scalars import Expansion, HasSign, Identity, Limit, Range
-from kltheory.proving.theorem import Refuted, theorem
+from kltheory.proving.statement import Refuted
+from kltheory.proving.theorem import theorem
 
 h = Estimator("h", Function("h")(log_ratio))
 """Any estimator: an undefined function of the log-ratio."""

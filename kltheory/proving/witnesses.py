@@ -12,6 +12,7 @@ from kltheory.calculus.symbols import log_ratio
 from kltheory.numerics import witness
 from kltheory.numerics.bridge import NotNumeric
 from kltheory.numerics.certificate import certify_scalar
+from kltheory.proving import checks_moments
 from kltheory.proving.claims import (
     OLD,
     POLICY,
@@ -26,6 +27,7 @@ from kltheory.proving.claims import (
 )
 from kltheory.proving.engines import Numbers
 from kltheory.proving.instances import instances, parameters
+from kltheory.proving.moments import AlwaysSign, SameMoment
 from kltheory.proving.scalars import Expansion, HasSign, Identity
 
 Witness = dict[str, Any]
@@ -107,6 +109,8 @@ WITNESSES: Final[dict[type, Callable[[Any, Numbers], Witness | None]]] = {
     HasSign: _has_sign,
     AgreesToOrder: _taylor,
     Expansion: _taylor,
+    SameMoment: checks_moments.moment_witness,
+    AlwaysSign: checks_moments.sign_witness,
 }
 """Kind of claim to the search for a witness; a kind without one can be refuted by the engines only."""
 

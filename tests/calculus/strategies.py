@@ -113,10 +113,15 @@ def rationals(bound: int = 3, denominators: tuple[int, ...] = (1, 2, 3), zero: b
 
 
 def points(*variables: Symbol, bound: int = 4) -> st.SearchStrategy[dict[Symbol, Rational]]:
-    """Points with odd denominators, so that they are seldom on a threshold; logp is negative."""
-    coordinate = st.integers(-97 * bound, 97 * bound).map(lambda k: Rational(2 * k + 1, 194))
-    negative = st.integers(0, 97 * bound).map(lambda k: -Rational(2 * k + 1, 194))
-    return st.fixed_dictionaries({v: negative if v == logp else coordinate for v in variables})
+    """Points on no threshold to speak of: each variable has a prime denominator of its own; logp is negative."""
+
+    def coordinate(v: Symbol, prime: int) -> st.SearchStrategy[Rational]:
+        steps = st.integers(0 if v == logp else -prime * bound, prime * bound)
+        return steps.map(lambda k: (-1 if v == logp else 1) * Rational(2 * k + 1, 2 * prime))
+
+    return st.fixed_dictionaries(
+        {v: coordinate(v, p) for v, p in zip(variables, (97, 101, 103, 107, 109), strict=False)}
+    )
 
 
 # --- coefficients: sums of polynomial times exponential -------------------------------------------------------------

@@ -1,0 +1,147 @@
+"""Claims about means over the vocabulary: identities, variances of gradients, bounds, signs on an exact setting."""
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+from itertools import chain
+
+from sympy import Expr, S, exp
+
+from kltheory.calculus.concrete import at_action
+from kltheory.calculus.exact import Undecidable, is_zero
+from kltheory.calculus.moments import Mean, same_moment, trace_variance
+from kltheory.calculus.notation import text
+from kltheory.calculus.surrogate import Sampler, Surrogate
+from kltheory.calculus.symbols import inside, log_weight
+from kltheory.numerics.certificate import Certificate
+from kltheory.numerics.rational import RationalSetting, small_settings
+from kltheory.numerics.witness import certified_moment
+from kltheory.proving.claims import SAMPLED, formula
+from kltheory.proving.scalars import HasSign
+
+
+@dataclass(frozen=True)
+class SameMoment:
+    """Two formulas in means over the vocabulary are the same number in every setting."""
+
+    left: Expr
+    right: Expr
+
+    def decide(self) -> bool:
+        """Whether both are the same polynomial in atoms E_π[π^k u^a w^b l^m ...]."""
+        return same_moment(self.left, self.right)
+
+    def __str__(self) -> str:
+        return f"{text(self.left)} = {text(self.right)}"
+
+
+@dataclass(frozen=True)
+class TraceVariance:
+    """The covariance matrix, in logits, of one sample's gradient of a surrogate has this trace."""
+
+    left: Surrogate
+    right: Expr
+    sampler: Sampler
+
+    def decide(self) -> bool:
+        """Whether E[c²‖∇log π‖²] - ‖E[c ∇log π]‖², c the score's factor, is that number."""
+        cells = self.left.score(self.sampler).cells
+        if len(cells) != 1:
+            raise Undecidable("the gradient has several cells")
+        weight = S.One if self.sampler is Sampler.POLICY else exp(log_weight)
+        return same_moment(trace_variance(cells[0][1], weight), self.right)
+
+    def __str__(self) -> str:
+        score = self.left.score(self.sampler)
+        return f"tr Var[({score}) ∇log π] = {text(self.right)}, {SAMPLED[self.sampler]}"
+
+
+@dataclass(frozen=True)
+class GradientBound:
+    """‖E[∇s]‖ ≤ √2 E_π[bound] in logits, whatever the vocabulary."""
+
+    left: Surrogate
+    bound: Expr
+    sampler: Sampler
+
+    def decide(self) -> bool:
+        """Whether |C| ≤ bound for every l: ‖E_π[C ∇log π]‖ ≤ E_π[|C| ‖∇log π‖], and ‖∇log π‖ ≤ √2 in logits."""
+        c = formula(self.left, self.sampler)
+        return HasSign(self.bound - c, 1).decide() and HasSign(self.bound + c, 1).decide()
+
+    def __str__(self) -> str:
+        return f"‖E[({formula(self.left, self.sampler)}) ∇log π]‖ ≤ √2 E[{text(self.bound)}]"
+
+
+@dataclass(frozen=True)
+class OnTwoActions:
+    """An identity that holds at V = 2, in means and in values at each of the two actions."""
+
+    left: Expr
+    right: Expr
+
+    def decide(self) -> bool:
+        """Whether it is an identity in the two logits."""
+        return is_zero(at_action(self.left - self.right, 2, 0))
+
+    def __str__(self) -> str:
+        return f"{text(self.left)} = {text(self.right)} at V = 2"
+
+
+@dataclass(frozen=True)
+class SignAt:
+    """A formula in means, and values at single actions, has a sign on one exact setting, certified in balls."""
+
+    left: Expr
+    sign: int
+    policy: str
+    reference: str
+
+    def setting(self) -> RationalSetting:
+        """The setting; its old policy lies half way between the two, its advantages are zero."""
+        policy, reference = (tuple(map(Fraction, p.split())) for p in (self.policy, self.reference))
+        half_way = tuple((p + q) / 2 for p, q in zip(policy, reference, strict=True))
+        return RationalSetting(policy, reference, half_way, tuple(Fraction(0) for _ in policy))
+
+    def decide(self) -> bool:
+        """Whether an enclosure has that sign."""
+        found = certified_moment(self.left, self.setting())
+        if found is None:
+            raise Undecidable("no enclosure separates it from zero")
+        return found.is_positive == (self.sign > 0)
+
+    def __str__(self) -> str:
+        sign = ">" if self.sign > 0 else "<"
+        return f"{text(self.left)} {sign} 0 at policy ({self.policy}), reference ({self.reference})"
+
+
+@dataclass(frozen=True)
+class AlwaysSign:
+    """A formula in means has this sign, or is zero, in every setting; ``tried`` are settings worth a look first."""
+
+    left: Expr
+    sign: int
+    tried: tuple[tuple[str, str], ...] = field(default=())
+
+    def decide(self) -> bool:
+        """Whether the integrand has the sign everywhere; a setting with the other sign, certified, is a *no*."""
+        if self.counterexample() is not None:
+            return False
+        means = self.left.atoms(Mean)
+        integrand = self.left.xreplace({m: m.integrand for m in means})
+        if not all(self.left.diff(m).is_Rational for m in means) or integrand.has(Mean):
+            raise Undecidable("it is not linear in means, and no setting contradicts it")
+        if not all(HasSign(integrand.xreplace({inside: S(b)}), self.sign).decide() for b in (0, 1)):
+            raise Undecidable("its integrand changes sign, and no setting contradicts it")
+        return True
+
+    def counterexample(self) -> Certificate | None:
+        """A setting, one of those tried or a small one, on which the sign is certainly the other one."""
+        tried = (SignAt(self.left, -self.sign, *columns).setting() for columns in self.tried)
+        for setting in chain(tried, small_settings()):
+            found = certified_moment(self.left, setting)
+            if found is not None and found.is_positive == (self.sign < 0):
+                return found
+        return None
+
+    def __str__(self) -> str:
+        return f"{text(self.left)} {'≥' if self.sign > 0 else '≤'} 0 in every setting"
