@@ -56,7 +56,11 @@ def following_k3_as_loss_lowers_the_reverse_kl():
     )
 
 
-@theorem(catalogue="13", source=POLGRAD)
+@theorem(
+    catalogue="13",
+    source=POLGRAD,
+    harmless={"swap_direction": "1 - e^l leaves token 2 on the same side"},
+)
 def reverse_and_forward_kl_pull_a_token_to_opposite_sides():
     """At π = (.4, .3, .2, .1), π_ref mirrored, token 2 is pulled down by ∇RKL's sign and up by ∇FKL's."""
     setting = (".4 .3 .2 .1", ".1 .2 .3 .4")

@@ -170,6 +170,17 @@ def mean_as_baseline_lowers_the_variance():
     )
 
 
+@theorem(catalogue="47", source=BLOG, harmless={"swap_direction": "(1 - l)² starts with 1 as well"})
+def near_the_reference_the_baseline_decides_the_variance():
+    """Near the reference the factor before the score is squared: l² for b = 0, 1 for b = -1, so deviations of first and
+    of zeroth order in l; k3 as a loss has l² - l³ + O(l⁴), less than l² by a relative l."""
+    return (
+        SameScore(as_loss(k2), with_baseline(l, S.Zero), POLICY),
+        Expansion(formula(as_loss(k3), POLICY) ** 2, l**2 - l**3, 3),
+        Expansion((l + 1) ** 2, S.One, 0),
+    )
+
+
 @theorem(catalogue="48", harmless={"swap_direction": "-l has the coefficient -1: as noisy"})
 def k1_as_loss_adds_variance_without_signal():
     """β k1 as a loss adds the gradient β s: no signal, and β²(1 - ‖π‖²) of variance."""

@@ -13,7 +13,7 @@ from typing import Any, Final
 from sympy import Abs, Add, Expr, Heaviside, Max, Min, Mul, Piecewise, Rational, S, Symbol, exp, sign
 
 from kltheory.calculus.exact import Undecidable, is_zero, normal_form
-from kltheory.calculus.notation import text
+from kltheory.calculus.notation import text, with_probability
 from kltheory.calculus.symbols import VARIABLES, erase_sg, inside, log_ratio, log_weight, logp, sg, to_quotients
 
 
@@ -25,7 +25,7 @@ class Mean(Symbol):
 
     def __new__(cls, integrand: Expr) -> "Mean":
         """The symbol with this integrand, taken as it stands."""
-        atom: Mean = Symbol.__xnew__(cls, f"E[{text(integrand)}]", real=True)
+        atom: Mean = Symbol.__xnew__(cls, f"E[{text(with_probability(integrand))}]", real=True)
         atom.integrand = integrand
         return atom
 
@@ -33,7 +33,7 @@ class Mean(Symbol):
         return (self.integrand,), {}
 
     def _latex(self, printer: Any) -> str:
-        return rf"\mathbb{{E}}_\pi\left[{printer.doprint(self.integrand)}\right]"
+        return rf"\mathbb{{E}}_\pi\left[{printer.doprint(with_probability(self.integrand))}\right]"
 
 
 class At(Symbol):
@@ -46,12 +46,15 @@ class At(Symbol):
     def __new__(cls, value: Expr, action: int) -> "At":
         """f(action)."""
         integrand = to_quotients(S(value))
-        atom: At = Symbol.__xnew__(cls, f"({text(integrand)})[{action + 1}]", real=True)
+        atom: At = Symbol.__xnew__(cls, f"({text(with_probability(integrand))})[{action + 1}]", real=True)
         atom.integrand, atom.action = integrand, action
         return atom
 
     def __getnewargs_ex__(self) -> Any:
         return (self.integrand, self.action), {}
+
+    def _latex(self, printer: Any) -> str:
+        return rf"\left({printer.doprint(with_probability(self.integrand))}\right)_{{{self.action + 1}}}"
 
 
 def E(value: Expr | int) -> Expr:
@@ -145,7 +148,8 @@ def formulas(expr: Expr) -> list[Expr]:
 
 def normal(expr: Expr) -> Expr:
     """The expression with every mean in it taken apart into atoms."""
-    return expr.xreplace({m: mean(normal(m.integrand)) for m in expr.atoms(Mean)})
+    mirrored = {v: -At(-v.integrand, v.action) for v in expr.atoms(At) if v.integrand.could_extract_minus_sign()}
+    return expr.xreplace({m: mean(normal(m.integrand)) for m in expr.atoms(Mean)} | mirrored)
 
 
 def erase(expr: Expr) -> Expr:

@@ -36,6 +36,16 @@ def text(expr: Expr) -> str:
     return str(_Text().doprint(expr))
 
 
+def with_probability(expr: Expr) -> Expr:
+    """A formula with exp(a logp + b log w + c) written π^a w^b exp(c): shorter to read, for people only."""
+
+    def apart(argument: Expr) -> Expr:
+        a, b = (argument.expand().coeff(v) for v in (logp, log_weight))
+        return pi**a * weight**b * exp(argument - a * logp - b * log_weight)
+
+    return expr.replace(exp, apart)
+
+
 def in_probabilities(summand: Expr) -> Expr:
     """A summand with its exponentials written as powers of π, π_ref and π_old; l and log w stay in polynomials."""
 

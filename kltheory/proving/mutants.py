@@ -12,7 +12,8 @@ from typing import Final
 from sympy import Expr, S, exp
 
 from kltheory.calculus.divergence import Objective
-from kltheory.calculus.moments import Mean, map_means
+from kltheory.calculus.exact import Undecidable, is_zero
+from kltheory.calculus.moments import At, Mean, formulas, map_means, normal
 from kltheory.calculus.surrogate import Surrogate
 from kltheory.calculus.symbols import log_ratio, log_weight, logp, sg
 from kltheory.proving.claims import AgreesToOrder, Claim, IsDivergence, Left, SamplerFree
@@ -50,8 +51,10 @@ def _drop_stop_gradient(e: Expr) -> Iterator[tuple[str, Expr]]:
 
 
 def _swap_direction(e: Expr) -> Iterator[tuple[str, Expr]]:
-    if log_ratio in e.free_symbols:
-        yield "swap_direction", e.xreplace({log_ratio: -log_ratio})
+    """l changes its sign, in the means of the formula too."""
+    if any(log_ratio in f.free_symbols for f in formulas(e)):
+        mirror = {log_ratio: -log_ratio}
+        yield "swap_direction", map_means(e, lambda f: f.xreplace(mirror)).xreplace(mirror)
 
 
 def _exchange(e: Expr) -> Iterator[tuple[str, Expr]]:
@@ -103,12 +106,8 @@ def _drop_term(e: Expr) -> Iterator[tuple[str, Expr]]:
         yield "drop_term", e - e.args[-1]
 
 
-def _swap_in_means(e: Expr) -> Iterator[tuple[str, Expr]]:
-    if e.has(Mean):
-        yield "swap_direction", map_means(e, lambda f: f.xreplace({log_ratio: -log_ratio}))
-
-
-FORMULA_EDITS: Final[tuple[Edit, ...]] = (_flip_sign, _scale, _exchange, _swap_in_means, _drop_term, _add_one)
+FORMULA_EDITS: Final[tuple[Edit, ...]] = (_flip_sign, _scale, _exchange, _drop_term, _add_one)
+MOMENT_EDITS: Final[tuple[Edit, ...]] = (_flip_sign, _scale, _swap_direction, _drop_term, _add_one)
 
 
 KIND_HARMLESS: Final[dict[type, dict[str, str]]] = {
@@ -139,16 +138,26 @@ def mutants(claim: Claim) -> Iterator[Mutant]:
     left = claim.left
     for edit in _edits(left):
         for name, mutated in edit(_formula(left)):
-            same = "the edit changes nothing" if (mutated - _formula(left)).expand() == 0 else ""
+            same = "the edit changes nothing" if _is_same(mutated, _formula(left)) else ""
             yield Mutant(name, replace(claim, left=_like(left, mutated)), same)
     if isinstance(claim, AgreesToOrder):
         yield Mutant("raise_order", replace(claim, order=claim.order + 1))
 
 
 def _edits(left: Left) -> tuple[Edit, ...]:
-    return (
-        SURROGATE_EDITS if isinstance(left, Surrogate) else SUM_EDITS if isinstance(left, Objective) else FORMULA_EDITS
-    )
+    if isinstance(left, Surrogate):
+        return SURROGATE_EDITS
+    if isinstance(left, Objective):
+        return SUM_EDITS
+    return MOMENT_EDITS if left.has(Mean, At) else FORMULA_EDITS
+
+
+def _is_same(a: Expr, b: Expr) -> bool:
+    """Whether an edit changed nothing, as far as can be told."""
+    try:
+        return is_zero(normal(a) - normal(b))
+    except Undecidable:
+        return bool((a - b).expand() == 0)
 
 
 def _formula(left: Left) -> Expr:

@@ -9,8 +9,9 @@ from sympy import Abs, Expr, S, Symbol, exp
 from kltheory.calculus.divergence import Objective, reverse_kl
 from kltheory.calculus.estimators import Estimator, as_loss, in_reward, k1, k2, k3, w
 from kltheory.calculus.expectation import expectation
+from kltheory.calculus.moments import At, Mean
 from kltheory.calculus.surrogate import Surrogate, derivative
-from kltheory.calculus.symbols import advantage, erase_sg, log_weight, logp, sg
+from kltheory.calculus.symbols import advantage, erase_sg, inside, log_weight, logp, sg, weight
 from kltheory.calculus.symbols import log_ratio as l
 from kltheory.proving import mutants as module
 from kltheory.proving.claims import (
@@ -34,8 +35,8 @@ from kltheory.proving.theorem import Theorem, collect, library
 LIBRARY = collect([library()])
 
 POINTS = [
-    {logp: S(-p) / 10, l: S(x) / 10, log_weight: S(y) / 10, advantage: S(a) / 10}
-    for p, x, y, a in ((11, -7, 3, 5), (23, 13, -9, 8), (5, 4, 21, -6), (17, -31, -2, -9))
+    {logp: S(-p) / 10, l: S(x) / 10, log_weight: S(y) / 10, weight: exp(S(y) / 10), advantage: S(a) / 10, inside: S(i)}
+    for p, x, y, a, i in ((11, -7, 3, 5, 1), (23, 13, -9, 8, 0), (5, 4, 21, -6, 1), (17, -31, -2, -9, 0))
 ]
 
 
@@ -43,7 +44,16 @@ def looks(left: Surrogate | Objective | Expr, at: dict[Symbol, Expr]) -> list[co
     """What can be seen of a left side at four points: its value, and for a surrogate its derivative, sg held."""
     expr = left.expr if isinstance(left, Surrogate) else left.summand if isinstance(left, Objective) else left
     formulas = [erase_sg(expr), *([erase_sg(derivative(expr))] if isinstance(left, Surrogate) else [])]
-    return [complex(e.xreplace({**at, **point})) for e in formulas for point in POINTS]
+    if isinstance(left, Surrogate) and expr.has(Mean):
+        formulas.append(left.coefficient(OLD).cells[0][1])
+    return [complex(seen(e, at, point)) for e in formulas for point in POINTS]
+
+
+def seen(e: Expr, at: dict[Symbol, Expr], point: dict[Symbol, Expr]) -> Expr:
+    """The formula at a point; a mean is a weighted sum over the points, and action k is point k."""
+    numbers = {m: sum(n * seen(erase_sg(m.integrand), at, p) for n, p in enumerate(POINTS, 1)) for m in e.atoms(Mean)}
+    numbers |= {v: seen(erase_sg(v.integrand), at, POINTS[v.action]) for v in e.atoms(At)}
+    return erase_sg(e).xreplace({**at, **point, **numbers}).xreplace({**at, **point})
 
 
 def differs(mutated: Claim, claim: Claim) -> bool:
@@ -176,7 +186,7 @@ def test_a_check_that_never_fails_leaves_survivors(monkeypatch):
 
 def test_every_edit_is_in_a_table():
     """An edit that no table has is never tried."""
-    tables = {*module.SURROGATE_EDITS, *module.SUM_EDITS, *module.FORMULA_EDITS}
+    tables = {*module.SURROGATE_EDITS, *module.SUM_EDITS, *module.FORMULA_EDITS, *module.MOMENT_EDITS}
     marks = {"e": Expr, "return": Iterator[tuple[str, Expr]]}
     defined = {value for value in vars(module).values() if getattr(value, "__annotations__", None) == marks}
     assert defined == tables
