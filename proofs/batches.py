@@ -52,8 +52,8 @@ def normalised_in_three(x: list[Expr]) -> list[Expr]:
 
 @theorem(catalogue="85", hypotheses=("V = 3", "G = 3"))
 def normalising_the_penalty_alone_keeps_the_sign_of_every_component():
-    """k1 divided by its deviation over three samples pulls every logit to the side of ∇KL(π‖π_ref). (False: here logit 1
-    is pulled to the other one; dividing by a constant keeps the direction.)"""
+    """k1 divided by its deviation over three samples pulls every logit to the side of ∇KL(π‖π_ref). (False: here logit
+    1 is pulled to the other one; dividing by a constant keeps the direction.)"""
     normalised = normalised_in_three([At(l, i) for i in range(3)])
     pull = normalised[0] - sum(At(exp(logp), i) * c for i, c in enumerate(normalised))
     principled = At(l, 0) - E(l)

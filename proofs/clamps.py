@@ -1,143 +1,211 @@
-"""Clamps: what is left of the gradient where an estimator, its input or its product with a weight is cut off.
+"""Clamps: what becomes of the gradient where a clamp holds an estimator, or the log-ratio in it, at a bound.
 
-A clamp is flat outside its bounds, so the coefficient there is 0: the penalty lets go of exactly the tokens on which it
-was largest. Where the cut is placed decides which part of the gradient goes: of the value, of the log-ratio, of the
-product with a weight. k3 = m has the two roots l = -log(-W(-e^{-(m+1)})), W either real branch of Lambert's function.
+A clamp has a derivative of 1 between its bounds and 0 outside, so the coefficient of a clamped penalty is cut off: it
+is that of the estimator inside, and 0 (the penalty lets go) outside. Only a clamp behind a stop-gradient leaves the
+coefficient alone. Beside a live importance weight see clipping.py. m is a bound on a value (10 in most code), a one on
+the log-ratio.
 """
 
 from kltheory.proving.vocabulary import *
 
+K3 = "J. Schulman, Approximating KL Divergence (2020)"
+DEEPSEEK = "arXiv 2512.02556"
 l, r = log_ratio, exp(-log_ratio)
-K3 = k3.expr
-OPENRLHF = "OpenRLHF, compute_approx_kl"
-VERL = "verl, core_algos.kl_penalty, kind 'low_var_kl'"
+m, a, tau = (Symbol(name, positive=True) for name in ("m", "a", "tau"))
+TEN = S(10)
 
 
-def clamp(expr: Expr, low: Expr, high: Expr) -> Expr:
-    """expr cut off at both bounds."""
-    return Min(Max(expr, low), high)
+def clamp(x: Expr, bound: Expr) -> Expr:
+    """x between -bound and bound."""
+    return Min(Max(x, -bound), bound)
 
 
-def in_gradient(c: Expr) -> Surrogate:
-    """c, detached, times the score."""
-    return Surrogate(sg(c) * logp)
+def where(condition: Expr, inside: Expr, outside: Expr = S.Zero) -> Surrogate:
+    """Minimises with one coefficient where the condition holds, and another where it does not."""
+    return Surrogate(sg(Piecewise((inside, condition), (outside, True))) * logp)
 
 
-def where(condition: Expr, inside_: Expr, outside: Expr = S.Zero) -> Expr:
-    """One formula where the condition holds, another elsewhere."""
-    return Piecewise((inside_, condition), (outside, True))
+# --- without a clamp: the two ends ------------------------------------------------------------------------------------
+INFINITE = {
+    "scale": "an infinite limit, or 0, is scale-invariant",
+    "add_one": "an infinite limit absorbs a constant",
+}
+CONSTANT = "the dropped term vanishes, or is swamped, in the limit"
 
 
-CLAMPED_K3 = Surrogate(clamp(K3, S(-10), S(10)))
-
-
-@theorem(catalogue="108", source=(VERL, OPENRLHF), hypotheses=("full support", "m = 10"))
-def clamped_k3_as_loss_lets_go_where_k3_exceeds_the_bound():
-    """clamp(k3, -m, m) as a loss has the coefficient 1 - e^{-l} where k3 < m and 0 elsewhere; the lower bound never
-    acts."""
+@theorem(
+    catalogue="27",
+    source=DEEPSEEK,
+    harmless={**INFINITE, "drop_term": CONSTANT},
+)
+def k3_as_loss_saturates_at_one_end_and_explodes_at_the_other():
+    """As l → ∞ the coefficient of k3 as a loss tends to 1, and l grows; as l → -∞ it tends to -∞ like -e^{|l|}."""
+    k3_loss, k1_reward = formula(as_loss(k3), POLICY), formula(in_reward(k1), POLICY)
     return (
-        SameScore(CLAMPED_K3, in_gradient(where(K3 < 10, 1 - r)), OLD),
-        SameScore(CLAMPED_K3, Surrogate(Min(K3, 10)), OLD),
+        Limit(k3_loss, oo, S.One),
+        Limit(k1_reward, oo, oo),
+        Limit(exp(l) * k3_loss, -oo, S.NegativeOne),
+        Limit(k1_reward, -oo, -oo),
+    )
+
+
+@theorem(
+    catalogue="28",
+    hypotheses=("π fixed", "π_ref(a) → 0"),
+    harmless={
+        **INFINITE,
+        "flip_sign": "-0 = 0",
+        "drop_term": CONSTANT,
+        "swap_direction": "mirrored, k3 tends to infinity as well",
+    },
+)
+def token_without_reference_has_infinite_kl_and_a_bounded_k3_pull():
+    """Where π_ref(a) → 0 and π(a) stays, l → ∞: k1, k3 and the token's part of KL(π‖π_ref) are infinite, its part of
+    KL(π_ref‖π) vanishes, and k3 as a loss pulls with a coefficient that never passes 1."""
+    return (
+        Limit(k1.expr, oo, oo),
+        Limit(k3.expr, oo, oo),
+        Limit(-r * l, oo, S.Zero),
+        Limit(formula(as_loss(k3), POLICY), oo, S.One),
+        HasSign(1 - formula(as_loss(k3), POLICY), 1),
+    )
+
+
+# --- the output clamped ---------------------------------------------------------------------------------------------
+def thresholds(bound: Expr) -> tuple[Expr, Expr]:
+    """The two l at which k3 is the bound."""
+    return bound + 1 + LambertW(-exp(-bound - 1), -1), bound + 1 + LambertW(-exp(-bound - 1))
+
+
+CLAMPED_K3 = Surrogate(clamp(k3.expr, TEN))
+
+
+@theorem(catalogue="108", source=K3, hypotheses=("full support", "m = 10"))
+def clamped_k3_as_loss_lets_go_beyond_its_thresholds():
+    """clamp(k3, -10, 10) as a loss has the coefficient 1 - e^{-l} where k3 < 10, and 0 outside: a token that the policy
+    has abandoned is not pulled back."""
+    return SameScore(CLAMPED_K3, where(k3.expr < TEN, 1 - r), OLD)
+
+
+@theorem(catalogue="108", hypotheses="any m > 0", harmless={"drop_term": "e^{-l} alone falls too, and -e^{-l} rises"})
+def thresholds_of_clamped_k3_are_lambert_w():
+    """k3 = m at l = m + 1 + W(-e^{-(m+1)}), on the branches -1 and 0, and nowhere else: k3 falls, then rises."""
+    return (
+        *(Zero(k3.expr - m, at) for at in thresholds(m)),
+        HasSign(k3.expr.diff(l), -1, below=S.Zero),
+        HasSign(k3.expr.diff(l), 1, above=S.Zero),
     )
 
 
 @theorem(
     catalogue="108",
-    source=(VERL, OPENRLHF),
     hypotheses="m = 10",
     harmless={
-        "scale": "twice the excess has the same sign on these intervals",
-        "drop_term": "without one term the sign still is that on one of the intervals",
-        "add_one": "so does one more",
-        "swap_direction": "the mirrored roots leave the sign on one of the intervals",
+        "drop_term": "beyond l = 10, e^{-l} is too small for the settings to tell",
+        "swap_direction": "mirrored, k3 lies above 10 out there as well",
     },
 )
-def clamped_k3_thresholds_are_enclosed():
-    """k3 < 10 for -2.610868 < l < 10.999983, k3 > 10 below -2.610870 and above 10.999984."""
-    at = [Rational(n, 10**6) for n in (-2610870, -2610868, 10999983, 10999984)]
+def thresholds_of_k3_clamped_at_10():
+    """k3 = 10 at one l between -2.610869 and -2.610868, at one between 10.999983 and 10.999984, and nowhere else."""
+    digit = Rational(1, 10**6)
+    low, high = -2610868 * digit, 10999983 * digit
     return (
-        HasSign(K3 - 10, 1, below=at[0]),
-        HasSign(K3 - 10, -1, above=at[1], below=at[2]),
-        HasSign(K3 - 10, 1, above=at[3]),
+        Zeros(k3.expr - TEN, thresholds(TEN)),
+        HasSign(k3.expr - TEN, -1, above=low, below=high),
+        HasSign(k3.expr - TEN, 1, below=low - digit),
+        HasSign(k3.expr - TEN, 1, above=high + digit),
     )
-
-
-@theorem(catalogue="108", source="R. Corless et al., On the Lambert W function (1996)")
-def clamped_k3_thresholds_are_lambert_w():
-    """y = -e^{-l} solves y e^y = -e^{-(m+1)} iff k3(l) = m, so the thresholds are l = -log(-W(-e^{-(m+1)})), both
-    branches."""
-    y = -r
-    return Identity(log(-y) + y, -(K3 + 1)), Identity(y * exp(y), -exp(-r) * r)
-
-
-@theorem(catalogue="109", source=OPENRLHF, hypotheses=("full support", "m = 10"))
-def clamped_k2_as_loss_acts_within_sqrt_2m():
-    """clamp(k2, -m, m) as a loss has the coefficient l where l² < 2m, 4.4721² for m = 10, and 0 elsewhere."""
-    return SameScore(Surrogate(clamp(k2.expr, S(-10), S(10))), in_gradient(where(l**2 < 20, l)), OLD)
-
-
-@theorem(catalogue="109", source=OPENRLHF, hypotheses=("full support", "m = 10"))
-def clamped_k1_as_loss_has_no_gradient():
-    """clamp(k1, -m, m) as a loss has no expected gradient. (False once some |l| > m: the coefficient is 1 within and 0
-    beyond.)"""
-    clamped = Surrogate(clamp(l, S(-10), S(10)))
-    return Refuted(
-        SameGradient(clamped, NO_GRADIENT, POLICY),
-        corrected=SameGradient(clamped, in_gradient(where(l**2 < 100, S.One)), POLICY),
-    )
-
-
-@theorem(catalogue=("110", "108"), source="TRL issue 6637", hypotheses=("full support", "a = 10"))
-def clamping_the_log_ratio_first_gives_no_gradient_beyond():
-    """k3(clamp(l, -a, a)) has k3's coefficient for |l| < a and 0 beyond: finite values, and the pull still ends."""
-    return SameScore(Surrogate(K3.xreplace({l: clamp(l, S(-10), S(10))})), in_gradient(where(l**2 < 100, 1 - r)), OLD)
 
 
 @theorem(
-    catalogue=("111", "114"),
-    source="verl, kl_penalty with '+'",
-    hypotheses=("full support", "m = 10"),
-    harmless={"swap_direction": "k2 is even, and k3 gives the value only"},
+    catalogue="108",
+    hypotheses="m = 10",
+    harmless={"swap_direction": "mirrored, the pull is above -1", "drop_term": "what is left is the constant 12.6109"},
 )
+def lower_bound_of_clamped_k3_never_acts():
+    """k3 ≥ 0, so clamp(k3, -10, 10) = min(k3, 10); and the pull never passes 12.6109, π_ref/π 13.6109."""
+    pull = Piecewise((1 - r, k3.expr < TEN), (0, True))
+    return Identity(clamp(k3.expr, TEN), Min(k3.expr, TEN)), HasSign(pull + Rational(126109, 10**4), 1)
+
+
+@theorem(
+    catalogue="108",
+    hypotheses=("full support", "m = 10"),
+    harmless={"swap_direction": "mirrored, k3 descends a divergence too"},
+)
+def k3_clamped_at_10_as_loss_descends_a_divergence():
+    """clamp(k3, -10, 10) as a loss descends a divergence. (False: its coefficient rises to its lowest threshold by a
+    jump down, and falls back to 0; without the clamp it does.)"""
+    return Refuted(IsDivergence(CLAMPED_K3, POLICY), corrected=IsDivergence(as_loss(k3), POLICY))
+
+
+@theorem(catalogue="109", hypotheses=("full support", "any m > 0"))
+def clamped_k2_as_loss_is_l_up_to_its_thresholds():
+    """clamp(k2, -m, m) as a loss has the coefficient l where l² < 2m, that is |l| < √(2m), and 0 outside."""
+    return SameScore(Surrogate(clamp(k2.expr, m)), where(l**2 < 2 * m, l), OLD)
+
+
+@theorem(catalogue="109", hypotheses=("full support", "any m > 0"))
+def clamped_k1_as_loss_has_no_expected_gradient():
+    """clamp(k1, -m, m) as a loss, like k1, has no expected gradient. (False once some |l| > m: the score of the samples
+    inside is left.)"""
+    clamped = Surrogate(clamp(k1.expr, m))
+    return Refuted(
+        SameGradient(clamped, NO_GRADIENT, POLICY),
+        corrected=SameGradient(clamped, where(And(-m < l, l < m), S.One), POLICY),
+    )
+
+
+@theorem(catalogue="89", hypotheses=("full support", "any τ > 0"))
+def masked_k2_as_loss_is_l_up_to_its_thresholds():
+    """k2 with the tokens masked where k2 > τ has the coefficient l where |l| < √(2τ), and 0 outside."""
+    masked = Surrogate(Piecewise((k2.expr, k2.expr < tau), (0, True)))
+    return SameScore(masked, where(l**2 < 2 * tau, l), OLD)
+
+
+@theorem(catalogue="89", hypotheses=("full support", "τ = 1"))
+def masked_k2_as_loss_descends_a_divergence():
+    """Masked where k2 > 1, k2 as a loss descends a divergence. (False: beyond |l| = √2 the coefficient is back at 0;
+    unmasked it does.)"""
+    masked = Surrogate(Piecewise((k2.expr, k2.expr < 1), (0, True)))
+    return Refuted(IsDivergence(masked, POLICY), corrected=IsDivergence(as_loss(k2), POLICY))
+
+
+# --- the input clamped ------------------------------------------------------------------------------------------------
+@theorem(catalogue="110", hypotheses=("full support", "any a > 0"))
+def k3_of_clamped_log_ratio_lets_go_beyond_the_bound():
+    """k3 of clamp(l, -a, a) as a loss has the coefficient 1 - e^{-l} where |l| < a, and 0 outside."""
+    clamped = k3.expr.xreplace({l: clamp(l, a)})
+    return SameScore(Surrogate(clamped), where(And(-a < l, l < a), 1 - r), OLD)
+
+
+@theorem(catalogue="110", hypotheses="a = 10", harmless={"swap_direction": "the bounds of the clamp are symmetric"})
+def exponential_of_clamped_log_ratio_is_bounded():
+    """e^{-clamp(l, -10, 10)} never passes e^10, so k3 of the clamped log-ratio never passes e^10 + 9."""
+    return HasSign(exp(10) - exp(-clamp(l, TEN)), 1)
+
+
+# --- a stop-gradient around the clamp --------------------------------------------------------------------------------
+EVEN = {"swap_direction": "k2 is even, and the value carries no gradient"}
+
+
+@theorem(catalogue=("111", "114"), hypotheses=("full support", "any value"), harmless=EVEN)
 def straight_through_has_no_dead_zone():
-    """sg(clamp(k3) - k2) + k2 has the value of one and, everywhere, the coefficient l of the other."""
-    surrogate = Surrogate(sg(clamp(K3, S(-10), S(10)) - k2.expr) + k2.expr)
-    return SameScore(surrogate, in_gradient(l), OLD), SameGradient(surrogate, reverse_kl.objective, POLICY)
+    """With the value of any h, clamped or not, and the gradient of k2, the coefficient is l everywhere."""
+    return [
+        SameScore(straight_through(Estimator("clamped", value), k2), as_loss(k2), OLD)
+        for value in (h.expr, clamp(k3.expr, TEN))
+    ]
 
 
-@theorem(catalogue="113", source=(VERL, "arXiv 2512.02556"), hypotheses=("full support", "live weight", "m = 10"))
-def live_weighted_clamped_k3_eq_grad_reverse_kl():
-    """w clamp(k3) has the gradient of KL(π‖π_ref), as w k3 has. (False: where k3 > m the coefficient is +m in place of
-    l, of the other sign for l < -2.61.)"""
-    clamped = Surrogate(w * clamp(K3, S(-10), S(10)))
+@theorem(catalogue="111", hypotheses="full support", harmless=EVEN)
+def straight_through_k2_eq_grad_reverse_kl():
+    """Its gradient is that of KL(π‖π_ref), whoever sampled. (False: without a weight, on-policy only; sg(w) mends
+    it.)"""
     return Refuted(
-        SameGradient(clamped, reverse_kl.objective, OLD),
-        corrected=SameGradient(clamped, in_gradient(w * where(K3 < 10, l, S(10))), OLD),
+        SameGradient(straight_through(k3, k2), reverse_kl.objective, OLD),
+        corrected=SameGradient(straight_through(k3, k2, sg(w)), reverse_kl.objective, OLD),
     )
-
-
-@theorem(catalogue="114", source=VERL, hypotheses=("full support", "live weight", "m = 10"))
-def clamping_the_product_gives_no_gradient_beyond():
-    """clamp(w k3) has the sample gradient w l where w k3 < m and 0 elsewhere: dead, but never turned round."""
-    product = w * K3
-    return SameScore(Surrogate(Min(product, 10)), in_gradient(where(product < 10, w * l)), OLD)
-
-
-@theorem(catalogue="89", hypotheses=("full support", "τ = 9"), source="catalogue 89")
-def masking_tokens_with_large_k2_descends_a_divergence():
-    """Leaving out tokens whose k2 exceeds τ still descends a divergence. (False: the coefficient is l for l² < 2τ and 0
-    beyond, which is not monotone.)"""
-    masked = Surrogate(where(l**2 < 18, k2.expr))
-    return Refuted(
-        IsDivergence(masked, POLICY), corrected=SameGradient(masked, in_gradient(where(l**2 < 18, l)), POLICY)
-    )
-
-
-@theorem(catalogue="17", source="catalogue 17 and 108")
-def clamped_k2_as_loss_descends_a_divergence():
-    """clamp(k2, -10, 10) as a loss descends a divergence. (False: its coefficient falls back to 0 at l = 4.47.)"""
-    clamped = Surrogate(clamp(k2.expr, S(-10), S(10)))
-    return Refuted(IsDivergence(clamped, POLICY), corrected=IsDivergence(as_loss(k2), POLICY))
 
 
 if __name__ == "__main__":

@@ -1,106 +1,170 @@
-"""Clipping: importance weights that are cut off, and PPO's clip with the penalty inside the advantage.
+"""Clipped importance weights: what PPO's clip, and a truncated weight, leave of a KL penalty.
 
-A clipped weight leaves the sampler in the coefficient: C is multiplied by min(1, c/w) where the weight is detached, and
-where a live weight is clipped only the score path through k is left. PPO's clip, -min(w A, clip(w, 1-ε, 1+ε) A), zeroes
-the gradient of a sample with A > 0 and w > 1+ε, or A < 0 and w < 1-ε (arXiv 1707.06347), penalty included.
+PPO minimises -min(w A, clip(w, 1-ε, 1+ε) A). A sample is clipped, and then has no gradient, where A > 0 and w > 1+ε, or
+A < 0 and w < 1-ε. A penalty folded into the advantage A - β l is clipped along with it; one added beside the clip
+keeps its own weight. Truncating the weight of a penalty, min(w, c), bounds its variance, and changes what is descended
+where w > c; how depends on whether the gradient flows through the truncated weight. A clamped penalty times a live
+weight brings the value of the bound into the gradient.
 """
 
 from kltheory.proving.vocabulary import *
 
-l, r = log_ratio, exp(-log_ratio)
-RPG = "arXiv 2505.17508"
-PPO = "arXiv 1707.06347"
+PPO, SEED = "arXiv 1707.06347", "arXiv 2510.01555"
+RPG, DUAL = "arXiv 2505.17508", "arXiv 1912.09729"
 EPS = Rational(1, 5)
-C = S(2)
-CLIPPED = Min(Max(w, 1 - EPS), 1 + EPS)
-BAND = And(w > 1 - EPS, w < 1 + EPS)
+LOW, HIGH = 1 - EPS, 1 + EPS
+PENALISED = advantage - beta * sg(log_ratio)
+l, r = log_ratio, exp(-log_ratio)
+limit = Symbol("cap", positive=True)
+USUAL = ("full support", "ε = 1/5")
+LIVE_PENALTY = {"drop_stop_gradient": "differentiating -β l inside the advantage adds the constant β"}
 
 
-def in_gradient(c: Expr) -> Surrogate:
-    """c, detached, times the score."""
-    return Surrogate(sg(c) * logp)
+def ppo(a: Expr) -> Surrogate:
+    """PPO's clipped surrogate of an advantage, minimised."""
+    return Surrogate(-Min(w * a, Min(Max(w, LOW), HIGH) * a))
 
 
-@theorem(catalogue="73", hypotheses=("full support", "c = 2"))
-def truncated_detached_weight_shrinks_the_reverse_kl():
-    """sg(min(w, c)) k2 has the coefficient min(1, c/w) l: the reverse KL's, shrunk where π > c π_old."""
-    return SameGradient(as_loss(k2, sg(Min(w, C))), in_gradient(w * Min(1, C / w) * l), OLD)
+def clipped(a: Expr) -> Expr:
+    """Where PPO's clip leaves no gradient."""
+    return Or(And(a > 0, w > HIGH), And(a < 0, w < LOW))
 
 
-@theorem(catalogue="73", hypotheses=("full support", "c = 2"))
-def truncated_live_weight_turns_to_the_forward_kl():
-    """min(w, c) k3, live, has w l where w < c, but c (1 - r), the forward KL's, where w > c."""
-    kept = Piecewise((w * l, w < C), (C * (1 - r), True))
-    return SameScore(Surrogate(Min(w, C) * k3.expr), in_gradient(kept), OLD)
+def scored(factor: Expr) -> Surrogate:
+    """A detached factor times the score."""
+    return Surrogate(sg(factor) * logp)
 
 
-@theorem(catalogue="73", hypotheses=("full support", "c = 2"))
-def truncated_live_weight_eq_grad_reverse_kl():
-    """min(w, c) k3 has the gradient of KL(π‖π_ref), as w k3 has. (False on tokens with w > c.)"""
-    kept = Piecewise((w * l, w < C), (C * (1 - r), True))
-    truncated = Surrogate(Min(w, C) * k3.expr)
-    return Refuted(
-        SameGradient(truncated, reverse_kl.objective, OLD), corrected=SameGradient(truncated, in_gradient(kept), OLD)
-    )
+# --- a penalty folded into the advantage ------------------------------------------------------------------------------
+@theorem(catalogue="81", source=(PPO, SEED), hypotheses=USUAL)
+def ppo_clip_keeps_the_unclipped_samples():
+    """PPO's clip gives every sample that is not clipped w A times the score, and a clipped one nothing."""
+    return SameScore(ppo(advantage), scored(-w * Piecewise((0, clipped(advantage)), (advantage, True))), OLD)
 
 
-@theorem(
-    catalogue="73",
-    hypotheses=("full support", "c = 2"),
-    harmless={
-        "scale": "a sign is scale-invariant",
-        "swap_direction": "l enters squared",
-        "drop_term": "c alone is positive",
-    },
-)
-def truncated_weight_bounds_the_second_moment():
-    """min(w, c)² l²‖s‖²/w ≤ c l²‖s‖² on every sample, so the second moment is at most c E_π[l²‖s‖²]."""
-    x = exp(l)  # here e^l stands for w > 0
-    return HasSign(C - Min(x, C) ** 2 / x, 1)
+@theorem(catalogue="81", source=(PPO, SEED), hypotheses=(*USUAL, "no other advantage"))
+def folded_penalty_cannot_push_a_weight_below_the_clip():
+    """-β l as the whole advantage acts with w β l, except where l > 0 and w < 1-ε, or l < 0 and w > 1+ε: tokens that
+    were pushed down, or up, by the clip's width are let go until the next batch."""
+    let_go = Or(And(l > 0, w < LOW), And(l < 0, w > HIGH))
+    return SameScore(ppo(-beta * sg(l)), scored(w * Piecewise((0, let_go), (beta * l, True))), OLD)
 
 
-PENALISED = advantage - beta * sg(l)
+@theorem(catalogue="81", source=(PPO, SEED), hypotheses=USUAL)
+def penalty_beside_the_clip_is_not_clipped():
+    """β sg(w) k2, or β w k3, added beside the clip acts on every sample with w β l, clipped or not."""
+    kept = scored(w * (beta * l - Piecewise((0, clipped(advantage)), (advantage, True))))
+    return [SameScore(ppo(advantage) + beta * k, kept, OLD) for k in (as_loss(k2, sg(w)), as_loss(k3, w))]
 
 
-@theorem(catalogue="81", source=PPO, hypotheses=("full support", "ε = 1/5"))
-def folded_penalty_is_clipped_and_separate_penalty_is_not():
-    """A sample that PPO's clip removes loses its penalty when that is folded into A, and keeps it as a loss of its
-    own."""
-    is_clipped = Or(And(advantage > 0, w > 1 + EPS), And(advantage < 0, w < 1 - EPS))
-    reward = Surrogate(-Min(w * advantage, CLIPPED * advantage))
-    kept = in_gradient(-w * Piecewise((0, is_clipped), (advantage, True)))
-    return SameGradient(reward + beta * as_loss(k2, sg(w)), kept + beta * as_loss(k2, sg(w)), OLD)
+@theorem(catalogue="81", source=(PPO, SEED), hypotheses=USUAL, harmless=LIVE_PENALTY)
+def folded_penalty_is_exact_in_the_first_inner_step():
+    """Where the old policy is the policy, w = 1, nothing is clipped: -A + β l is descended."""
+    return SameGradient(ppo(PENALISED), scored(beta * l - advantage), POLICY)
 
 
-@theorem(
-    catalogue="81",
-    source=PPO,
-    hypotheses=("full support", "first inner step: w = 1"),
-    harmless={"drop_stop_gradient": "differentiating -β l inside the advantage adds the constant β"},
-)
-def folded_penalty_is_exact_at_the_first_step():
-    """At w = 1 nothing is clipped: the folded penalty has the gradient -E[A s] + β∇KL(π‖π_ref)."""
-    folded = Surrogate(-Min(w * PENALISED, CLIPPED * PENALISED))
-    return SameGradient(folded, in_gradient(-advantage) + beta * in_reward(k1), POLICY)
-
-
-@theorem(catalogue="82", source=PPO, hypotheses=("full support", "ε = 1/5", "β = 1", "A = 1", "l = 2"))
-def penalty_turns_the_clip_to_its_other_side():
-    """With A = 1 and l = 2 the folded advantage A - l is -1: the sample is clipped for w < 1-ε, where A alone is not
-    clipped, and no longer for w > 1+ε, where A alone is."""
-    alone, folded = (Surrogate(-Min(w * a, CLIPPED * a)) for a in (S.One, -S.One))
+@theorem(catalogue="82", source=(PPO, SEED), hypotheses=USUAL)
+def penalty_can_move_the_sample_to_the_other_side_of_the_clip():
+    """A > 0 and w > 1+ε: clipped. With β l > A the advantage's sign flips, only the other side is active there, and the
+    sample is pushed down at full strength, w (β l - A)."""
+    there = Piecewise((1, And(advantage > 0, beta * l > advantage, w > HIGH)), (0, True))
     return (
-        SameScore(alone, in_gradient(Piecewise((-w, w < 1 + EPS), (0, True))), OLD),
-        SameScore(folded, in_gradient(Piecewise((w, w > 1 - EPS), (0, True))), OLD),
+        SameScore(there * (ppo(PENALISED) - ppo(advantage)), scored(there * w * (beta * l - advantage)), OLD),
+        SameScore(there * ppo(PENALISED), scored(there * w * (beta * l - advantage)), OLD),
     )
 
 
-@theorem(catalogue="83", source=RPG + ", released code", hypotheses=("full support", "ε = 1/5"))
-def penalty_with_a_clipped_weight_is_frozen_outside_the_band():
-    """clip(w) log w with a live, clipped weight has the factor w (log w + 1) within [1-ε, 1+ε]; outside, the clipped
-    weight alone, a constant."""
-    kept = Piecewise((w * (log_weight + 1), BAND), (CLIPPED, True))
-    return SameScore(Surrogate(CLIPPED * log_weight), in_gradient(kept), OLD)
+# --- clips of both sides ----------------------------------------------------------------------------------------------
+@theorem(catalogue="83", source=RPG, hypotheses=USUAL)
+def penalty_of_a_clipped_weight_is_frozen_outside():
+    """A penalty with v = clip(w, 1-ε, 1+ε) in place of w: as a detached factor v log v it is frozen at (1±ε) log(1±ε)
+    outside; differentiated through v, as v log v - v, it is 0 outside."""
+    lowest, highest = LOW * log(LOW), HIGH * log(HIGH)
+    v, log_v = Min(Max(w, LOW), HIGH), Min(Max(log_weight, log(LOW)), log(HIGH))
+    frozen = Piecewise((lowest, w < LOW), (highest, w > HIGH), (w * log_weight, True))
+    cut = Piecewise((0, Or(w < LOW, w > HIGH)), (w * log_weight, True))
+    return SameScore(scored(v * log_v), scored(frozen), OLD), SameScore(Surrogate(v * log_v - v), scored(cut), OLD)
+
+
+@theorem(catalogue="83", source=DUAL, hypotheses=(*USUAL, "dual clip at 3"))
+def dual_clip_drops_the_penalty_of_bad_samples_at_large_weights():
+    """min(PPO's surrogate, -3 A), the dual clip for A < 0, drops every sample with A < 0 and w > 3, penalty and all."""
+    dual = Surrogate(Piecewise((Min(ppo(PENALISED).expr, -3 * PENALISED), PENALISED < 0), (ppo(PENALISED).expr, True)))
+    gone = Or(clipped(PENALISED), And(PENALISED < 0, w > 3))
+    return SameGradient(dual, scored(-w * Piecewise((0, gone), (PENALISED, True))), OLD)
+
+
+# --- truncated weights ------------------------------------------------------------------------------------------------
+SHORT = Min(w, limit)
+
+
+@theorem(catalogue="73", hypotheses=("full support", "one step"))
+def detached_truncated_weight_shrinks_the_reverse_kl():
+    """sg(min(w, c)) k2 has the gradient E_π[min(1, c/w) l s]: KL(π‖π_ref)'s, with less weight where π > c π_old."""
+    return SameGradient(as_loss(k2, sg(SHORT)), scored(w * Min(1, limit / w) * l), OLD)
+
+
+@theorem(catalogue="73", hypotheses=("full support", "one step"))
+def live_truncated_weight_turns_to_the_forward_kl():
+    """min(w, c) k3, live, gives a sample w l times the score where w < c, the reverse KL's, and c (1 - r) where w > c,
+    the forward KL's."""
+    return SameScore(as_loss(k3, SHORT), scored(Piecewise((w * l, w < limit), (limit * (1 - r), True))), OLD)
+
+
+@theorem(catalogue="73", hypotheses=("full support", "one step"))
+def live_truncated_weight_eq_grad_reverse_kl():
+    """min(w, 1) k3, live, has the gradient of KL(π‖π_ref). (False where w > 1; without the truncation it has.)"""
+    return Refuted(
+        SameGradient(as_loss(k3, Min(w, 1)), reverse_kl.objective, OLD),
+        corrected=SameGradient(as_loss(k3, w), reverse_kl.objective, OLD),
+    )
+
+
+@theorem(catalogue="73", hypotheses=("full support", "one step"))
+def truncated_weight_bounds_the_second_moment():
+    """min(w, c)² ≤ c w, so E_old[min(w, c)² X] ≤ c E_π[X] for any X ≥ 0, as X = l²‖s‖²."""
+    return HasSign(limit * w - SHORT**2, 1)
+
+
+# --- a clamped penalty beside a weight ----------------------------------------------------------------------------
+CLAMPED_K3 = Min(Max(k3.expr, -10), 10)
+CLAMP_THEN_WEIGHT = Surrogate(w * CLAMPED_K3)
+KEPT = Piecewise((l, k3.expr < 10), (10, True))
+
+
+@theorem(catalogue="113", hypotheses=("full support", "m = 10", "live weight"))
+def clamping_k3_before_a_live_weight_flips_the_pull():
+    """w clamp(k3, -10, 10) has the coefficient l where k3 < 10 and +10 outside: below l = -2.61087 its sign is not that
+    of l, and abandoned tokens are pushed further down."""
+    return (
+        SameGradient(CLAMP_THEN_WEIGHT, Surrogate(sg(w * KEPT) * logp), OLD),
+        HasSign(l * KEPT, -1, below=Rational(-261087, 10**5)),
+    )
+
+
+@theorem(catalogue="113", hypotheses=("full support", "m = 10", "live weight"))
+def clamping_k3_before_a_live_weight_eq_grad_reverse_kl():
+    """w clamp(k3, -10, 10) with a live weight has the gradient of KL(π‖π_ref). (False beyond the thresholds; w k3
+    has.)"""
+    return Refuted(
+        SameGradient(CLAMP_THEN_WEIGHT, reverse_kl.objective, OLD),
+        corrected=SameGradient(as_loss(k3, w), reverse_kl.objective, OLD),
+    )
+
+
+@theorem(
+    catalogue="114",
+    hypotheses=("full support", "m = 10", "live weight"),
+    harmless={"swap_direction": "mirrored, k3 is not negative either, and k2 is even"},
+)
+def clamping_after_the_weight_lets_go_and_flips_nothing():
+    """min(w k3, 10), which is clamp(w k3, -10, 10) as w k3 ≥ 0, gives a sample w l times the score where w k3 < 10, and
+    0 outside; straight-through gives w l everywhere."""
+    return (
+        HasSign(w * k3.expr, 1),
+        SameScore(Surrogate(Min(w * k3.expr, 10)), scored(Piecewise((w * l, w * k3.expr < 10), (0, True))), OLD),
+        SameScore(straight_through(Estimator("m", CLAMPED_K3), k2, sg(w)), as_loss(k3, w), OLD),
+    )
 
 
 if __name__ == "__main__":

@@ -33,6 +33,7 @@ from sympy import (
     true,
     zoo,
 )  # fmt: skip
+from sympy.codegen.cfunctions import expm1
 from sympy.core.relational import Ge, Gt, Le, Lt
 from sympy.functions.elementary.piecewise import ExprCondPair
 from sympy.logic.boolalg import BooleanFalse, BooleanTrue
@@ -58,6 +59,7 @@ EXAMPLES = {
     exp: exp(x - y / 2),
     log: log(x + y**2),
     asin: asin(x / 9),
+    expm1: expm1(x - y / 2),
     sinh: sinh(x),
     cosh: cosh(y),
     tanh: tanh(x * y),

@@ -10,10 +10,11 @@ import click
 
 from kltheory.__about__ import __version__
 from kltheory.cli.audit import audit, compare
-from kltheory.cli.shared import NOTHING_RAN, SCHEMA, progress, write_json
+from kltheory.cli.listing import list_
+from kltheory.cli.shared import KEYWORD, PATHS, SCHEMA, chosen_theorems, progress, write_json
+from kltheory.cli.variance import variance
 
 if TYPE_CHECKING:
-    from kltheory.proving.theorem import Theorem
     from kltheory.proving.verdict import Report
 
 
@@ -29,29 +30,6 @@ def cli(context: click.Context) -> None:
         context.color = False
 
 
-def _theorems(paths: Sequence[Path], keyword: str) -> "list[Theorem]":
-    from kltheory.proving.select import SelectionError, selector
-    from kltheory.proving.theorem import CollectionError, collect, library
-
-    try:
-        found = collect(paths or [library()])
-        chosen = [t for t in found if not keyword or selector(keyword)(t)]
-    except (CollectionError, SelectionError) as e:
-        click.echo(f"error: {e}", err=True)
-        raise SystemExit(NOTHING_RAN) from None
-    if not chosen:
-        where = ", ".join(map(str, paths)) or "the library"
-        click.echo(f"error: no theorem in {where}" + (f" matches -k {keyword!r}" if keyword else ""), err=True)
-        raise SystemExit(NOTHING_RAN)
-    return chosen
-
-
-PATHS = click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
-KEYWORD = click.option(
-    "-k", "keyword", default="", metavar="EXPR", help="Only names or catalogue numbers that match: k3 and not S5"
-)
-
-
 @cli.command()
 @PATHS
 @KEYWORD
@@ -59,7 +37,8 @@ KEYWORD = click.option(
     "--json", "target", metavar="FILE", help="Also write the reports as JSON; - writes only JSON, to standard output."
 )
 @click.option("-j", "--jobs", type=click.IntRange(1), help="Processes to use (all cores).")
-def prove(paths: tuple[Path, ...], keyword: str, target: str | None, jobs: int | None) -> None:
+@click.option("--durations", type=click.IntRange(0), default=0, metavar="N", help="Also print the N slowest theorems.")
+def prove(paths: tuple[Path, ...], keyword: str, target: str | None, jobs: int | None, durations: int) -> None:
     """Decide theorems: every claim by every engine, every mutant refuted.
 
     PATHS are theorem files or folders; without any, the library.
@@ -70,7 +49,7 @@ def prove(paths: tuple[Path, ...], keyword: str, target: str | None, jobs: int |
     from kltheory.report import terminal
 
     start = time.perf_counter()
-    theorems = _theorems(paths, keyword)
+    theorems = chosen_theorems(paths, keyword)
     reports: list[Report] = []
     with progress(len(theorems)) as advance:
         for theorem, report in zip(theorems, run_all(theorems, jobs), strict=True):
@@ -80,6 +59,8 @@ def prove(paths: tuple[Path, ...], keyword: str, target: str | None, jobs: int |
                 click.echo("\n".join([terminal.line(theorem, report), *terminal.details(report)]))
     seconds = time.perf_counter() - start
     if target != "-":
+        if durations:
+            click.echo("\n".join(terminal.durations(reports, durations)))
         click.echo(terminal.summary(reports, seconds))
     if target:
         counts = {v: sum(r.verdict.value == v for r in reports) for v in ("PROVED", "REFUTED", "UNDECIDED")}
@@ -88,26 +69,6 @@ def prove(paths: tuple[Path, ...], keyword: str, target: str | None, jobs: int |
         entries = [{**t.to_json(), **r.to_json()} for t, r in zip(theorems, reports, strict=True)]
         write_json({"schema": SCHEMA, "version": __version__, "summary": summary, "theorems": entries}, target)
     raise SystemExit(terminal.exit_code(reports))
-
-
-@cli.command("list")
-@PATHS
-@KEYWORD
-@click.option(
-    "--json", "as_json", is_flag=True, help="A JSON list: name, catalogue, statement, sources, hypotheses, expected."
-)
-def list_(paths: tuple[Path, ...], keyword: str, as_json: bool) -> None:
-    """Name the theorems: catalogue numbers, statement, source."""
-    theorems = _theorems(paths, keyword)
-    if as_json:
-        write_json([t.to_json() for t in theorems], "-")
-        return
-    for t in theorems:
-        numbers = f" [{', '.join(t.catalogue)}]" if t.catalogue else ""
-        click.echo(click.style(t.name, bold=True) + numbers)
-        click.echo(f"    {t.statement}")
-        if t.sources:
-            click.echo(f"    Source: {'; '.join(t.sources)}")
 
 
 @cli.command()
@@ -122,11 +83,14 @@ def explain(name: str, paths: tuple[Path, ...], latex: bool) -> None:
     from kltheory.report.explain import WrongStep
     from kltheory.report.explain import explain as derive
 
-    theorems = {t.name: t for t in _theorems(paths, "")}
+    theorems = {t.name: t for t in chosen_theorems(paths, "")}
     if name not in theorems:
         close = get_close_matches(name, theorems, 3, 0.4) or [n for n in theorems if name in n][:3]
         hint = f"; did you mean {', '.join(close)}?" if close else "; kltheory list names them all"
         raise click.UsageError(f"there is no theorem {name}{hint}")
+    if theorems[name].failure:
+        click.echo(f"UNDECIDED: {theorems[name].failure}", err=True)
+        raise SystemExit(2)
     try:
         for step in derive(theorems[name]):
             click.echo(step.latex() if latex else step.plain())
@@ -190,8 +154,10 @@ def identify(formula: str, placement: str, weight: str, as_json: bool) -> None:
         click.echo(found.plain())
 
 
+cli.add_command(list_)
 cli.add_command(audit)
 cli.add_command(compare)
+cli.add_command(variance)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,17 +1,44 @@
-"""What several commands share: exit statuses, JSON, a progress bar."""
+"""What several commands share: exit statuses, choosing theorems, JSON, a progress bar."""
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
+
+if TYPE_CHECKING:
+    from kltheory.proving.theorem import Theorem
 
 NOTHING_RAN: Final = 3
 SCHEMA: Final = 1
 """Version of the JSON that ``list``, ``prove``, ``table`` and ``identify`` write."""
+
+
+PATHS: Final = click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
+KEYWORD: Final = click.option(
+    "-k", "keyword", default="", metavar="EXPR", help="Only names or catalogue numbers that match: k3 and not S5"
+)
+
+
+def chosen_theorems(paths: Sequence[Path], keyword: str) -> "list[Theorem]":
+    """The theorems of the files, or of the library, that match; none at all is an error that ends the command."""
+    from kltheory.proving.select import SelectionError, selector
+    from kltheory.proving.theorem import CollectionError, collect, library
+
+    try:
+        found = collect(paths or [library()])
+        chosen = [t for t in found if not keyword or selector(keyword)(t)]
+    except (CollectionError, SelectionError) as e:
+        click.echo(f"error: {e}", err=True)
+        raise SystemExit(NOTHING_RAN) from None
+    if not chosen:
+        where = ", ".join(map(str, paths)) or "the library"
+        click.echo(f"error: no theorem in {where}" + (f" matches -k {keyword!r}" if keyword else ""), err=True)
+        raise SystemExit(NOTHING_RAN)
+    return chosen
 
 
 def write_json(data: Any, target: str) -> None:

@@ -35,6 +35,7 @@ from sympy import (
     sinh,
     tanh,
 )
+from sympy.codegen.cfunctions import expm1
 from sympy.core.relational import Ge, Gt, Le, Lt
 
 from kltheory.calculus.roots import Root
@@ -101,6 +102,7 @@ BALLS: Final = Bridge(
         exp: arb.exp,
         log: arb.log,
         asin: arb.asin,
+        expm1: arb.expm1,
         sinh: arb.sinh,
         cosh: arb.cosh,
         tanh: arb.tanh,

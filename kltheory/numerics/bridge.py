@@ -35,6 +35,7 @@ from sympy import (
     sinh,
     tanh,
 )
+from sympy.codegen.cfunctions import expm1
 from sympy.core.function import AppliedUndef, Derivative, Subs
 from sympy.core.relational import Ge, Gt, Le, Lt
 from sympy.functions.elementary.piecewise import ExprCondPair
@@ -145,6 +146,7 @@ def _array_heads(xp: Any, detach: Callable[[Any], Any]) -> Heads:
         exp: xp.exp,
         log: xp.log,
         asin: xp.arcsin,
+        expm1: xp.expm1,
         sinh: xp.sinh,
         cosh: xp.cosh,
         tanh: xp.tanh,

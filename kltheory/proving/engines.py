@@ -20,7 +20,14 @@ from kltheory.numerics import asymptotics, autodiff, enumeration
 from kltheory.numerics.bridge import NotNumeric
 from kltheory.numerics.settings import Array, resampled, standard_settings
 from kltheory.numerics.tolerance import ATOL, residual
-from kltheory.proving import checks_moments
+from kltheory.proving import (
+    checks_clamps,
+    checks_continuous,
+    checks_floats,
+    checks_lemmas,
+    checks_moments,
+    checks_precision,
+)
 from kltheory.proving.claims import (
     OLD,
     POLICY,
@@ -36,14 +43,18 @@ from kltheory.proving.claims import (
     Term,
     coefficient_of,
 )
+from kltheory.proving.continuous import FiniteIff, GaussianMean, GeometricFiniteIff, GeometricSum
+from kltheory.proving.floats import Computes, NegativeShare, OverflowsIff
 from kltheory.proving.instances import parameters
 from kltheory.proving.moments import AlwaysSign, GradientBound, OnTwoActions, SameMoment, SignAt, TraceVariance
+from kltheory.proving.precision import AccurateIn, FiniteIn, FiniteSlopeIn
 from kltheory.proving.scalars import Expansion, HasSign, Identity, Limit, Range
+from kltheory.proving.thresholds import Zero, Zeros
 from kltheory.proving.verdict import Finding, Status
 
 CONCRETE_SIZES: Final = (2, 3, 4)
-LEMMA_SIZE: Final = 5
-"""The vocabulary on which the lemmas are computed; a Jacobian costs a gradient for each action."""
+FEWEST: Final = 3
+"""Fewer points than these inside an interval see nothing of a sign."""
 
 Batches = tuple[Array, ...]
 Numbers = dict[Symbol, Any]
@@ -142,6 +153,9 @@ def _violations(engine: str, excess: Batches, scale: Batches | None = None) -> F
 
 def _has_sign(claim: HasSign, at: Numbers) -> Iterator[Finding]:
     inside = [(s.log_ratio > float(claim.above)) & (s.log_ratio < float(claim.below)) for s in standard_settings()]
+    if sum(int(i.sum()) for i in inside) < FEWEST:
+        yield Finding("points", Status.FAILS, None, f"no setting lies in the interval ({claim.above}, {claim.below})")
+        return
     values = zip(_values(claim.left, at), inside, strict=True)
     yield _violations("points", tuple(np.where(i, -claim.sign * v, 0.0) for v, i in values))
 
@@ -180,24 +194,6 @@ def _limit(claim: Limit, at: Numbers) -> Iterator[Finding]:
     yield Finding("points", Status.HOLDS if holds else Status.FAILS, None, seen)
 
 
-def _lemma(claim: Lemma, at: Numbers) -> Iterator[Finding]:
-    """The lemma in numbers, with JAX's own Jacobian of log-softmax as the score and the advantage as C."""
-    settings = tuple(s for s in standard_settings() if s.size == LEMMA_SIZE)
-    gaps = []
-    for s, jacobian in zip(settings, autodiff.log_softmax_jacobian(standard_settings(), LEMMA_SIZE), strict=True):
-        p = np.exp(s.logp)
-        mean = (p * s.advantage).sum(-1, keepdims=True)
-        sides: dict[str, tuple[Array, Array]] = {
-            "score": (jacobian, np.eye(s.size) - p[:, None, :]),
-            "mean_score": (np.einsum("ni,nij->nj", p, jacobian), np.zeros_like(p)),
-            "coefficient": (np.einsum("ni,ni,nij->nj", p, s.advantage, jacobian), p * (s.advantage - mean)),
-        }
-        a, b = sides[claim.name]
-        gaps.append(abs(a - b).reshape(len(p), -1, s.size).max(1))
-    zero, ones = tuple(np.zeros_like(g) for g in gaps), tuple(np.ones(len(g)) for g in gaps)
-    yield Finding.of("autodiff", residual(tuple(gaps), zero, ones, settings))
-
-
 NUMERIC: Final[dict[type, Check]] = {
     SameGradient: _same_gradient,
     SameScore: _same_score,
@@ -211,7 +207,19 @@ NUMERIC: Final[dict[type, Check]] = {
     AgreesToOrder: _near_zero,
     Expansion: _near_zero,
     Limit: _limit,
-    Lemma: _lemma,
+    Lemma: checks_lemmas.lemma,
+    GaussianMean: checks_continuous.gaussian_mean,
+    FiniteIff: checks_continuous.finite_iff,
+    GeometricSum: checks_continuous.geometric_sum,
+    GeometricFiniteIff: checks_continuous.geometric_finite_iff,
+    AccurateIn: checks_precision.accurate,
+    FiniteIn: checks_precision.finite,
+    FiniteSlopeIn: checks_precision.finite_slope,
+    NegativeShare: checks_floats.negative_share,
+    OverflowsIff: checks_floats.overflows_iff,
+    Computes: checks_floats.computes,
+    Zero: checks_clamps.zero,
+    Zeros: checks_clamps.zeros,
     SameMoment: checks_moments.same_moment,
     TraceVariance: checks_moments.trace_variance,
     GradientBound: checks_moments.gradient_bound,
@@ -225,7 +233,11 @@ NUMERIC: Final[dict[type, Check]] = {
 def numerically(claim: Claim) -> Iterator[Finding]:
     """What the numeric engines say of one claim, one after the other; "not applicable" where it has no number."""
     try:
-        yield from NUMERIC[type(claim)](claim, parameters(claim))
+        found = None
+        for found in NUMERIC[type(claim)](claim, parameters(claim)):
+            yield found
+        if found is None:
+            yield Finding("numeric", Status.FAILS, None, "no setting was looked at")
     except (NotNumeric, Undecidable) as e:
         yield Finding("numeric", Status.NOT_APPLICABLE, None, str(e))
 

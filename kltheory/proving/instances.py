@@ -1,28 +1,37 @@
 """Instances: numbers for parameters, and actual functions for "any h", so that numeric engines can take part."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import fields, replace
+from itertools import count
 from typing import Any, Final
 
-from sympy import Expr, Rational, Symbol, exp, log
+from sympy import Expr, Rational, Symbol, exp, log, prime
 from sympy.core.function import AppliedUndef, Derivative, Subs
 
 from kltheory.calculus.divergence import Objective
 from kltheory.calculus.moments import At, Mean, formulas, map_means
+from kltheory.calculus.notation import text
 from kltheory.calculus.surrogate import Surrogate
 from kltheory.calculus.symbols import VARIABLES, logp_old, logp_ref, weight
 from kltheory.proving.claims import Claim
 
 FUNCTIONS: Final[tuple[Callable[[Expr], Expr], ...]] = (
-    lambda x: log(1 + x**2) + x / 3,
+    lambda x: log(1 + (x - Rational(2, 3)) ** 2) + x / 3,
     lambda x: x * exp(-x / 4) - x / 5,
 )
-"""What an arbitrary function is replaced by: no symmetry, no special value."""
+"""What an arbitrary function is replaced by: no symmetry, in the derivative either, and no special value."""
 
 NUMBERS: Final = (Rational(3, 10), Rational(7, 5), Rational(2, 7))
-"""What parameters are set to, in the order of their names."""
+"""What the first parameters are set to, in the order of their names."""
 
 PER_SAMPLE: Final = {*VARIABLES, logp_ref, logp_old, weight}
+
+
+def numbers() -> Iterator[Rational]:
+    """Numbers for any number of parameters, all different: :data:`NUMBERS`, then quotients of primes."""
+    yield from NUMBERS
+    for n in count(len(NUMBERS)):
+        yield Rational(prime(n + 4), prime(n + 7))
 
 
 def is_general(claim: Claim) -> bool:
@@ -37,11 +46,20 @@ def instances(claim: Claim) -> tuple[Claim, ...]:
     return tuple(_map(claim, function) for function in FUNCTIONS)
 
 
+def chosen(claim: Claim, instance: Claim) -> dict[str, str]:
+    """What stands for what in an instance of a claim: functions and parameters by name, as text; empty for neither."""
+    applied = sorted({e.func.__name__ for f in expressions(claim) for e in f.atoms(AppliedUndef)})
+    x = Symbol("x", real=True)
+    functions = dict(zip(instances(claim), FUNCTIONS, strict=False)) if applied else {}
+    found = {f"{name}(x)": text(functions[instance](x)) for name in applied}
+    return found | {str(s): str(number) for s, number in parameters(instance).items()}
+
+
 def parameters(claim: Claim) -> dict[Symbol, Rational]:
     """A number for every parameter of the claim."""
     symbols = {s for e in expressions(claim) for s in e.free_symbols if isinstance(s, Symbol)} - PER_SAMPLE
     names = {s for s in symbols if not isinstance(s, Mean | At)}
-    return dict(zip(sorted(names, key=str), NUMBERS, strict=False))
+    return dict(zip(sorted(names, key=str), numbers(), strict=False))
 
 
 def expressions(claim: Claim) -> list[Expr]:
@@ -54,6 +72,8 @@ def _formulas(value: Any) -> list[Expr]:
         return [value.expr]
     if isinstance(value, Objective):
         return [value.summand]
+    if isinstance(value, tuple):
+        return [e for part in value for e in _formulas(part)]
     return [value] if isinstance(value, Expr) else []
 
 
@@ -62,13 +82,13 @@ def _map(claim: Claim, function: Callable[[Expr], Expr]) -> Claim:
         replaced = map_means(expr, instantiate)
         return replaced.replace(lambda e: isinstance(e, AppliedUndef), lambda e: function(*e.args)).doit()
 
-    changed: dict[str, Any] = {}
-    for f in fields(claim):
-        value = getattr(claim, f.name)
+    def mapped(value: Any) -> Any:
         if isinstance(value, Surrogate):
-            changed[f.name] = Surrogate(instantiate(value.expr))
-        elif isinstance(value, Objective):
-            changed[f.name] = Objective(instantiate(value.summand))
-        elif isinstance(value, Expr):
-            changed[f.name] = instantiate(value)
-    return replace(claim, **changed)
+            return Surrogate(instantiate(value.expr))
+        if isinstance(value, Objective):
+            return Objective(instantiate(value.summand))
+        if isinstance(value, tuple):
+            return tuple(map(mapped, value))
+        return instantiate(value) if isinstance(value, Expr) else value
+
+    return replace(claim, **{f.name: mapped(getattr(claim, f.name)) for f in fields(claim)})

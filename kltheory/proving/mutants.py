@@ -17,8 +17,11 @@ from kltheory.calculus.moments import At, Mean, formulas, map_means, normal
 from kltheory.calculus.surrogate import Surrogate
 from kltheory.calculus.symbols import log_ratio, log_weight, logp, sg
 from kltheory.proving.claims import AgreesToOrder, Claim, IsDivergence, Left, SamplerFree
+from kltheory.proving.continuous import FiniteIff, GeometricFiniteIff
+from kltheory.proving.floats import NegativeShare, OverflowsIff
 from kltheory.proving.moments import AlwaysSign, GradientBound, SignAt, TraceVariance
 from kltheory.proving.scalars import HasSign
+from kltheory.proving.thresholds import Zero, Zeros
 
 Edit = Callable[[Expr], Iterator[tuple[str, Expr]]]
 
@@ -114,6 +117,12 @@ KIND_HARMLESS: Final[dict[type, dict[str, str]]] = {
     HasSign: {"scale": "a sign is scale-invariant", "add_one": "one more keeps it positive"},
     SignAt: {"scale": "a sign is scale-invariant", "add_one": "one more keeps it positive"},
     AlwaysSign: {"scale": "a sign is scale-invariant", "add_one": "one more keeps it positive"},
+    FiniteIff: {"scale": "finite is scale-invariant", "flip_sign": "finite is even", "add_one": "one more is finite"},
+    GeometricFiniteIff: {"scale": "finite is scale-invariant", "flip_sign": "finite is even"},
+    NegativeShare: {"scale": "a sign is scale-invariant"},
+    OverflowsIff: {"add_one": "one more is lost in the rounding"},
+    Zero: {"scale": "the same zero", "flip_sign": "the same zero"},
+    Zeros: {"scale": "the same zeros", "flip_sign": "the same zeros"},
     TraceVariance: {"flip_sign": "a variance is even"},
     GradientBound: {
         "flip_sign": "a norm is even",
@@ -140,6 +149,8 @@ def mutants(claim: Claim) -> Iterator[Mutant]:
         for name, mutated in edit(_formula(left)):
             same = "the edit changes nothing" if _is_same(mutated, _formula(left)) else ""
             yield Mutant(name, replace(claim, left=_like(left, mutated)), same)
+    if isinstance(claim, (FiniteIff, GeometricFiniteIff)):
+        yield Mutant("flip_condition", replace(claim, condition=-claim.condition))
     if isinstance(claim, AgreesToOrder):
         yield Mutant("raise_order", replace(claim, order=claim.order + 1))
 

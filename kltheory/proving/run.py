@@ -5,71 +5,16 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
-from dataclasses import dataclass
 from multiprocessing import get_all_start_methods, get_context
 from pathlib import Path
 
-from kltheory.calculus.exact import Undecidable
-from kltheory.proving.claims import Claim
-from kltheory.proving.engines import concretely, numerically
-from kltheory.proving.instances import instances
-from kltheory.proving.mutants import KIND_HARMLESS, Mutant, mutants
-from kltheory.proving.theorem import Refuted, Theorem, collect
+from kltheory.proving.engines import concretely
+from kltheory.proving.halves import Half, fails, mutants_of, numeric_half, symbolic_half
+from kltheory.proving.mutants import KIND_HARMLESS, Mutant
+from kltheory.proving.statement import written
+from kltheory.proving.theorem import Theorem, collect
 from kltheory.proving.verdict import Finding, MutantFinding, Report, Status, Verdict
 from kltheory.proving.witnesses import Witness, find_witness
-
-
-def decide(claim: Claim) -> Finding:
-    """The symbolic engine."""
-    try:
-        return Finding("symbolic", Status.HOLDS if claim.decide() else Status.FAILS)
-    except Undecidable as e:
-        return Finding("symbolic", Status.UNDECIDED, None, str(e))
-
-
-@dataclass(frozen=True)
-class Half:
-    """What half of the engines found: on the stated claim, on what has to be true, and which mutants they refute."""
-
-    stated: tuple[Finding, ...]
-    claims: tuple[Finding, ...]
-    killers: tuple[str, ...]
-    witness: Witness | None = None
-    seconds: float = 0.0
-
-
-def symbolic_half(theorem: Theorem) -> Half:
-    """The exact engines: symbolic, concrete, and the witness of a false claim."""
-    start = time.perf_counter()
-    built = theorem.build()
-    claims = [f for c in theorem.claims() for f in (decide(c), concretely(c))]
-    stated = [decide(built.claim), concretely(built.claim)] if isinstance(built, Refuted) else []
-    false = [built.claim] if isinstance(built, Refuted) else [c for c in theorem.claims() if _fails(decide(c))]
-    witness = next(filter(None, map(find_witness, false)), None)
-    killers = tuple("symbolic" if not m.unchanged and _fails(decide(m.claim)) else "" for m in _mutants(theorem))
-    return Half(tuple(stated), tuple(claims), killers, witness, time.perf_counter() - start)
-
-
-def numeric_half(theorem: Theorem) -> Half:
-    """The engines that compute: autodiff, enumeration, points; a general claim through its instances."""
-    start = time.perf_counter()
-    built = theorem.build()
-    claims = [f for c in theorem.claims() for i in instances(c) for f in numerically(i)]
-    stated = [f for i in instances(built.claim) for f in numerically(i)] if isinstance(built, Refuted) else []
-    killers = tuple("" if m.unchanged else _first_to_fail(m.claim) for m in _mutants(theorem))
-    return Half(tuple(stated), tuple(claims), killers, None, time.perf_counter() - start)
-
-
-def _fails(found: Finding) -> bool:
-    return found.status is Status.FAILS
-
-
-def _first_to_fail(claim: Claim) -> str:
-    return next((f.engine for f in numerically(instances(claim)[0]) if _fails(f)), "")
-
-
-def _mutants(theorem: Theorem) -> list[Mutant]:
-    return [m for c in theorem.claims() for m in mutants(c)]
 
 
 def run(theorem: Theorem) -> Report:
@@ -90,7 +35,9 @@ def combine(theorem: Theorem, exact: Half, numeric: Half) -> Report:
         found = claims
         verdict, reason = _verdict(found)
         problems = _problems(found)
-    killers = zip(_mutants(theorem), exact.killers, numeric.killers, strict=True)
+    unseen = [c for c, a, b in zip(theorem.claims(), exact.looked, numeric.looked, strict=True) if not (a or b)]
+    problems += [f"no engine beside the calculus looked at {written(c)}" for c in unseen if verdict is expected]
+    killers = zip(mutants_of(theorem), exact.killers, numeric.killers, strict=True)
     mutated = tuple(_mutant(theorem, m, s, n) for m, s, n in killers) if not problems else ()
     problems += [f"mutant {m.name} survives, unexplained: {m.claim}" for m in mutated if not m.is_accounted_for]
     problems += _stale(theorem, mutated) if mutated else []
@@ -146,11 +93,11 @@ def _mutant(theorem: Theorem, mutant: Mutant, symbolic: str, numeric: str) -> Mu
     if mutant.unchanged:
         return MutantFinding(mutant.name, "", (), mutant.unchanged)
     if symbolic and not numeric:
-        numeric = "concrete" if _fails(concretely(mutant.claim)) else "witness" if find_witness(mutant.claim) else ""
+        numeric = "concrete" if fails(concretely(mutant.claim)) else "witness" if find_witness(mutant.claim) else ""
     killers = (symbolic, numeric) if symbolic and numeric else ()
     reasons = {**KIND_HARMLESS.get(type(mutant.claim), {}), **theorem.harmless}
     explained = "" if killers else reasons.get(mutant.name, "")
-    return MutantFinding(mutant.name, str(mutant.claim), killers, explained)
+    return MutantFinding(mutant.name, written(mutant.claim), killers, explained)
 
 
 def _stale(theorem: Theorem, mutated: Sequence[MutantFinding]) -> list[str]:
@@ -201,6 +148,6 @@ def _joined(theorem: Theorem, exact: Future[Half], numeric: Future[Half]) -> Rep
 def _safely(report: Callable[..., Report], theorem: Theorem, *halves: Future[Half]) -> Report:
     try:
         return report(theorem, *halves)
-    except Exception as e:
+    except (Exception, SystemExit) as e:
         reason = f"{type(e).__name__}: {e}"
         return Report(theorem.name, Verdict.UNDECIDED, Verdict.PROVED, reason, problems=(reason,))

@@ -3,8 +3,12 @@
 import ast
 import re
 from collections.abc import Callable
+from typing import Final
 
 from kltheory.proving.theorem import Theorem
+
+WORD: Final = r"(?!(?:and|or|not)\b(?!\.))[\w.]+"
+TWO_WORDS: Final = re.compile(rf"(?<![\w.]){WORD}\s+{WORD}")
 
 
 class SelectionError(ValueError):
@@ -20,6 +24,8 @@ def selector(expression: str) -> Callable[[Theorem], bool]:
     Raises:
         SelectionError: it is not made of words, and, or, not, parentheses.
     """
+    if TWO_WORDS.search(expression):  # Python would join two quoted words into one
+        raise SelectionError(expression)
     quoted = re.sub(r"[\w.]+", lambda m: m[0] if m[0] in ("and", "or", "not") else repr(m[0]), expression)
     try:
         return _build(ast.parse(quoted.strip(), mode="eval").body, expression)

@@ -14,30 +14,23 @@ is refuted by a certified witness *and* the corrected claim is proved.
 import hashlib
 import importlib.util
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from inspect import getdoc
+from functools import cached_property
+from inspect import getdoc, signature
 from pathlib import Path
 from types import ModuleType
+from typing import Final
 
+from kltheory.proving.catalogue import entries
 from kltheory.proving.claims import Claim
+from kltheory.proving.statement import Refuted, Statement, checked
 from kltheory.proving.verdict import Verdict
 
 
 @dataclass(frozen=True)
-class Refuted:
-    """A statement that is made and is false, with the statement that is true instead."""
-
-    claim: Claim
-    corrected: Claim
-
-
-Statement = Claim | Refuted | Sequence[Claim]
-
-
-@dataclass(frozen=True)
 class Theorem:
-    """A named claim with its hypotheses and sources."""
+    """A named claim with its hypotheses and sources, and where it stands: ``file`` and ``line``."""
 
     name: str
     statement: str
@@ -47,17 +40,38 @@ class Theorem:
     hypotheses: tuple[str, ...] = ()
     harmless: Mapping[str, str] = field(default_factory=dict)
     file: str = ""
+    line: int = 0
+
+    @cached_property
+    def stated(self) -> Refuted | tuple[Claim, ...]:
+        """What it states.
+
+        Raises:
+            StatementError: it returns neither claims nor ``Refuted``. Whatever its function raises passes through.
+        """
+        return checked(self.build(), f"{self.place}: theorem {self.name}")
+
+    @property
+    def place(self) -> str:
+        """File and line of the definition, as an editor reads them."""
+        return f"{self.file}:{self.line}" if self.file else "somewhere"
 
     def expected(self) -> Verdict:
         """The verdict its author states."""
-        return Verdict.REFUTED if isinstance(self.build(), Refuted) else Verdict.PROVED
+        return Verdict.REFUTED if isinstance(self.stated, Refuted) else Verdict.PROVED
 
     def claims(self) -> tuple[Claim, ...]:
         """What has to be true: the claims, or the correction of a false one."""
-        built = self.build()
-        if isinstance(built, Refuted):
-            return (built.corrected,)
-        return tuple(built) if isinstance(built, Sequence) else (built,)
+        return (self.stated.corrected,) if isinstance(self.stated, Refuted) else self.stated
+
+    @cached_property
+    def failure(self) -> str:
+        """Why it cannot be built; empty when it can."""
+        try:
+            _ = self.stated
+        except (Exception, SystemExit) as e:
+            return f"{type(e).__name__}: {e}"
+        return ""
 
     def to_json(self) -> dict[str, object]:
         """The JSON object of ``kltheory list``; see docs in the README."""
@@ -67,8 +81,13 @@ class Theorem:
             "statement": self.statement,
             "sources": list(self.sources),
             "hypotheses": list(self.hypotheses),
-            "expected": self.expected().value,
+            "expected": (Verdict.UNDECIDED if self.failure else self.expected()).value,
+            "reason": self.failure,
         }
+
+
+_DEFINED: Final[dict[str, list[Theorem]]] = {}
+"""File to the theorems that were defined in it, in order: Python forgets the first of two that share a name."""
 
 
 def _tuple(value: str | Iterable[str]) -> tuple[str, ...]:
@@ -76,7 +95,7 @@ def _tuple(value: str | Iterable[str]) -> tuple[str, ...]:
 
 
 def theorem(
-    *,
+    *bare: Callable[[], Statement],
     catalogue: str | Iterable[str] = (),
     source: str | Iterable[str] = (),
     hypotheses: str | Iterable[str] = "full support",
@@ -85,20 +104,25 @@ def theorem(
     """Make a theorem of a function; its docstring is the statement.
 
     Args:
+        bare: nothing; what arrives here is a function decorated without brackets.
         catalogue: numbers of the claims it settles.
         source: where the claim comes from.
         hypotheses: what is assumed beyond "for every V and every setting".
         harmless: mutants that leave the claim true, each with the reason; a stale entry is a problem.
 
     Raises:
-        TypeError: the function has no docstring.
+        TypeError: the function has no docstring, or takes arguments; or there are no brackets.
     """
+    for build in bare:
+        raise TypeError(f"{_place(build)}: write @theorem() above {build.__name__}, with brackets")
 
     def make(build: Callable[[], Statement]) -> Theorem:
         statement = getdoc(build)
         if not statement:
-            raise TypeError(f"theorem {build.__name__} has no statement: write it as the docstring")
-        return Theorem(
+            raise TypeError(f"theorem {build.__name__} has no statement: write it as the docstring ({_place(build)})")
+        if signature(build).parameters:
+            raise TypeError(f"theorem {build.__name__} takes arguments: let it take none ({_place(build)})")
+        made = Theorem(
             build.__name__,
             " ".join(statement.split()),
             build,
@@ -107,9 +131,16 @@ def theorem(
             _tuple(hypotheses),
             dict(harmless or {}),
             build.__code__.co_filename,
+            build.__code__.co_firstlineno,
         )
+        _DEFINED.setdefault(made.file, []).append(made)
+        return made
 
     return make
+
+
+def _place(build: Callable[[], Statement]) -> str:
+    return f"{build.__code__.co_filename}:{build.__code__.co_firstlineno}"
 
 
 class CollectionError(Exception):
@@ -126,7 +157,8 @@ def collect(paths: Iterable[Path]) -> list[Theorem]:
     """The theorems of files and folders, in the order of the files and of the definitions in them.
 
     Raises:
-        CollectionError: a path does not exist, a file cannot be imported, or two theorems share a name.
+        CollectionError: a path does not exist, a file cannot be imported, two theorems share a name, or one of the
+            library cites a number that the catalogue does not have.
     """
     found: dict[str, Theorem] = {}
     for path in paths:
@@ -136,8 +168,27 @@ def collect(paths: Iterable[Path]) -> list[Theorem]:
                     continue
                 if found.get(t.name, t) is not t:
                     raise CollectionError(f"two theorems are called {t.name}: in {found[t.name].file} and {t.file}")
+                _confirm_numbers(t)
                 found[t.name] = t
     return list(found.values())
+
+
+def _confirm_numbers(t: Theorem) -> None:
+    """A user's file may cite what it likes; the library cites the catalogue."""
+    unknown = [n for n in t.catalogue if n not in entries()]
+    if unknown and Path(t.file).parent == library().resolve():
+        raise CollectionError(f"{t.place}: theorem {t.name} cites {', '.join(unknown)}, not in catalogue.toml")
+
+
+def _confirm_names(file: Path) -> None:
+    """One definition a name; an alias defines nothing."""
+    seen: dict[str, Theorem] = {}
+    for t in _DEFINED.get(str(file), []):
+        if t.name in seen:
+            raise CollectionError(
+                f"two theorems are called {t.name} in {file}: lines {seen[t.name].line} and {t.line}; rename one"
+            )
+        seen[t.name] = t
 
 
 def _files(path: Path) -> list[Path]:
@@ -158,8 +209,13 @@ def _load(file: Path) -> ModuleType:
         raise CollectionError(f"{file} is not a Python file")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
+    _DEFINED.pop(str(file), None)
     try:
         spec.loader.exec_module(module)
+        _confirm_names(file)
+    except CollectionError:
+        del sys.modules[name]
+        raise
     except (Exception, SystemExit) as e:
         del sys.modules[name]
         raise CollectionError(f"{file} could not be imported: {type(e).__name__}: {e}") from e

@@ -3,7 +3,28 @@
 It also holds the generic objects proofs speak of: an arbitrary estimator h, a constant c, β and ε.
 """
 
-from sympy import Abs, And, Expr, Function, Max, Min, Or, Piecewise, Rational, S, Symbol, asin, exp, log, oo, sign, sqrt
+from sympy import (
+    Abs,
+    And,
+    Expr,
+    Function,
+    LambertW,
+    Max,
+    Min,
+    Or,
+    Piecewise,
+    Rational,
+    S,
+    Symbol,
+    asin,
+    exp,
+    log,
+    nan,
+    oo,
+    sign,
+    sqrt,
+)
+from sympy.codegen.cfunctions import expm1
 
 from kltheory.calculus.divergence import (
     Divergence,
@@ -47,10 +68,14 @@ from kltheory.proving.claims import (
     SamplerFree,
     formula,
 )
+from kltheory.proving.continuous import FiniteIff, GaussianMean, GeometricFiniteIff, GeometricSum
+from kltheory.proving.floats import Computes, NegativeShare, OverflowsIff, minus
 from kltheory.proving.moments import AlwaysSign, GradientBound, OnTwoActions, SameMoment, SignAt, TraceVariance
+from kltheory.proving.precision import AccurateIn, FiniteIn, FiniteSlopeIn
 from kltheory.proving.scalars import Expansion, HasSign, Identity, Limit, Range
 from kltheory.proving.statement import Refuted
 from kltheory.proving.theorem import theorem
+from kltheory.proving.thresholds import Zero, Zeros
 
 h = Estimator("h", Function("h")(log_ratio))
 """Any estimator: an undefined function of the log-ratio."""

@@ -12,7 +12,7 @@ from kltheory.calculus.symbols import log_ratio
 from kltheory.numerics import witness
 from kltheory.numerics.bridge import NotNumeric
 from kltheory.numerics.certificate import certify_scalar
-from kltheory.proving import checks_moments
+from kltheory.proving import checks_floats, checks_moments, checks_precision
 from kltheory.proving.claims import (
     OLD,
     POLICY,
@@ -26,8 +26,10 @@ from kltheory.proving.claims import (
     coefficient_of,
 )
 from kltheory.proving.engines import Numbers
-from kltheory.proving.instances import instances, parameters
+from kltheory.proving.floats import NegativeShare
+from kltheory.proving.instances import chosen, instances, parameters
 from kltheory.proving.moments import AlwaysSign, SameMoment
+from kltheory.proving.precision import AccurateIn
 from kltheory.proving.scalars import Expansion, HasSign, Identity
 
 Witness = dict[str, Any]
@@ -109,6 +111,8 @@ WITNESSES: Final[dict[type, Callable[[Any, Numbers], Witness | None]]] = {
     HasSign: _has_sign,
     AgreesToOrder: _taylor,
     Expansion: _taylor,
+    AccurateIn: checks_precision.accuracy_witness,
+    NegativeShare: checks_floats.negative_witness,
     SameMoment: checks_moments.moment_witness,
     AlwaysSign: checks_moments.sign_witness,
 }
@@ -126,5 +130,13 @@ def find_witness(claim: Claim) -> Witness | None:
         except (NotNumeric, Undecidable):
             continue
         if found is not None:
-            return found
+            return _with_choice(found, chosen(claim, instance))
     return None
+
+
+def _with_choice(found: Witness, choice: dict[str, str]) -> Witness:
+    """A witness of a claim about any function, or with parameters, says which function and numbers it is about."""
+    if not choice:
+        return found
+    words = ", ".join(f"{name} = {value}" for name, value in choice.items())
+    return {**found, "choice": choice, "text": f"{found['text']}; with {words}"}

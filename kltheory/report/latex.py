@@ -6,6 +6,7 @@ from sympy import Expr, exp, latex, log
 
 from kltheory.calculus.notation import pi, pi_old, pi_ref
 from kltheory.calculus.symbols import advantage, log_ratio, log_weight, logp, logp_old, logp_ref, weight
+from kltheory.report.characters import sentence as text
 
 SYMBOLS: Final = {
     log_ratio: r"\ell",
@@ -20,51 +21,7 @@ SYMBOLS: Final = {
 }
 """LaTeX for the symbols a reader meets."""
 
-CHARACTERS: Final = {
-    "_": r"\_",
-    "%": r"\%",
-    "&": r"\&",
-    "#": r"\#",
-    "^": r"\^{}",
-    "<": "$<$",
-    ">": "$>$",
-    "−": "-",
-    "‖": r"$\|$",
-    "|": r"$|$",
-    "π": r"$\pi$",
-    "θ": r"$\theta$",
-    "χ": r"$\chi$",
-    "λ": r"$\lambda$",
-    "δ": r"$\delta$",
-    "β": r"$\beta$",
-    "ε": r"$\epsilon$",
-    "∇": r"$\nabla$",
-    "∂": r"$\partial$",
-    "Σ": r"$\sum$",
-    "√": r"$\surd$",
-    "½": r"$\frac12$",
-    "±": r"$\pm$",
-    "∞": r"$\infty$",
-    "≤": r"$\le$",
-    "≥": r"$\ge$",
-    "→": r"$\to$",
-    "⟨": r"$\langle$",
-    "⟩": r"$\rangle$",
-    "⊆": r"$\subseteq$",
-    "∉": r"$\notin$",
-    "⁻": "$^{-}$",
-    "₁": "$_1$",
-    "²": "$^2$",
-    "³": "$^3$",
-    "⁴": "$^4$",
-    "⁵": "$^5$",
-}
-"""What a character of a statement is in LaTeX text."""
-
-
-def text(sentence: str) -> str:
-    """A sentence with everything LaTeX would stumble over written out."""
-    return "".join(CHARACTERS.get(c, c) for c in sentence)
+__all__ = ["SYMBOLS", "formula", "text"]
 
 
 def formula(expr: Expr) -> str:

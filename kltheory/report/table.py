@@ -12,6 +12,7 @@ from kltheory.calculus.identify import Identification, by_cell, identify
 from kltheory.calculus.notation import in_probabilities, text
 from kltheory.calculus.surrogate import Sampler, Surrogate
 from kltheory.calculus.symbols import log_weight, logp, sg, weight
+from kltheory.report.columns import columns
 
 WEIGHTS: Final[dict[str, Expr]] = {"none": S.One, "detached": sg(w), "live": w}
 """The importance weight as code writes it: absent, w.detach(), or w with its gradient."""
@@ -111,10 +112,7 @@ def plain(rows: list[Row]) -> str:
     """The table in columns of text."""
     head = ("estimator", "placed", "weight", "sampled by", "coefficient", "descends")
     body = [(r.estimator, r.placement, r.weight, r.sampler.value, str(r.found.coefficient), _mark(r)) for r in rows]
-    widths = [max(map(len, column)) for column in zip(head, *body, strict=True)]
-    return "\n".join(
-        "  ".join(c.ljust(n) for c, n in zip(line, widths, strict=True)).rstrip() for line in (head, *body)
-    )
+    return "\n".join(columns([head, *body]))
 
 
 def _c(r: Row) -> str:

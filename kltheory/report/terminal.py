@@ -48,7 +48,14 @@ def summary(reports: Sequence[Report], seconds: float) -> str:
     mutants = [m for r in reports for m in r.mutants]
     killed, harmless = sum(bool(m.killed_by) for m in mutants), sum(bool(m.explained) for m in mutants)
     tested = f"{killed} of {len(mutants)} mutants refuted, {harmless} harmless"
-    return f"{len(reports)} theorems: {verdicts}; {outcome}; {tested}; {seconds:.1f} s"
+    theorems = "1 theorem" if len(reports) == 1 else f"{len(reports)} theorems"
+    return f"{theorems}: {verdicts}; {outcome}; {tested}; {seconds:.1f} s"
+
+
+def durations(reports: Sequence[Report], number: int) -> list[str]:
+    """The slowest theorems, all engines and mutants together; with several workers these seconds overlap."""
+    slowest = sorted(reports, key=lambda r: -r.seconds)[:number]
+    return [f"slowest {len(slowest)}:", *(f"{r.seconds:8.2f} s  {r.name}" for r in slowest)]
 
 
 def exit_code(reports: Sequence[Report]) -> int:

@@ -12,8 +12,8 @@ from kltheory.__about__ import __version__
 from kltheory.cli import cli, main
 from kltheory.proving.theorem import collect, library
 
-COMMANDS = ("prove", "list", "explain", "table", "identify", "audit", "compare")
-THEOREM = {"name", "catalogue", "statement", "sources", "hypotheses", "expected"}
+COMMANDS = ("prove", "list", "explain", "table", "identify", "audit", "compare", "variance")
+THEOREM = {"name", "catalogue", "statement", "sources", "hypotheses", "expected", "reason"}
 REPORT = {"verdict", "as_expected", "reason", "engines", "mutants", "witness", "seconds", "problems"}
 SUMMARY = {"PROVED", "REFUTED", "UNDECIDED", "theorems", "unexpected", "seconds"}
 ROW = {
@@ -53,6 +53,7 @@ MISUSE = [
     (["identify"], "Missing argument 'FORMULA'"),
     (["identify", "l", "--as", "penalty"], "'penalty' is not one of 'loss', 'reward'"),
     (["identify", "l", "--weight", "truncated"], "'truncated' is not one of 'none', 'detached', 'live'"),
+    (["variance"], "give --policy '.6 .3 .1' and --reference '.2 .5 .3', or --random SEED"),
     (["explain", "k3_as_loss_eq_grad_forward"], "did you mean k3_as_loss_eq_grad_forward_kl_of_on_policy"),
     (["explain", "zzz"], "there is no theorem zzz; kltheory list names them all"),
 ]
@@ -97,6 +98,7 @@ def test_list_as_json_is_the_interface_that_is_documented(call):
         assert entry["statement"]
         assert all(isinstance(text, str) for key in ("catalogue", "sources", "hypotheses") for text in entry[key])
         assert entry["expected"] in ("PROVED", "REFUTED")
+        assert entry["reason"] == ""
     assert {"15", "S4"} <= {number for e in entries for number in e["catalogue"]}
 
 
@@ -146,9 +148,9 @@ def test_nothing_ran_is_an_error(name, arguments, message, call, tmp_path):
 
 # --- prove ------------------------------------------------------------------------------------------------------------
 STATUSES = [
-    ("forward", 0, "1 theorems: 1 PROVED; all as expected; "),
-    ("reverse", 1, "1 theorems: 1 REFUTED; 1 not as expected; "),
-    ("pythagoras", 2, "1 theorems: 1 UNDECIDED; 1 not as expected; "),
+    ("forward", 0, "1 theorem: 1 PROVED; all as expected; "),
+    ("reverse", 1, "1 theorem: 1 REFUTED; 1 not as expected; "),
+    ("pythagoras", 2, "1 theorem: 1 UNDECIDED; 1 not as expected; "),
     ("forward or pythagoras", 2, "2 theorems: 1 PROVED, 1 UNDECIDED; 1 not as expected; "),
     ("k3 or pythagoras", 1, "3 theorems: 1 PROVED, 1 REFUTED, 1 UNDECIDED; 2 not as expected; "),
 ]

@@ -17,10 +17,11 @@ from kltheory.calculus.divergence import (
 from kltheory.calculus.estimators import as_loss, in_reward, k1, k2, k3, k_abs, power, w
 from kltheory.calculus.expectation import expectation
 from kltheory.calculus.logits import lemmas
+from kltheory.calculus.moments import At, E, trace_variance, variance
 from kltheory.calculus.surrogate import Surrogate
+from kltheory.calculus.symbols import inside, logp, sg
 from kltheory.calculus.symbols import log_ratio as l
-from kltheory.calculus.symbols import logp, sg
-from kltheory.proving import claims, scalars
+from kltheory.proving import claims, moments, scalars
 from kltheory.proving.claims import (
     NO_GRADIENT,
     OLD,
@@ -35,10 +36,13 @@ from kltheory.proving.claims import (
     SameValue,
     SamplerFree,
 )
+from kltheory.proving.moments import AlwaysSign, GradientBound, OnTwoActions, SameMoment, SignAt, TraceVariance
 from kltheory.proving.scalars import Expansion, HasSign, Identity, Limit, Range
 from kltheory.proving.vocabulary import POLICY_PROBABILITY, REFERENCE_PROBABILITY, beta, h, h_prime, lam
 
 P, REF = POLICY_PROBABILITY, REFERENCE_PROBABILITY
+J, CHI2 = E(l) - E(l * exp(-l)), E(exp(-2 * l)) - 1
+SIGMOID = Surrogate(sg(1 / (1 + exp(-l))) * logp)
 RKL, FKL, TV = reverse_kl.objective, forward_kl.objective, total_variation.objective
 
 
@@ -108,6 +112,22 @@ ROWS = (
     row("cells", HasSign(Abs(l) - l, 1), left=Abs(l) + 2 * l),
     row("too wide", Range(P - REF, S(-1), S.One), lower=S(-2)),
     row("too narrow", Range(P - 2 * REF + 1, S(-1), S(2)), upper=Rational(3, 2)),
+    # --- means
+    row("chi-square", SameMoment(variance(k3.expr), variance(l) - 2 * J + CHI2), right=variance(l) - J + CHI2),
+    row("any h", SameMoment(variance(lam + h.expr), variance(h.expr)), right=variance(2 * h.expr)),
+    row("reference", SameMoment(E(exp(-l)), S.One), left=E(exp(l))),
+    row("old policy", SameMoment(E(1 / w), S.One), left=E(w)),
+    row("set", SameMoment(variance(inside), E(inside) - E(inside) ** 2), right=E(inside)),
+    row("noise", TraceVariance(as_loss(k1), 1 - E(P), POLICY), right=1 + E(P)),
+    row("sampler", TraceVariance(as_loss(k2), trace_variance(l), POLICY), sampler=OLD),
+    row("weight", TraceVariance(as_loss(k2, sg(w)), trace_variance(w * l, w), OLD), right=trace_variance(l)),
+    row("bounded", GradientBound(SIGMOID, S.One, POLICY), bound=Rational(1, 100)),
+    row("unbounded", GradientBound(as_loss(k2), 1 + l**2, POLICY), bound=Rational(1, 9)),
+    row("probabilities", OnTwoActions(E(P), 1 - 2 * At(P, 0) * At(P, 1)), right=1 - At(P, 0) * At(P, 1)),
+    row("side", SignAt(E(l), 1, ".6 .3 .1", ".2 .5 .3"), sign=-1),
+    row("place", SignAt(E(l) - E(k2.expr), 1, ".9 .05 .05", ".5 .25 .25"), policy=".1 .1 .8"),
+    row("direction", AlwaysSign(E(k3.expr), 1), left=E(exp(l) + l - 2)),
+    row("side", AlwaysSign(-E(k3.expr), -1), sign=1),
     # --- lemmas
     *(row(name, Lemma(name, a, b), left=2 * a + 1) for name, (a, b) in lemmas().items()),
 )
@@ -122,4 +142,4 @@ def kinds(*modules: ModuleType) -> set[type]:
     return {k for k in found if k is not Claim and hasattr(k, "decide") and "left" in {f.name for f in fields(k)}}
 
 
-KINDS = kinds(claims, scalars)
+KINDS = kinds(claims, moments, scalars)

@@ -140,7 +140,7 @@ def test_a_theorem_is_what_its_decorator_says():
     def name_of_it():
         """A statement
         on two lines."""
-        return Refuted(None, None)
+        return Refuted(X, corrected=Y)
 
     assert name_of_it.name == "name_of_it"
     assert name_of_it.statement == "A statement on two lines."
@@ -155,6 +155,7 @@ def test_a_theorem_is_what_its_decorator_says():
         "sources": ["arXiv 2510.01555"],
         "hypotheses": ["a", "b"],
         "expected": "REFUTED",
+        "reason": "",
     }
 
 
@@ -229,6 +230,7 @@ def test_an_expression_chooses(expression, chosen):
 NO_EXPRESSIONS = [
     "", " ", "(", "k1 and", "and k1", "k1 or or k2", "not", "k1)", "()", "k1, k2", "k1 | k2", "k-1", "k1[0]", "k1()",
     "'k1'", "lambda: k1", "__import__('os').system('true')", "k1; k2", "k1 == k2", "k1\nor k2",
+    "k2 _x", "k1 k2 or k3", "not k1 k2", "k1\tk2", "k1 (k2)", "andk1 k2",
 ]  # fmt: skip
 
 

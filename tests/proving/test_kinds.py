@@ -2,12 +2,14 @@
 
 import json
 import re
+from dataclasses import dataclass, replace
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
 from kinds import KINDS, ROWS, WITH_CONCRETE_FORM
-from sympy import Min, Rational, S, cos, log, oo, sin
+from sympy import Min, Rational, S, Symbol, cos, log, oo, sin, symbols
 
 from kltheory.calculus.divergence import Objective, reverse_kl
 from kltheory.calculus.estimators import Estimator, as_loss, in_reward, k1, k2, k3, k_abs, w
@@ -38,7 +40,11 @@ EACH = pytest.mark.parametrize("row", ROWS, ids=str)
 
 
 # --- the tables are whole ---------------------------------------------------------------------------------------------
-@pytest.mark.parametrize("table", [KINDS, {row.kind for row in ROWS}, set(NUMERIC)])
+OWN = {kind.__module__ for kind in KINDS}
+"""The modules whose kinds have their rows in ``kinds.py``."""
+
+
+@pytest.mark.parametrize("table", [KINDS, {row.kind for row in ROWS}, {k for k in NUMERIC if k.__module__ in OWN}])
 def test_every_kind_of_claim_has_a_row(table):
     assert table == KINDS
     assert len(KINDS) >= 13
@@ -51,8 +57,15 @@ def test_every_twin_is_another_claim_of_the_same_kind():
         assert str(row.false) != str(row.true)
 
 
+@pytest.mark.parametrize("kind", sorted(set(NUMERIC) - KINDS, key=str), ids=lambda kind: kind.__name__)
+def test_a_kind_of_another_module_has_tests_of_its_own(kind):
+    """A row of a table in another file, a twin of the same kind beside it."""
+    texts = (f.read_text(encoding="utf-8") for f in Path(__file__).parents[1].rglob("test_*.py"))
+    assert max(len(re.findall(rf"\b{kind.__name__}\(", text)) for text in texts) >= 2
+
+
 def test_the_kinds_with_a_witness_are_kinds():
-    assert set(WITNESSES) < KINDS
+    assert set(WITNESSES) < set(NUMERIC)
 
 
 # --- the engines ------------------------------------------------------------------------------------------------------
@@ -71,9 +84,8 @@ def test_numbers_confirm_the_true_one(row):
         assert all(f.residual is None or f.residual <= 1e-12 for f in found)
 
 
-@pytest.mark.parametrize("row", [row for row in ROWS if row.kind is not Lemma], ids=str)
+@EACH
 def test_numbers_refuse_the_false_one(row):
-    """A lemma's numeric check knows the lemma by its name; its twins are for the concrete engine, below."""
     for claim in instances(row.false):
         assert Status.FAILS in {f.status for f in numerically(claim)}
 
@@ -135,6 +147,24 @@ def test_the_functions_have_no_symmetry_and_no_special_value(function):
     at = [complex(function(x)).real for x in (Rational(-2), Rational(-1), Rational(1), Rational(2), Rational(4))]
     assert len({round(abs(x), 6) for x in at}) == len(at)
     assert abs(complex(function(Rational(1)))) > 1e-3
+    x = Symbol("x", real=True)
+    for f in (function(x), function(x).diff(x)):  # a constant more may not make it even or odd
+        up, down = (complex((f - f.subs(x, 0)).subs(x, at)).real for at in (2, -2))
+        assert min(abs(up - down), abs(up + down)) > 0.1
+
+
+@pytest.mark.parametrize("claim", [row.true for row in ROWS if row.kind is Lemma], ids=lambda c: c.name)
+def test_a_lemma_is_looked_at_on_both_sides(claim):
+    """Each side beside what the lemma is about: the right one may not be wrong either, nor both."""
+    for wrong in (
+        replace(claim, left=-claim.left + 1),
+        replace(claim, right=claim.right + Rational(1, 10**9)),
+        replace(claim, left=claim.left + 1, right=claim.right + 1),
+    ):
+        (found,) = numerically(wrong)
+        assert (found.engine, found.status) == ("autodiff", Status.FAILS)
+    (found,) = numerically(replace(claim, left=sin(claim.left + 1)))
+    assert found.status is Status.NOT_APPLICABLE
 
 
 def test_parameters_get_numbers_that_are_different_and_not_special():
@@ -142,6 +172,10 @@ def test_parameters_get_numbers_that_are_different_and_not_special():
     assert parameters(claim) == dict(zip((beta, c, lam), NUMBERS, strict=True))
     assert len({*NUMBERS, 0, 1, -1, Rational(1, 2), 2}) == len(NUMBERS) + 5
     assert parameters(ROWS[0].true) == {}
+    many = symbols("a:12", positive=True)
+    given = parameters(Identity(sum(many), l))
+    assert set(given) == set(many)
+    assert len({*given.values(), 0, 1, -1, Rational(1, 2), 2}) == len(many) + 5
 
 
 def test_every_formula_of_a_claim_is_seen():
@@ -150,6 +184,18 @@ def test_every_formula_of_a_claim_is_seen():
         reverse_kl.objective.summand,
     ]
     assert expressions(HasSign(l, 1, above=S.Zero)) == [l, S.Zero, oo]
+
+
+def test_formulas_in_a_tuple_are_seen_and_replaced():
+    @dataclass(frozen=True)
+    class Several(Identity):
+        others: tuple = ()
+
+    claim = Several(l, l, (h.expr, ("words", as_loss(h)), lam))
+    assert expressions(claim) == [l, l, h.expr, h.expr, lam]
+    assert set(parameters(claim)) == {lam}
+    for instance, function in zip(instances(claim), FUNCTIONS, strict=True):
+        assert instance.others == (function(l), ("words", Surrogate(function(l))), lam)
 
 
 # --- witnesses --------------------------------------------------------------------------------------------------------
@@ -173,6 +219,18 @@ def test_a_false_claim_has_a_certified_witness_and_a_true_one_has_none(row):
         assert {len(column) for column in columns.values()} == {len(columns["policy"])}
         assert len(columns["policy"]) >= 3
         assert all(sum(map(Fraction, columns[name])) == 1 for name in ("policy", "reference", "old"))
+
+
+def test_a_witness_of_any_function_or_with_parameters_says_which():
+    for row in ROWS:
+        found = find_witness(row.false)
+        if found is not None:
+            general, named = is_general(row.false), {str(s) for s in parameters(row.false)}
+            assert set(found.get("choice", {})) == ({"h(x)"} if general else set()) | named
+            for name, value in found.get("choice", {}).items():
+                assert f"{name} = {value}" in found["text"]
+    any_h = next(row.false for row in ROWS if row.name == "any h")
+    assert find_witness(any_h)["text"].endswith("; with h(x) = x/3 + log((x - 2/3)**2 + 1)")
 
 
 @pytest.mark.parametrize("row", [r for r in ROWS if r.kind is SameGradient and r.name != "any h"], ids=str)

@@ -1,0 +1,54 @@
+"""Estimators whose noise is compared: typed by a person, or those in use."""
+
+from dataclasses import dataclass
+
+from sympy import Expr
+
+from kltheory.calculus.estimators import Estimator, as_loss, in_reward, k1, k2, k3, w
+from kltheory.calculus.formula.parse import parse_formula
+from kltheory.calculus.surrogate import Surrogate
+from kltheory.calculus.symbols import advantage, erase_sg, sg
+from kltheory.report.table import WEIGHTS
+
+
+class NoNumber(Exception):
+    """An estimator has no variance here; the message says why."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """An estimator by name: what is differentiated, and what it reports as a value of the divergence."""
+
+    name: str
+    surrogate: Surrogate
+    value: Expr
+
+    @classmethod
+    def typed(cls, text: str, placement: str, weight: str) -> "Candidate":
+        """A formula as ``kltheory identify`` reads it. Raises FormulaError, and NoNumber where it has an advantage."""
+        expr = parse_formula(text)
+        if advantage in expr.free_symbols:
+            raise NoNumber(f"{text} has the advantage A, which has no number here")
+        return cls.placed(text, Surrogate.of(expr).expr, placement, weight)
+
+    @classmethod
+    def placed(cls, name: str, expr: Expr, placement: str, weight: str) -> "Candidate":
+        """An expression in the loss or in the reward, with a weight."""
+        factor, k = WEIGHTS[weight], Estimator(name, expr)
+        surrogate = as_loss(k, factor) if placement == "loss" else in_reward(Estimator(name, erase_sg(expr)), factor)
+        return cls(name, surrogate, erase_sg(factor * expr))
+
+
+def usual() -> tuple[Candidate, ...]:
+    """The estimators in use."""
+    return (
+        Candidate("k1 in reward", in_reward(k1), k1.expr),
+        Candidate("w k1 in reward", in_reward(k1, w), w * k1.expr),
+        Candidate("k1 as loss", as_loss(k1), k1.expr),
+        Candidate("k2 as loss", as_loss(k2), k2.expr),
+        Candidate("k3 as loss", as_loss(k3), k3.expr),
+        Candidate("w k1 as loss", as_loss(k1, w), w * k1.expr),
+        Candidate("w k3 as loss", as_loss(k3, w), w * k3.expr),
+        Candidate("sg(w) k2 as loss", as_loss(k2, sg(w)), w * k2.expr),
+        Candidate("k3 in reward", in_reward(k3), k3.expr),
+    )

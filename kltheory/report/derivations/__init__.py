@@ -1,0 +1,1 @@
+"""Derivations of the kinds of claims, a module for each family."""
