@@ -54,10 +54,18 @@ CLAMPED_AFTER = Surrogate(Min(Max(k3.expr, -10), 10))
 CLAMPED_BEFORE = Surrogate(k3.expr.xreplace({l: Min(Max(l, -10), 10)}))
 
 
-@theorem(catalogue=("110", "117"), source=ISSUES, hypotheses="float32 and bfloat16")
+@theorem(
+    catalogue=("110", "117"),
+    source=ISSUES,
+    hypotheses="float32 and bfloat16",
+    harmless={
+        "detach": "where the derivative is 0 there is none to lose",
+        "swap_direction": "at l = -50 mirrored k3 is beyond 10 as well",
+    },
+)
 def clamp_after_exp_has_derivative_nan_and_clamp_before_it_zero():
-    """At l = -100, beyond the overflow, clamp(k3, -10, 10) is 10 with the derivative 0·∞ = NaN, and k3 of clamp(l, -10, 10)
-    is e^10 - 11 with the derivative 0; at l = -50 the first has the derivative 0 too."""
+    """At l = -100, beyond the overflow, clamp(k3, -10, 10) is 10 with the derivative 0·∞ = NaN, and k3 of clamp(l, -10,
+    10) is e^10 - 11 with the derivative 0; at l = -50 the first has the derivative 0 too."""
     return [
         claim
         for name in ("float32", "bfloat16")
@@ -72,9 +80,17 @@ def clamp_after_exp_has_derivative_nan_and_clamp_before_it_zero():
 INFINITE = {"scale": "twice infinity is infinite", "add_k2": "k2 is infinite there too"}
 
 
-@theorem(catalogue="111", hypotheses="float32", harmless=INFINITE)
+@theorem(
+    catalogue="111",
+    hypotheses="float32",
+    harmless=INFINITE
+    | {
+        "drop_stop_gradient_1": "the derivative of k3 does not outweigh that of k2",
+        "swap_direction": "k2 is even, and mirrored k3 is not finite there either",
+    },
+)
 def straight_through_has_value_nan_where_a_policy_is_zero():
-    """Where π or π_ref is 0, l = ∓∞: the value sg(k3) + k2 - sg(k2) is ∞ - ∞ = NaN, and the derivative is that of k2."""
+    """Where π or π_ref is 0, l = ∓∞: sg(k3) + k2 - sg(k2) has the value ∞ - ∞ = NaN, and the derivative of k2."""
     return [Computes(straight_through(k3, k2), side * oo, "float32", nan, side * oo) for side in (-1, 1)]
 
 
@@ -82,7 +98,7 @@ def straight_through_has_value_nan_where_a_policy_is_zero():
     catalogue=("28", "117"),
     source=ISSUES,
     hypotheses="float32",
-    harmless=INFINITE | {"swap_direction": "k3 is infinite at both ends", "drop_stop_gradient": "none"},
+    harmless=INFINITE,
 )
 def k3_at_the_ends_of_the_line():
     """k3 as a loss has the value ∞ and the derivative 1 at l = ∞; beyond the overflow, at l = -100, ∞ and -∞."""

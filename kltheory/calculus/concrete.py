@@ -8,10 +8,10 @@ out. Actions are interchangeable, so the derivative by the first logit decides f
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 
-from sympy import Add, Dummy, Expr, Integer, KroneckerDelta, S, Sum, Symbol, exp, log, symbols
+from sympy import Add, Derivative, Dummy, Expr, Integer, KroneckerDelta, S, Sum, Symbol, exp, log, symbols
 
 from kltheory.calculus.divergence import Objective
-from kltheory.calculus.exact import is_zero
+from kltheory.calculus.exact import Undecidable, is_zero
 from kltheory.calculus.logits import C
 from kltheory.calculus.logits import theta as logit_symbol
 from kltheory.calculus.moments import At, Mean
@@ -30,7 +30,13 @@ def log_softmax(name: str, size: int) -> tuple[Expr, ...]:
 
 
 def at_action(expr: Expr, size: int, a: int) -> Expr:
-    """A formula in logp, l, log w, A with the log-probabilities of action a put in."""
+    """A formula in logp, l, log w, A with the log-probabilities of action a put in.
+
+    Raises:
+        Undecidable: it holds the derivative of an unknown function.
+    """
+    if expr.has(Derivative):
+        raise Undecidable("the derivative of an unknown function is not spelled out")
     policy, ref, old = (log_softmax(n, size)[a] for n in ("theta", "phi", "psi"))
     at = {logp: policy, log_ratio: policy - ref, log_weight: policy - old, advantage: Symbol(f"A{a}", real=True)}
     means = {m: over_vocabulary(m.integrand, size) for m in expr.atoms(Mean)}

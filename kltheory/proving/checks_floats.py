@@ -82,7 +82,9 @@ def _close(found: float, expected: Expr, unit: float) -> bool:
     if expected is nan:
         return bool(np.isnan(found))
     wanted = float(expected)
-    return found == wanted or abs(found - wanted) <= ROUNDINGS * unit * abs(wanted)
+    if not np.isfinite(wanted):
+        return found == wanted
+    return bool(abs(found - wanted) <= ROUNDINGS * unit * abs(wanted))
 
 
 def _jax(expr: Expr, x: Any) -> Any:

@@ -23,6 +23,7 @@ from kltheory.numerics.tolerance import ATOL, residual
 from kltheory.proving import (
     checks_clamps,
     checks_continuous,
+    checks_equations,
     checks_floats,
     checks_lemmas,
     checks_moments,
@@ -44,6 +45,7 @@ from kltheory.proving.claims import (
     coefficient_of,
 )
 from kltheory.proving.continuous import FiniteIff, GaussianMean, GeometricFiniteIff, GeometricSum
+from kltheory.proving.equations import Forces
 from kltheory.proving.floats import Computes, NegativeShare, OverflowsIff
 from kltheory.proving.instances import parameters
 from kltheory.proving.moments import AlwaysSign, GradientBound, OnTwoActions, SameMoment, SignAt, TraceVariance
@@ -208,6 +210,7 @@ NUMERIC: Final[dict[type, Check]] = {
     Expansion: _near_zero,
     Limit: _limit,
     Lemma: checks_lemmas.lemma,
+    Forces: checks_equations.forces,
     GaussianMean: checks_continuous.gaussian_mean,
     FiniteIff: checks_continuous.finite_iff,
     GeometricSum: checks_continuous.geometric_sum,

@@ -28,6 +28,10 @@ class minus(Function):
 
     nargs = 2
 
+    def _eval_evalf(self, prec: int) -> Expr:
+        """SymPy's hook for the value: the difference, to so many bits."""
+        return (self.args[0] - self.args[1])._eval_evalf(prec)
+
 
 def evaluate(expr: Expr, x: Any, exponential: Any, exponential_m1: Any) -> Any:
     """A formula at every float32, operation by operation, with the functions given."""

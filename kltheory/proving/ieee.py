@@ -72,8 +72,6 @@ def _apply(e: Expr, args: list[Expr]) -> Expr:
 
 def _derivatives(e: Expr, args: list[Expr], value: Expr) -> list[Expr]:
     """∂e/∂arg for each argument, as code computes it; the branch that a clamp does not take gets 0 and passes it on."""
-    if value is nan and not isinstance(e, Add):
-        raise Undecidable("the derivative at what is not a number")
     if isinstance(e, Add):
         return [S.One for _ in args]
     if isinstance(e, Mul):
@@ -84,5 +82,5 @@ def _derivatives(e: Expr, args: list[Expr], value: Expr) -> list[Expr]:
         return [args[1] * args[0] ** (args[1] - 1), S.Zero]
     taken = [S.One if a == value else S.Zero for a in args]
     if sum(taken) != 1:
-        raise Undecidable("a clamp on its kink")
+        raise Undecidable("a clamp on its kink, or of what is not a number")
     return taken

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
-from sympy import Expr, S, exp
+from sympy import Derivative, Expr, S, exp
 
 from kltheory.calculus.divergence import Objective
 from kltheory.calculus.exact import Undecidable, is_zero
@@ -19,6 +19,7 @@ from kltheory.calculus.symbols import log_ratio, log_weight, logp, sg
 from kltheory.proving.claims import AgreesToOrder, Claim, IsDivergence, Left, SamplerFree
 from kltheory.proving.continuous import FiniteIff, GeometricFiniteIff
 from kltheory.proving.floats import NegativeShare, OverflowsIff
+from kltheory.proving.equations import Forces
 from kltheory.proving.moments import AlwaysSign, GradientBound, SignAt, TraceVariance
 from kltheory.proving.scalars import HasSign
 from kltheory.proving.thresholds import Zero, Zeros
@@ -62,6 +63,8 @@ def _swap_direction(e: Expr) -> Iterator[tuple[str, Expr]]:
 
 def _exchange(e: Expr) -> Iterator[tuple[str, Expr]]:
     """The policy and the reference change places, in a sum over the vocabulary or a function of both."""
+    if e.has(Derivative):  # SymPy has no derivative by -l
+        return
     swaps = {logp: logp - log_ratio, log_ratio: -log_ratio, log_weight: log_weight - log_ratio}
     if log_ratio in e.free_symbols:
         yield "swap_direction", e.xreplace(swaps)
@@ -123,6 +126,11 @@ KIND_HARMLESS: Final[dict[type, dict[str, str]]] = {
     OverflowsIff: {"add_one": "one more is lost in the rounding"},
     Zero: {"scale": "the same zero", "flip_sign": "the same zero"},
     Zeros: {"scale": "the same zeros", "flip_sign": "the same zeros"},
+    Forces: {
+        "flip_sign": "an equation is even",
+        "scale": "an equation is scale-invariant",
+        "swap_direction": "the mirrored equation holds for every l as well",
+    },
     TraceVariance: {"flip_sign": "a variance is even"},
     GradientBound: {
         "flip_sign": "a norm is even",

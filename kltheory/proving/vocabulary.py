@@ -69,6 +69,7 @@ from kltheory.proving.claims import (
     formula,
 )
 from kltheory.proving.continuous import FiniteIff, GaussianMean, GeometricFiniteIff, GeometricSum
+from kltheory.proving.equations import Forces
 from kltheory.proving.floats import Computes, NegativeShare, OverflowsIff, minus
 from kltheory.proving.moments import AlwaysSign, GradientBound, OnTwoActions, SameMoment, SignAt, TraceVariance
 from kltheory.proving.precision import AccurateIn, FiniteIn, FiniteSlopeIn

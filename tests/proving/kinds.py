@@ -4,7 +4,8 @@ from dataclasses import dataclass, fields, replace
 from types import ModuleType
 from typing import Any
 
-from sympy import Abs, Rational, S, exp, oo
+from sympy import Abs, LambertW, Max, Min, Rational, S, exp, log, nan, oo
+from sympy.codegen.cfunctions import expm1
 
 from kltheory.calculus.divergence import (
     forward_kl,
@@ -21,7 +22,7 @@ from kltheory.calculus.moments import At, E, trace_variance, variance
 from kltheory.calculus.surrogate import Surrogate
 from kltheory.calculus.symbols import inside, logp, sg
 from kltheory.calculus.symbols import log_ratio as l
-from kltheory.proving import claims, moments, scalars
+from kltheory.proving import claims, floats, moments, scalars, thresholds
 from kltheory.proving.claims import (
     NO_GRADIENT,
     OLD,
@@ -36,8 +37,10 @@ from kltheory.proving.claims import (
     SameValue,
     SamplerFree,
 )
+from kltheory.proving.floats import Computes, NegativeShare, OverflowsIff, minus
 from kltheory.proving.moments import AlwaysSign, GradientBound, OnTwoActions, SameMoment, SignAt, TraceVariance
 from kltheory.proving.scalars import Expansion, HasSign, Identity, Limit, Range
+from kltheory.proving.thresholds import Zero, Zeros
 from kltheory.proving.vocabulary import POLICY_PROBABILITY, REFERENCE_PROBABILITY, beta, h, h_prime, lam
 
 P, REF = POLICY_PROBABILITY, REFERENCE_PROBABILITY
@@ -128,6 +131,12 @@ ROWS = (
     row("place", SignAt(E(l) - E(k2.expr), 1, ".9 .05 .05", ".5 .25 .25"), policy=".1 .1 .8"),
     row("direction", AlwaysSign(E(k3.expr), 1), left=E(exp(l) + l - 2)),
     row("side", AlwaysSign(-E(k3.expr), -1), sign=1),
+    # --- zeros, floats
+    row("W", Zero(k3.expr - 10, 11 + LambertW(-exp(-11))), left=k3.expr - 9),
+    row("W", Zeros(k3.expr - 10, tuple(11 + LambertW(-exp(-11), k) for k in (-1, 0))), left=k3.expr - 9),
+    row("sign", NegativeShare(minus(expm1(-l), -l), -14, 1, S.Zero, S.Zero), left=minus(minus(exp(-l), 1), -l)),
+    row("overflow", OverflowsIff(exp(-l), -128 * log(2), "float32"), left=2 * exp(-l)),
+    row("0 ∞", Computes(Surrogate(Min(Max(k3.expr, -10), 10)), S(-100), "float32", S(10), nan), gradient=S.Zero),
     # --- lemmas
     *(row(name, Lemma(name, a, b), left=2 * a + 1) for name, (a, b) in lemmas().items()),
 )
@@ -142,4 +151,4 @@ def kinds(*modules: ModuleType) -> set[type]:
     return {k for k in found if k is not Claim and hasattr(k, "decide") and "left" in {f.name for f in fields(k)}}
 
 
-KINDS = kinds(claims, moments, scalars)
+KINDS = kinds(claims, floats, moments, scalars, thresholds)

@@ -1,0 +1,55 @@
+"""A claim about all functions: the solutions of a linear differential equation are exactly a given family."""
+
+from dataclasses import dataclass
+
+from sympy import Expr, Function, Matrix, S, Symbol
+
+from kltheory.calculus.exact import Undecidable, is_zero
+from kltheory.calculus.notation import text
+from kltheory.calculus.symbols import log_ratio
+
+h = Function("h")(log_ratio)
+"""The unknown function of the log-ratio."""
+
+
+@dataclass(frozen=True)
+class Forces:
+    """``left`` = 0 for every l, an equation for h(l), forces h to be ``right`` for some values of the constants.
+
+    Linear equations with constant coefficients only: a family of n independent solutions of one of order n is all.
+    """
+
+    left: Expr
+    right: Expr
+    constants: tuple[Symbol, ...]
+
+    def decide(self) -> bool:
+        """Whether every member of the family solves the equation, and the family is as large as its order."""
+        order = self.order()
+        if order < 0:
+            return False
+        solves = is_zero(self.left.xreplace({h: self.right}).doit())
+        directions = [self.right.diff(c) for c in self.constants]
+        if len(directions) != order:
+            return False
+        wronskian = Matrix([[d.diff(log_ratio, k) for d in directions] for k in range(order)]).det() if order else S.One
+        return solves and not is_zero(wronskian)
+
+    def order(self) -> int:
+        """The order of the equation, -1 where h does not occur; linear in h, with constant coefficients.
+
+        Raises:
+            Undecidable: it is of another form.
+        """
+        coefficients = {0: self.left.diff(h)} if self.left.has(h) else {}
+        for d in self.left.atoms(type(h.diff(log_ratio))):
+            coefficients[d.derivative_count] = self.left.diff(d)
+        found = {n: c for n, c in coefficients.items() if not is_zero(c)}
+        if not found:
+            return -1
+        if any(c.has(h) or log_ratio in c.free_symbols for c in found.values()):
+            raise Undecidable("the equation is not linear in h with constant coefficients")
+        return max(found)
+
+    def __str__(self) -> str:
+        return f"{text(self.left)} = 0 for every l iff h(l) = {text(self.right)}"
