@@ -37,8 +37,8 @@ def optimum_of_the_reverse_kl_is_an_exponential_tilt():
 
 @theorem(catalogue=("103", "105", "106"), source=(GX, VOJNOVIC), harmless=ZERO)
 def optimum_of_the_forward_kl_is_a_reciprocal_tilt():
-    """For KL(π_ref‖π), and so for k3 as a loss, π = β π_ref/(Λ - A) with Λ = c + β above every reward: a function of the
-    reward alone as well."""
+    """For KL(π_ref‖π), and so for k3 as a loss, π = β π_ref/(Λ - A) with Λ = c + β above every reward: a function of
+    the reward alone as well."""
     slope = 1 - exp(-l)
     return balanced(as_loss(k3), slope), inverse(slope, lambda y: -log(1 - y))
 
@@ -109,8 +109,8 @@ def unweighted_square_is_balanced_by_lambert_w():
     harmless={"drop_stop_gradient_1": "the gap is the constant -c, so a live weight adds a constant"},
 )
 def unweighted_square_is_balanced_by_the_exponential_tilt():
-    """E_old[½(log w - A)²] is stationary at the normalised tilt, A = log w + c. (False: -c/w is no constant; weighted by
-    w it is.)"""
+    """E_old[½(log w - A)²] is stationary at the normalised tilt, A = log w + c. (False: -c/w is no constant; weighted
+    by w it is.)"""
     gap = log_weight - sg(log_weight + c)
     return Refuted(
         SameGradient(Surrogate(gap**2 / 2), NO_GRADIENT, OLD),
@@ -174,8 +174,8 @@ def k2_in_reward_descends_something_bounded_below():
     harmless={"swap_direction": "mirrored, they are not negative either", "scale": "0 is scale-invariant"},
 )
 def unweighted_penalties_are_least_at_the_reference():
-    """k2, k3 and h_λ (here λ = 1, -2) are never negative and vanish with their slope at l = 0 alone: whoever sampled, with
-    full support, the penalty alone is least exactly at π = π_ref."""
+    """k2, k3 and h_λ (here λ = 1, -2) are never negative and vanish with their slope at l = 0 alone: whoever sampled,
+    with full support, the penalty alone is least exactly at π = π_ref."""
     estimators = (k2, k3, power(S.One), power(S(-2)))
     return [HasSign(k.expr, 1) for k in estimators] + [Expansion(k.expr, l**2 / 2, 2) for k in estimators]
 

@@ -1,9 +1,8 @@
 """Gaussians: closed forms beyond the categorical world, and variances that do not exist.
 
-For two Gaussians the log-ratio is a quadratic in x and r = π_ref/π its exponential, so every mean needed here is that of
-a polynomial times e^{a x + b x²}, which completing the square gives, or which diverges. In a finite vocabulary every
-variance is finite; here the tails of π may be too thin for r².
-"""
+For two Gaussians the log-ratio is a quadratic in x and r = π_ref/π its exponential, so every mean needed here is that
+of a polynomial times e^{a x + b x²}, which completing the square gives, or which diverges. In a finite vocabulary every
+variance is finite; here the tails of π may be too thin for r²."""
 
 from kltheory.calculus.gaussian import Gaussian, x
 from kltheory.proving.vocabulary import *
@@ -101,8 +100,8 @@ def k3_is_noisier_than_k1_from_a_threshold_on():
 
 @theorem(catalogue=("46", "42"), source=BLOG, hypotheses="π = N(m, 1), π_ref = N(0, 1), gradient by the mean")
 def gradient_variances_by_the_mean_in_closed_form():
-    """Of the factor times the score x - m, variances: k3 as a loss e^{m²}(1 + 4m²) - 1 - 3m², k2 as a loss m⁴/4 + 2m², w k1
-    live (m²/2 + 1)² + 2m², b = KL 2m²."""
+    """Of the factor times the score x - m, variances: k3 as a loss e^{m²}(1 + 4m²) - 1 - 3m², k2 as a loss m⁴/4 + 2m²,
+    w k1 live (m²/2 + 1)² + 2m², b = KL 2m²."""
     l, score = log_ratio_of(SHIFTED, UNIT), x - m
     rows = (
         (1 - exp(-l), exp(m**2) * (1 + 4 * m**2) - 1 - 3 * m**2),

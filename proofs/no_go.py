@@ -23,14 +23,15 @@ def only_constants_are_right_as_losses_for_their_own_mean():
 
 @theorem(catalogue="59", source="arXiv 2606.01039")
 def plug_in_value_in_reward_misses_its_own_slope():
-    """Σ π H has the gradient of H in the reward and H' in the reward together: the plug-in value alone is right iff H' is
-    constant."""
+    """Σ π H has the gradient of H in the reward and H' in the reward together: the plug-in value alone is right iff H'
+    is constant."""
     return SameGradient(Objective(P * H), in_reward(h) + in_reward(h_prime), POLICY)
 
 
 @theorem(catalogue="59", source="arXiv 2606.01039")
 def reverse_kl_is_the_only_divergence_whose_value_works_in_the_reward():
-    """H' = k for every l iff H = k l + b, that is f = k u log u + b u: multiples of the reverse KL, and nothing else."""
+    """H' = k for every l iff H = k l + b, that is f = k u log u + b u: multiples of the reverse KL, and nothing
+    else."""
     f = ratio * H
     return (
         Identity(f.diff(l) / ratio - f / ratio, h_prime.expr),

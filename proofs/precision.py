@@ -1,21 +1,13 @@
 """Precision: what is left of the formulas in float32 and bfloat16.
 
 k3 = e^{-l} - 1 + l is about l²/2 near the reference, the small difference of numbers near 1: in float32 nothing of it
-is left at |l| = 10^-4. Far out exp overflows. Every claim names the type and the points: evenly spaced l of one binade,
-each operation rounded, against exact values in balls."""
+is left at |l| = 10^-4 (its signs, and overflow far out, are in floats.py). Every claim names the type and the points:
+evenly spaced l of one binade, each operation rounded, against exact values in balls."""
 
 from kltheory.proving.vocabulary import *
 
 l = log_ratio
 NAIVE, SLOPE = exp(-l) - 1 + l, 1 - exp(-l)
-TRL = ("TRL issue 3015", "TRL issue 6637")
-BIG = {
-    "scale": "twice a number that is not finite is not finite",
-    "flip_sign": "nor is its negative",
-    "add_one": "nor is one more",
-    "drop_term": "the term dropped is finite",
-    "swap_direction": "mirrored, the finite ones stay finite",
-}
 
 
 @theorem(
@@ -50,31 +42,6 @@ def k3_keeps_a_digit_in_bfloat16_at_an_eighth():
     return Refuted(
         AccurateIn(NAIVE, NAIVE, "bfloat16", -4, Rational(1, 10)),
         corrected=AccurateIn(l**2 / 2, NAIVE, "bfloat16", -4, Rational(1, 10)),
-    )
-
-
-@theorem(catalogue="117", source=TRL, hypotheses="float32", harmless=BIG)
-def exp_overflows_in_float32_from_minus_89_nats():
-    """exp(-l), and so k3, is finite in float32 at l = -88.7 and not at l = -88.8; k2 is finite at both."""
-    inside_, beyond = Rational(-887, 10), Rational(-888, 10)
-    return (
-        FiniteIn(NAIVE, "float32", inside_),
-        FiniteIn(NAIVE, "float32", beyond, finite=False),
-        FiniteIn(l**2 / 2, "float32", beyond),
-    )
-
-
-@theorem(catalogue=("117", "110"), source=TRL, hypotheses="float32", harmless=BIG)
-def clamping_after_exp_gives_nan_and_before_it_zero():
-    """At l = -100, clamp(k3, -10, 10) has the value 10 and the derivative 0·∞ = NaN in float32; clamping l first has a
-    finite one."""
-    far = S(-100)
-    after = Min(Max(NAIVE, -10), 10)
-    before = NAIVE.xreplace({l: Min(Max(l, -10), 10)})
-    return (
-        FiniteIn(after, "float32", far),
-        FiniteSlopeIn(after, "float32", far, finite=False),
-        FiniteSlopeIn(before, "float32", far),
     )
 
 

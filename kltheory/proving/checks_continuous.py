@@ -1,4 +1,4 @@
-"""The engines' view of claims outside the categorical world: quadrature, tails, partial sums; no closed form is used."""
+"""How engines see claims outside the categorical world: quadrature, tails, partial sums; no closed form is used."""
 
 from collections.abc import Iterator
 from typing import Any, Final

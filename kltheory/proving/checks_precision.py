@@ -1,15 +1,15 @@
-"""The engines' view of claims about floating point: JAX evaluates the formula in that type, float64 is the reference."""
+"""The numeric view of claims about rounding errors: JAX evaluates the formula, a Taylor polynomial is exact."""
 
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from sympy import Symbol, exp
+from sympy import Symbol
 
 from kltheory.calculus.symbols import log_ratio
 from kltheory.numerics.autodiff import scope
 from kltheory.numerics.bridge import jax_bridge
-from kltheory.proving.precision import AccurateIn, FiniteIn, FiniteSlopeIn, points
+from kltheory.proving.precision import AccurateIn, points
 from kltheory.proving.verdict import Finding, Status
 
 Numbers = dict[Symbol, Any]
@@ -29,28 +29,6 @@ def accurate(claim: AccurateIn, at: Numbers) -> Iterator[Finding]:
     # JAX's exp may differ from NumPy's by a rounding: near the bound they need not agree.
     holds = error <= 2 * float(claim.bound)
     yield Finding("points", Status.HOLDS if holds else Status.FAILS, None, f"relative error {error:.3g} in JAX")
-
-
-def finite(claim: FiniteIn, at: Numbers) -> Iterator[Finding]:
-    """The same formula in JAX."""
-    with scope():
-        import jax
-
-        value = jax_bridge()(claim.left, {log_ratio: jax.numpy.asarray(float(claim.at), dtype=claim.dtype)})
-        holds = bool(np.isfinite(np.asarray(value, dtype=np.float64))) == claim.finite
-    yield Finding("points", Status.HOLDS if holds else Status.FAILS, None, f"{float(value):.3g} in JAX")
-
-
-def finite_slope(claim: FiniteSlopeIn, at: Numbers) -> Iterator[Finding]:
-    """The chain rule by hand: the derivative of the outer clamp times that of the inner exponential, in NumPy."""
-    kind = np.dtype(claim.dtype).type
-    with np.errstate(all="ignore"):
-        inner = claim.left.atoms(exp)
-        factors = [kind(np.exp(kind(float(e.args[0].xreplace({log_ratio: claim.at}))))) for e in inner]
-        outer = kind(0.0 if not np.isfinite(factors).all() else 1.0)
-        product = [outer * f for f in factors]
-    holds = bool(np.isfinite(product).all()) == claim.finite
-    yield Finding("points", Status.HOLDS if holds else Status.FAILS, None, f"factors {factors}, times {outer}")
 
 
 def accuracy_witness(claim: AccurateIn, at: Numbers) -> dict[str, Any] | None:

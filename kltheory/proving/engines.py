@@ -49,7 +49,7 @@ from kltheory.proving.equations import Forces
 from kltheory.proving.floats import Computes, NegativeShare, OverflowsIff
 from kltheory.proving.instances import parameters
 from kltheory.proving.moments import AlwaysSign, GradientBound, OnTwoActions, SameMoment, SignAt, TraceVariance
-from kltheory.proving.precision import AccurateIn, FiniteIn, FiniteSlopeIn
+from kltheory.proving.precision import AccurateIn
 from kltheory.proving.scalars import Expansion, HasSign, Identity, Limit, Range
 from kltheory.proving.thresholds import Zero, Zeros
 from kltheory.proving.verdict import Finding, Status
@@ -216,8 +216,6 @@ NUMERIC: Final[dict[type, Check]] = {
     GeometricSum: checks_continuous.geometric_sum,
     GeometricFiniteIff: checks_continuous.geometric_finite_iff,
     AccurateIn: checks_precision.accurate,
-    FiniteIn: checks_precision.finite,
-    FiniteSlopeIn: checks_precision.finite_slope,
     NegativeShare: checks_floats.negative_share,
     OverflowsIff: checks_floats.overflows_iff,
     Computes: checks_floats.computes,

@@ -18,8 +18,8 @@ from kltheory.calculus.surrogate import Surrogate
 from kltheory.calculus.symbols import log_ratio, log_weight, logp, sg
 from kltheory.proving.claims import AgreesToOrder, Claim, IsDivergence, Left, SamplerFree
 from kltheory.proving.continuous import FiniteIff, GeometricFiniteIff
-from kltheory.proving.floats import NegativeShare, OverflowsIff
 from kltheory.proving.equations import Forces
+from kltheory.proving.floats import NegativeShare, OverflowsIff
 from kltheory.proving.moments import AlwaysSign, GradientBound, SignAt, TraceVariance
 from kltheory.proving.scalars import HasSign
 from kltheory.proving.thresholds import Zero, Zeros

@@ -1,4 +1,4 @@
-"""Claims about floating point: a formula in l, evaluated operation by operation, against its exact value in balls."""
+"""Claims about the relative error of a formula in l in a float type; signs and overflow are in ``floats``."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -90,54 +90,3 @@ class AccurateIn:
             f"{text(self.left)} in {self.dtype} is {text(self.exact)} within a factor 1 ± {self.bound} "
             f"where 2^{self.exponent} ≤ |l| < 2^{self.exponent + 1}"
         )
-
-
-@dataclass(frozen=True)
-class FiniteIn:
-    """Evaluated in a float type at one l, a formula is finite, or with ``finite=False`` it is not."""
-
-    left: Expr
-    dtype: str
-    at: Rational
-    finite: bool = True
-
-    def decide(self) -> bool:
-        """Whether rounding every operation gives a finite number there."""
-        kind = number_type(self.dtype).type
-        with np.errstate(all="ignore"):
-            value = NUMPY(self.left, {log_ratio: np.asarray([float(self.at)]).astype(kind)})
-        return bool(np.isfinite(np.asarray(value, dtype=np.float64)).all()) == self.finite
-
-    def __str__(self) -> str:
-        return f"{text(self.left)} is {'' if self.finite else 'not '}finite in {self.dtype} at l = {self.at}"
-
-
-@dataclass(frozen=True)
-class FiniteSlopeIn:
-    """The derivative by logp that JAX's chain rule gives in a float type at one l is finite, or it is not."""
-
-    left: Expr
-    dtype: str
-    at: Rational
-    finite: bool = True
-
-    def decide(self) -> bool:
-        """Whether automatic differentiation, every factor rounded, gives a finite number there."""
-        return bool(np.isfinite(slope(self.left, self.dtype, float(self.at)))) == self.finite
-
-    def __str__(self) -> str:
-        derivative = f"the derivative of {text(self.left)} by automatic differentiation"
-        return f"{derivative} is {'' if self.finite else 'not '}finite in {self.dtype} at l = {self.at}"
-
-
-def slope(expr: Expr, dtype: str, at: float) -> float:
-    """The derivative of a formula in l, by JAX in that type."""
-    import jax
-
-    from kltheory.numerics.bridge import jax_bridge
-
-    def value(x: Any) -> Any:
-        return jax_bridge()(expr, {log_ratio: x})
-
-    with jax.default_device(jax.local_devices(backend="cpu")[0]):
-        return float(jax.grad(value)(jax.numpy.asarray(at, dtype=dtype)))

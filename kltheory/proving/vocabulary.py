@@ -72,7 +72,7 @@ from kltheory.proving.continuous import FiniteIff, GaussianMean, GeometricFinite
 from kltheory.proving.equations import Forces
 from kltheory.proving.floats import Computes, NegativeShare, OverflowsIff, minus
 from kltheory.proving.moments import AlwaysSign, GradientBound, OnTwoActions, SameMoment, SignAt, TraceVariance
-from kltheory.proving.precision import AccurateIn, FiniteIn, FiniteSlopeIn
+from kltheory.proving.precision import AccurateIn
 from kltheory.proving.scalars import Expansion, HasSign, Identity, Limit, Range
 from kltheory.proving.statement import Refuted
 from kltheory.proving.theorem import theorem

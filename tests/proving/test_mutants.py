@@ -37,12 +37,15 @@ LIBRARY = collect([library()])
 
 POINTS = [
     {logp: S(-p) / 10, l: S(x) / 10, log_weight: S(y) / 10, weight: exp(S(y) / 10), advantage: S(a) / 10, inside: S(i)}
-    for p, x, y, a, i in ((11, -7, 3, 5, 1), (23, 13, -9, 8, 0), (5, 4, 21, -6, 1), (17, -31, -2, -9, 0))
+    for p, x, y, a, i in (
+        *((11, -7, 3, 5, 1), (23, 13, -9, 8, 0), (5, 4, 21, -6, 1), (17, -31, -2, -9, 0)),
+        *((9, 2, -15, 1, 1), (14, 31, 12, 3, 0)),  # inside clamps; where a penalty outweighs the advantage
+    )
 ]
 
 
 def looks(left: Surrogate | Objective | Expr, at: dict[Symbol, Expr]) -> list[complex]:
-    """What can be seen of a left side at four points: its value, and for a surrogate its derivative, sg held."""
+    """What can be seen of a left side at six points: its value, and for a surrogate its derivative, sg held."""
     expr = left.expr if isinstance(left, Surrogate) else left.summand if isinstance(left, Objective) else left
     formulas = [erase_sg(expr), *([erase_sg(derivative(expr))] if isinstance(left, Surrogate) else [])]
     if isinstance(left, Surrogate) and expr.has(Mean):
