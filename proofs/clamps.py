@@ -185,6 +185,13 @@ def exponential_of_clamped_log_ratio_is_bounded():
     return HasSign(exp(10) - exp(-clamp(l, TEN)), 1)
 
 
+@theorem(catalogue="110", source="github.com/huggingface/trl/pull/6637", hypotheses=("full support", "any a > 0"))
+def k3_of_straight_through_clamp_is_frozen_beyond_the_bound():
+    """With l + sg(clamp(l, -a, a) - l) for l, the coefficient is 1 - e^{-clamp(l)}: frozen at 1 - e^{±a}, not 0."""
+    clamped = k3.expr.xreplace({l: l + sg(clamp(l, a) - l)})
+    return SameScore(Surrogate(clamped), Surrogate(sg(1 - exp(-clamp(l, a))) * logp), OLD)
+
+
 # --- a stop-gradient around the clamp --------------------------------------------------------------------------------
 EVEN = {"swap_direction": "k2 is even, and the value carries no gradient"}
 

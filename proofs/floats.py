@@ -8,7 +8,7 @@ errors; minus(a, b) is one rounded subtraction.
 
 from kltheory.proving.vocabulary import *
 
-ISSUES = ("TRL issue 3015", "TRL issue 6637")
+ISSUES = ("github.com/huggingface/trl/issues/3015", "github.com/OpenRLHF/OpenRLHF/pull/1335")
 l, x = log_ratio, -log_ratio
 BINADE = "2^-14 ≤ |l| < 2^-13, all 2^24 floats"
 CORRECT = ("float32", BINADE, "exp and expm1 rounded correctly")

@@ -78,8 +78,9 @@ class Coefficient:
         """Whether C is one constant almost everywhere: no expected gradient."""
         if not all(_holds(r, is_constant(e)) for r, e in self.cells):
             return False
-        _, first = self.cells[0]
-        return all(_holds(r, is_zero(e - first)) for r, e in self.cells[1:])
+        region, first = next((cell for cell in self.cells if _is_known(cell[0])), self.cells[0])
+        same = all(_holds(r, is_zero(e - first)) for r, e in self.cells)
+        return _holds(region, same)
 
     def equals(self, other: "Coefficient") -> bool:
         """Whether both give the same expected gradient in every setting: equal modulo constants."""
@@ -169,9 +170,14 @@ def _between(point: Root, lo: Root | None, hi: Root | None) -> bool:
 
 def _holds(region: Region, decision: bool) -> bool:
     """A decision on one cell; a *no* on a cell that might be empty is no decision."""
-    if not decision and region.conditions and region.sample() is None:
+    if not decision and not _is_known(region):
         raise Undecidable(f"it fails where {region}, and whether that is empty is not known")
     return decision
+
+
+def _is_known(region: Region) -> bool:
+    """Whether a cell is known not to be empty."""
+    return not region.conditions or region.sample() is not None
 
 
 def _variables(region: Region, expr: Expr) -> set[Symbol]:

@@ -11,6 +11,7 @@ import click
 from kltheory.__about__ import __version__
 from kltheory.cli.audit import audit, compare
 from kltheory.cli.listing import list_
+from kltheory.cli.optimum import optimum
 from kltheory.cli.shared import KEYWORD, PATHS, SCHEMA, chosen_theorems, progress, write_json
 from kltheory.cli.variance import variance
 
@@ -158,6 +159,7 @@ cli.add_command(list_)
 cli.add_command(audit)
 cli.add_command(compare)
 cli.add_command(variance)
+cli.add_command(optimum)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

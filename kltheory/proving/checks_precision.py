@@ -26,8 +26,7 @@ def accurate(claim: AccurateIn, at: Numbers) -> Iterator[Finding]:
 
         value = np.asarray(jax_bridge()(claim.left, {log_ratio: jax.numpy.asarray(x)}), dtype=np.float64)
     error = float(np.max(np.abs(value - exact) / np.abs(exact)))
-    # JAX's exp may differ from NumPy's by a rounding: near the bound they need not agree.
-    holds = error <= 2 * float(claim.bound)
+    holds = error <= float(claim.bound)
     yield Finding("points", Status.HOLDS if holds else Status.FAILS, None, f"relative error {error:.3g} in JAX")
 
 

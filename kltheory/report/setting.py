@@ -22,7 +22,7 @@ def typed(policy: str, reference: str, old: str | None = None) -> Settings:
         BadSetting: a text is no distribution, or they are not equally long.
     """
     texts = {"policy": policy, "reference": reference, "old": policy if old is None else old}
-    found = {name: _distribution(name, text) for name, text in texts.items()}
+    found = {name: distribution(name, text) for name, text in texts.items()}
     size = len(found["policy"])
     for name, p in found.items():
         if len(p) != size:
@@ -31,7 +31,8 @@ def typed(policy: str, reference: str, old: str | None = None) -> Settings:
     return Settings(a, b, c, np.zeros((1, size)), ("typed",))
 
 
-def _distribution(name: str, text: str) -> tuple[Fraction, ...]:
+def distribution(name: str, text: str) -> tuple[Fraction, ...]:
+    """The positive, exact probabilities of a text; raises as above."""
     words = text.replace(",", " ").split()
     try:
         p = tuple(map(Fraction, words))

@@ -1,0 +1,75 @@
+"""The command that solves for the best policy: ``optimum``."""
+
+from typing import Final
+
+import click
+
+from kltheory.__about__ import __version__
+from kltheory.cli.shared import SCHEMA, write_json
+
+NAMES: Final = (
+    "reverse_kl",
+    "forward_kl",
+    "jeffreys",
+    "total_variation",
+    "pearson_chi2",
+    "neyman_chi2",
+    "squared_hellinger",
+    "jensen_shannon",
+)
+
+
+@click.command()
+@click.option("--reward", required=True, metavar="A", help="One reward for each action: '1 0 0'.")
+@click.option("--reference", required=True, metavar="P", help="Probabilities of the reference: '.1 .6 .3'.")
+@click.option("--beta", required=True, type=click.FloatRange(0, min_open=True), help="Weight of the penalty.")
+@click.option(
+    "--divergence", "names", multiple=True, type=click.Choice(NAMES), help="Penalty, several times for several (all)."
+)
+@click.option("--loss", "losses", multiple=True, metavar="FORMULA", help="What FORMULA descends as a loss, as penalty.")
+@click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+def optimum(
+    reward: str, reference: str, beta: float, names: tuple[str, ...], losses: tuple[str, ...], as_json: bool
+) -> None:
+    """The policy that maximises E[A] - β D, for each divergence D.
+
+        kltheory optimum --reward '1 0 0' --reference '.1 .6 .3' --beta .1 --divergence reverse_kl --loss "exp(-l)-1+l"
+
+    Exit status: 0 an answer, 1 not a formula or no penalty, 2 wrong options.
+    """
+    from kltheory.calculus.formula.error import FormulaError
+    from kltheory.report.optimum import NoOptimum, Penalty, optima
+    from kltheory.report.setting import BadSetting, distribution
+
+    try:
+        probabilities = [float(p) for p in distribution("reference", reference)]
+    except BadSetting as e:
+        raise click.UsageError(str(e)) from None
+    rewards = _numbers(reward)
+    if len(rewards) != len(probabilities):
+        raise click.UsageError(
+            f"--reward has {len(rewards)} numbers and --reference has {len(probabilities)}: one for each action"
+        )
+    try:
+        chosen = [Penalty.named(n) for n in (names or (() if losses else NAMES))] + [Penalty.of_loss(f) for f in losses]
+    except FormulaError as e:
+        raise click.ClickException(f"this is not a formula\n{e}") from None
+    except NoOptimum as e:
+        raise click.ClickException(str(e)) from None
+    found = optima(chosen, rewards, probabilities, beta)
+    if as_json:
+        write_json({"schema": SCHEMA, "version": __version__, **found.to_json()}, "-")
+    else:
+        click.echo(found.plain())
+
+
+def _numbers(text: str) -> list[float]:
+    from math import isfinite
+
+    try:
+        found = [float(word) for word in text.replace(",", " ").split()]
+    except ValueError:
+        found = []
+    if not found or not all(map(isfinite, found)):
+        raise click.UsageError(f"--reward {text!r}: write numbers with spaces between, '1 0 0'")
+    return found

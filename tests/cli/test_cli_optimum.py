@@ -1,0 +1,115 @@
+"""``kltheory optimum``: the figures people quote, the errors they make, and no better policy anywhere near."""
+
+import json
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from kltheory.calculus.divergence import DIVERGENCES, cressie_read, u
+from kltheory.calculus.exact import is_zero
+from kltheory.calculus.optimum import ratio_of, y
+from kltheory.cli.main import cli
+from kltheory.cli.optimum import NAMES
+from kltheory.numerics.bridge import NUMPY
+from kltheory.numerics.optimum import optimum
+
+BANDIT = ["optimum", "--reward", "1 0 0", "--reference", ".1 .6 .3"]
+
+
+def run(*arguments: str):
+    return CliRunner().invoke(cli, [*arguments])
+
+
+def solved(*arguments: str) -> dict:
+    result = run(*BANDIT, *arguments, "--json")
+    assert result.exit_code == 0, result.output
+    return json.loads(result.output)
+
+
+@pytest.mark.parametrize(
+    ("beta", "name", "best"),
+    [(".1", "reverse_kl", 0.9996), (".1", "forward_kl", 0.911), ("1", "reverse_kl", 0.232), ("1", "forward_kl", 0.316)],
+)
+def test_crossover_of_reverse_and_forward_kl(beta, name, best):
+    (found,) = solved("--beta", beta, "--divergence", name)["optima"]
+    assert abs(found["policy"][0] - best) < 5e-4
+    assert found["divergence"] == name
+
+
+def test_closed_forms_in_numbers():
+    forward, reverse = (solved("--beta", ".5", "--divergence", n)["optima"][0] for n in ("forward_kl", "reverse_kl"))
+    tilt = np.array([0.1, 0.6, 0.3]) * np.exp(np.array([1, 0, 0]) / 0.5)
+    np.testing.assert_allclose(reverse["policy"], tilt / tilt.sum(), rtol=1e-12)
+    reciprocal = 1 / (np.array(forward["policy"]) / np.array([0.1, 0.6, 0.3]))
+    assert abs((reciprocal[1] - reciprocal[0]) * 0.5 - 1) < 1e-12  # β/u = Λ - A
+
+
+def test_a_loss_is_the_divergence_it_descends():
+    both = solved("--beta", ".3", "--divergence", "forward_kl", "--loss", "exp(-l) - 1 + l")["optima"]
+    np.testing.assert_allclose(both[0]["policy"], both[1]["policy"], rtol=1e-12)
+    assert both[1]["divergence"] == "forward_kl"
+
+
+@pytest.mark.parametrize("divergence", DIVERGENCES, ids=lambda d: d.name)
+@pytest.mark.parametrize("beta", [0.05, 0.4, 3.0])
+def test_no_policy_nearby_is_better(divergence, beta):
+    random = np.random.default_rng([5, 7])
+    reward, reference = random.normal(0, 1, 6), random.dirichlet(np.ones(6))
+    found = optimum(divergence.coefficient, divergence, reward, reference, beta)
+    assert abs(found.policy.sum() - 1) < 1e-12
+    assert found.residual < 1e-7
+
+    def objective(p: np.ndarray) -> float:
+        with np.errstate(all="ignore"):
+            f = NUMPY(divergence.f, {u: np.maximum(p / reference, 1e-200)})
+        return float(p @ reward - beta * (reference @ f))
+
+    assert abs(objective(found.policy) - found.objective) < 1e-9
+    others = [(1 - t) * found.policy + t * q for t in (1e-4, 1e-2, 0.3, 1) for q in random.dirichlet(np.ones(6), 50)]
+    assert max(map(objective, others)) <= found.objective + 1e-12
+    if divergence.name not in ("total_variation", "pearson_chi2"):  # whose optima may stay at a corner
+        wrong = optimum(divergence.coefficient, divergence, reward, reference, 2 * beta)
+        assert objective(wrong.policy) < found.objective - 1e-7
+
+
+@pytest.mark.parametrize("divergence", [*DIVERGENCES, cressie_read(2)], ids=lambda d: d.name)
+def test_closed_form_inverts_the_coefficient(divergence):
+    found = ratio_of(divergence)
+    assert (found is None) == (divergence.name == "total_variation")
+    if found is not None and divergence.name != "jeffreys":
+        assert is_zero(found.xreplace({y: divergence.f.diff(u)}) - u)
+        assert not is_zero(found.xreplace({y: 2 * divergence.f.diff(u)}) - u)
+
+
+def test_a_quadratic_penalty_gives_actions_up():
+    found = run(
+        "optimum", "--reward", "3 0 -3", "--reference", ".3 .4 .3", "--beta", ".5", "--divergence", "pearson_chi2"
+    )
+    assert found.exit_code == 0
+    assert "0 where that is negative" in found.output
+
+
+def test_without_a_penalty_named_all_are_shown():
+    assert [o["divergence"] for o in solved("--beta", "1")["optima"]] == list(NAMES) == [d.name for d in DIVERGENCES]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (
+            ["optimum", "--reward", "1 0", "--reference", ".1 .6 .3", "--beta", "1"],
+            "has 2 numbers and --reference has 3",
+        ),
+        (["optimum", "--reward", "1 x", "--reference", ".5 .5", "--beta", "1"], "write numbers with spaces between"),
+        (["optimum", "--reward", "1 0", "--reference", ".5 .6", "--beta", "1"], "sums to 1.1"),
+        (["optimum", "--reward", "1 0", "--reference", ".5 .5", "--beta", "0"], "0.0 is not in the range"),
+        ([*BANDIT, "--beta", "1", "--loss", "l +"], "this is not a formula"),
+        ([*BANDIT, "--beta", "1", "--loss", "l"], "is constant: it is no penalty"),
+        ([*BANDIT, "--beta", "1", "--loss", "l**3/6"], "falls somewhere"),
+    ],
+)
+def test_errors_say_what_to_write(arguments, words):
+    result = run(*arguments)
+    assert result.exit_code in (1, 2)
+    assert words in result.output
