@@ -7,6 +7,7 @@ zero and are left out. Guards look at values, so stop-gradients are transparent 
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import permutations
 from random import Random
 from typing import Any, Final
@@ -254,8 +255,17 @@ def split(expr: Expr, region: Region | None = None) -> list[tuple[Region, Expr]]
     Raises:
         Undecidable: a guard is identically zero while the branches differ, or there are more than ``MAX_CELLS`` cells.
     """
+    return list(_everywhere(expr) if region is None else _cells(expr, region))
+
+
+@lru_cache(maxsize=4096)
+def _everywhere(expr: Expr) -> list[tuple[Region, Expr]]:
+    return _cells(expr, Region())
+
+
+def _cells(expr: Expr, region: Region) -> list[tuple[Region, Expr]]:
     cells: list[tuple[Region, Expr]] = []
-    stack = [(region or Region(), expr)]
+    stack = [(region, expr)]
     while stack:
         here, e = stack.pop()
         if is_smooth(e):

@@ -1,7 +1,7 @@
 """The optimum of E_π[A] - β D_f(π‖π_ref) in numbers, for any convex f, and how far from optimal they are.
 
-The log-ratio of an action is f'⁻¹((A - λ)/β), by bisection on l; λ makes the probabilities sum to one. Where f' jumps, or
-its range ends, an action sits at a jump, takes the mass that is left over, or is given up (u = 0).
+The log-ratio of an action is f'⁻¹((A - λ)/β), by bisection on l; λ makes the probabilities sum to one. Where f' jumps
+or its range ends, an action sits at a jump, takes the mass that is left over, or is given up (u = 0).
 """
 
 from collections.abc import Callable
