@@ -51,8 +51,9 @@ def roughly(text: str) -> str:
 CONSOLE = re.findall(r"^\$ \.venv/bin/kltheory (.*)\n((?:(?!```).*\n)*)", README, flags=re.MULTILINE)
 
 
-def test_what_the_readme_shows_of_identify_is_what_it_prints():
-    shown = {arguments: output for arguments, output in CONSOLE if arguments.startswith("identify")}
+@pytest.mark.parametrize("command", ["identify", "variance", "optimum"])
+def test_what_the_readme_shows_of_an_answer_is_what_it_prints(command):
+    shown = {arguments: output for arguments, output in CONSOLE if arguments.startswith(command)}
     assert shown
     for arguments, output in shown.items():
         assert output.rstrip() == kltheory(*shlex.split(arguments)).rstrip()
