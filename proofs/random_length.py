@@ -28,7 +28,7 @@ def sequence_level_r_squared_in_closed_form():
     return (
         GeometricSum(PROBABILITY * R_SQUARED, value, n),
         GeometricSum(PROBABILITY, S.One, n),
-        Identity(value.xreplace(numbers) + log_ratio, S(9) + log_ratio),
+        Identity(value.xreplace(numbers), S(9)),
     )
 
 

@@ -71,7 +71,7 @@ def tempered_k1_as_loss_descends_the_log_of_a_power_sum():
 
 @theorem(
     catalogue="95",
-    source=("TRL, importance_sampling_ratio", "arXiv 2512.23087"),
+    source=("github.com/huggingface/trl", "arXiv 2512.23087"),
     harmless={"detach_weight": "a detached weight takes the reward's gradient away"},
 )
 def weighting_the_reward_alone_is_enough_when_inference_and_training_differ():

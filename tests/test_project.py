@@ -153,11 +153,13 @@ EPRINTS = set(re.findall(r"eprint\s*=\s*\{([\d.]+)\}", BIB))
 URLS = set(re.findall(r"url\s*=\s*\{https?://([^}]+)\}", BIB))
 
 BY_NAME = {
+    "E. Greensmith": "greensmith2004variance",
     "J. Schulman": "schulman2020approximating",
     "Xihuai": "wang2025choosing",
     "I. Csiszár 1967": "csiszar1967information",
     "F. Liese and I. Vajda 2006": "liese2006divergences",
     "N. Cressie and T. Read 1984": "cressie1984multinomial",
+    "E. Greensmith, P. Bartlett, J. Baxter 2004": "greensmith2004variance",
 }
 """Sources that proofs cite by author, with their key in references.bib."""
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-from sympy import Add, Dummy, Expr, Rational, S, Symbol, binomial, exp, factorial2, log, sqrt
+from sympy import Add, Dummy, Expr, Function, Rational, S, Symbol, binomial, exp, factorial2, log, sqrt
 
 from kltheory.calculus.fraction import Undecidable, fraction
 
@@ -77,6 +77,8 @@ Polynomial = dict[int, Expr]
 @lru_cache(maxsize=256)
 def _grouped(integrand: Expr) -> dict[tuple[Expr, Expr], Polynomial]:
     """(a, b) to the polynomial in front of e^{a x + b x²}; the constant part of an exponent is in front, too."""
+    if any(not isinstance(f, exp | log) for f in integrand.atoms(Function)):
+        raise Undecidable(f"{integrand} is no polynomial times the exponential of a quadratic")
     exponents = sorted(integrand.atoms(exp), key=str)
     names = {e: Dummy() for e in exponents} | {e: Dummy() for e in integrand.atoms(log)}
     element = fraction(integrand.xreplace(names))

@@ -25,7 +25,7 @@ def forces(claim: Forces, at: Numbers) -> Iterator[Finding]:
 
     values: dict[Any, Any] = {h: family(POINTS, at)}
     for d in claim.left.atoms(Derivative):
-        n = d.derivative_count
+        n = int(d.derivative_count)
         stencil = [(-1) ** k * _binomial(n, k) * family(POINTS + (n / 2 - k) * STEP, at) for k in range(n + 1)]
         values[d] = sum(stencil) / STEP**n
     names = {e: Symbol(f"y{i}") for i, e in enumerate(values)}
@@ -34,7 +34,8 @@ def forces(claim: Forces, at: Numbers) -> Iterator[Finding]:
     worst = float(np.max(np.abs(residual + 0 * POINTS)))
     moved = [family(POINTS, {**at, c: 1 + at.get(c, 0)}) - family(POINTS, at) for c in claim.constants]
     free = np.linalg.matrix_rank(np.array(moved), tol=1e-9) if moved else 0
-    holds = worst < 1e-5 and free == len(claim.constants)
+    order = max((int(d.derivative_count) for d in claim.left.atoms(Derivative)), default=0)
+    holds = worst < 1e-5 and free == len(claim.constants) == order
     yield Finding(
         "points", Status.HOLDS if holds else Status.FAILS, None, f"residual {worst:.3g}, {free} free constants"
     )

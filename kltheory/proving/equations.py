@@ -52,4 +52,5 @@ class Forces:
         return max(found)
 
     def __str__(self) -> str:
-        return f"{text(self.left)} = 0 for every l iff h(l) = {text(self.right)}"
+        free = f", any {', '.join(map(str, self.constants))}" if self.constants else ""
+        return f"{text(self.left)} = 0 for every l iff h(l) = {text(self.right)}{free}"

@@ -170,8 +170,10 @@ def test_stop_gradients_stay_where_they_were(expr, other):
 
 def test_the_law_would_catch_a_wrong_cell(monkeypatch):
     monkeypatch.setitem(regions.HEADS, Max, regions.HEADS[Min])
+    regions._everywhere.cache_clear()
     with pytest.raises(AssertionError):
         _agrees(Max(l, 1), [{l: Rational(5)}, {l: Rational(-5)}])
+    regions._everywhere.cache_clear()
 
 
 # --- what is refused ------------------------------------------------------------------------------------------------

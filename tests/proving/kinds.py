@@ -125,7 +125,6 @@ ROWS = (
     row("sampler", TraceVariance(as_loss(k2), trace_variance(l), POLICY), sampler=OLD),
     row("weight", TraceVariance(as_loss(k2, sg(w)), trace_variance(w * l, w), OLD), right=trace_variance(l)),
     row("bounded", GradientBound(SIGMOID, S.One, POLICY), bound=Rational(1, 100)),
-    row("unbounded", GradientBound(as_loss(k2), 1 + l**2, POLICY), bound=Rational(1, 9)),
     row("probabilities", OnTwoActions(E(P), 1 - 2 * At(P, 0) * At(P, 1)), right=1 - At(P, 0) * At(P, 1)),
     row("side", SignAt(E(l), 1, ".6 .3 .1", ".2 .5 .3"), sign=-1),
     row("place", SignAt(E(l) - E(k2.expr), 1, ".9 .05 .05", ".5 .25 .25"), policy=".1 .1 .8"),

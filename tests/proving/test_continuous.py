@@ -1,0 +1,108 @@
+"""Gaussians, lengths, equations and rounding errors: true rows, their wrong twins, and what cannot be decided."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sympy import Function, Rational, S, Symbol, cos, exp, log, sqrt
+from sympy.codegen.cfunctions import expm1
+
+from kltheory.calculus.exact import Undecidable
+from kltheory.calculus.gaussian import Gaussian, expectation, x
+from kltheory.calculus.symbols import log_ratio as l
+from kltheory.numerics.bridge import NUMPY
+from kltheory.proving.continuous import FiniteIff, GaussianMean, GeometricFiniteIff, GeometricSum
+from kltheory.proving.engines import numerically
+from kltheory.proving.equations import Forces
+from kltheory.proving.instances import instances
+from kltheory.proving.precision import AccurateIn
+from kltheory.proving.verdict import Status
+
+m, s, t = (Symbol(name, positive=True) for name in "mst")
+a, b = Symbol("a", positive=True), Symbol("b", positive=True)
+n = Symbol("n", integer=True, nonnegative=True)
+c, k = Symbol("c", real=True), Symbol("k", real=True)
+h = Function("h")(l)
+SLOPE = 1 - exp(-l)
+
+ROWS = [
+    # true, its twin
+    (GaussianMean(x**2, m**2 + s**2, m, s**2), GaussianMean(x**2, m**2, m, s**2)),
+    (GaussianMean(x**4, 3 * s**4, S.Zero, s**2), GaussianMean(x**4, 2 * s**4, S.Zero, s**2)),
+    (GaussianMean(exp(m * x), exp(m**2 / 2), S.Zero, S.One), GaussianMean(exp(m * x), exp(m**2), S.Zero, S.One)),
+    (
+        GaussianMean(x * exp(-(x**2) / 2 + x), exp(Rational(1, 4)) / (2 * sqrt(2)), S.Zero, S.One),
+        GaussianMean(x * exp(-(x**2) / 2 + x), exp(Rational(1, 4)) / 2, S.Zero, S.One),
+    ),
+    (FiniteIff(exp(x**2 / (2 * t**2)), t**2 - s**2, m, s**2), FiniteIff(exp(x**2 / (2 * t**2)), s**2 - t**2, m, s**2)),
+    (FiniteIff(x**6 * exp(3 * x), S.One, m, s**2), FiniteIff(x**6 * exp(3 * x), -S.One, m, s**2)),
+    (GeometricSum((1 - a) * a**n, S.One, n), GeometricSum((1 - a) * a**n, 1 - a, n)),
+    (
+        GeometricSum(a**n + a ** (2 * n), 1 / (1 - a) + 1 / (1 - a**2), n),
+        GeometricSum(a**n + a ** (2 * n), 1 / (1 - a), n),
+    ),
+    (GeometricFiniteIff(b ** (2 * n) / a**n, a - b**2, n), GeometricFiniteIff(b ** (2 * n) / a**n, a - b, n)),
+    (Forces(h.diff(l) - k, k * l + c, (c,)), Forces(h.diff(l) - k, 2 * k * l + c, (c,))),
+    (Forces(h.diff(l) - h, c * exp(l), (c,)), Forces(h.diff(l) - h, c * exp(l), ())),
+    (Forces(h.diff(l, 2) - h, c * exp(l) + k * exp(-l), (c, k)), Forces(h.diff(l, 2) - h, c * exp(l), (c,))),
+    (
+        AccurateIn(-expm1(-l), SLOPE, "float32", -14, Rational(1, 10**6)),
+        AccurateIn(SLOPE, SLOPE, "float32", -14, Rational(1, 10**6)),
+    ),
+    (
+        AccurateIn(SLOPE, SLOPE, "float64", -14, Rational(1, 10**10)),
+        AccurateIn(exp(-l) - 1, SLOPE, "float64", -14, Rational(1, 10**10)),
+    ),
+]
+IDS = [f"{i}-{type(true).__name__}" for i, (true, _) in enumerate(ROWS)]
+
+
+def seen(claim):
+    return [f.status for f in numerically(instances(claim)[0])]
+
+
+@pytest.mark.parametrize(("true", "twin"), ROWS, ids=IDS)
+def test_the_calculus_and_the_numbers_tell_them_apart(true, twin):
+    assert true.decide()
+    assert not twin.decide()
+    assert set(seen(true)) == {Status.HOLDS}
+    assert Status.FAILS in seen(twin)
+    assert str(true)
+    assert str(true) != str(twin)
+
+
+UNDECIDED = [
+    (GaussianMean(cos(x), S.One, m, s**2), "is no polynomial"),
+    (GaussianMean(exp(x**3), S.One, m, s**2), "no quadratic"),
+    (GaussianMean(exp(x**2), S.One, S.Zero, S.One), "does not exist"),
+    (GaussianMean(x * log(x), S.One, m, s**2), "no polynomial times"),
+    (GeometricSum(a ** (n**2), S.One, n), "no geometric sequence"),
+    (GeometricFiniteIff(a**n + b**n, 1 - a, n), "several terms"),
+    (Forces(h**2 - k, k, ()), "not linear"),
+    (Forces(l * h.diff(l) - k, k, ()), "constant coefficients"),
+]
+
+
+@pytest.mark.parametrize(("claim", "words"), UNDECIDED, ids=[w for _, w in UNDECIDED])
+def test_what_is_not_decided_says_why(claim, words):
+    with pytest.raises(Undecidable, match=words):
+        claim.decide()
+
+
+def test_an_equation_without_the_function_forces_nothing():
+    assert not Forces(k, k, ()).decide()
+
+
+SMALL = st.integers(-3, 3).map(lambda i: Rational(i, 2))
+
+
+@settings(deadline=None, max_examples=30)
+@given(p=st.lists(SMALL, min_size=1, max_size=4), linear=SMALL, square=st.integers(-3, 1), mean=SMALL)
+def test_expectations_are_what_quadrature_gives(p, linear, square, mean):
+    integrand = sum((q * x**i for i, q in enumerate(p)), S.Zero) * exp(linear * x + Rational(square, 4) * x**2)
+    exact = float(expectation(integrand, Gaussian(mean, S.One)).value)
+    grid = np.linspace(-60, 60, 60_001)
+    density = np.exp(-((grid - float(mean)) ** 2) / 2) / np.sqrt(2 * np.pi)
+    with np.errstate(over="ignore", invalid="ignore"):
+        terms = density * NUMPY(integrand, {x: grid})
+    assert abs(np.nansum(terms) * (grid[1] - grid[0]) - exact) <= 1e-9 * max(1.0, abs(exact))
