@@ -2,7 +2,7 @@
 
 import mpmath
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from strategies import DIGITS, rationals, scrambled, value
 from sympy import Abs, Add, Expr, Max, Min, Rational, S, Symbol, exp, log, sign
@@ -210,7 +210,10 @@ def test_adding_a_balanced_combination_changes_nothing(data, a, weights, setting
     left = expectation(a)
     right = Objective.of(exp(logp) * data.draw(scrambled(a, most=1)) + p * pi + q * ref - (p + q) * old)
     assert same_value(left, right)
-    assert close(left, right, setting)
+    try:
+        assert close(left, right, setting)
+    except ZeroDivisionError:  # a scrambled formula may divide by l, which is 0 where the policies agree
+        assume(False)
     unbalanced = Objective.of(right.summand + pi / 3)
     assert not same_value(left, unbalanced)
     assert not close(left, unbalanced, setting)
