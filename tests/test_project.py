@@ -159,7 +159,6 @@ BY_NAME = {
     "I. Csiszár 1967": "csiszar1967information",
     "F. Liese and I. Vajda 2006": "liese2006divergences",
     "N. Cressie and T. Read 1984": "cressie1984multinomial",
-    "E. Greensmith, P. Bartlett, J. Baxter 2004": "greensmith2004variance",
 }
 """Sources that proofs cite by author, with their key in references.bib."""
 
