@@ -34,22 +34,6 @@ CONSTANT = "the dropped term vanishes, or is swamped, in the limit"
 
 
 @theorem(
-    catalogue="27",
-    source=DEEPSEEK,
-    harmless={**INFINITE, "drop_term": CONSTANT},
-)
-def k3_as_loss_saturates_at_one_end_and_explodes_at_the_other():
-    """As l → ∞ the coefficient of k3 as a loss tends to 1, and l grows; as l → -∞ it tends to -∞ like -e^{|l|}."""
-    k3_loss, k1_reward = formula(as_loss(k3), POLICY), formula(in_reward(k1), POLICY)
-    return (
-        Limit(k3_loss, oo, S.One),
-        Limit(k1_reward, oo, oo),
-        Limit(exp(l) * k3_loss, -oo, S.NegativeOne),
-        Limit(k1_reward, -oo, -oo),
-    )
-
-
-@theorem(
     catalogue="28",
     hypotheses=("π fixed", "π_ref(a) → 0"),
     harmless={

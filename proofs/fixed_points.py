@@ -13,6 +13,7 @@ l = log_ratio
 GX = "arXiv 2510.20817"
 VOJNOVIC = "arXiv 2502.18548"
 KIMI = "arXiv 2501.12599"
+KHANH = "github.com/khanhptnk/kl-penalty-in-grpo"
 
 
 def balanced(penalty: Surrogate, coefficient: Expr) -> SameGradient:
@@ -68,29 +69,58 @@ def optima_of_other_divergences_in_closed_form():
     return [Identity(of_y(d.coefficient.cells[0][1]), of_u) for d, of_y, of_u in rows]
 
 
+BANDIT = "A = (1, 0, 0), π_ref = (.1, .6, .3)"
+TENTH = Rational(1, 10)
+
+
+def best_under_reverse_kl(b: Expr) -> Expr:
+    """What the optimum for β = b gives the best action: the exponential tilt."""
+    return TENTH * exp(1 / b) / (TENTH * exp(1 / b) + 9 * TENTH)
+
+
+def best_under_forward_kl(b: Expr) -> Expr:
+    """π = β π_ref/(Λ - A) sums to 1: Λ² - (1 + β)Λ + .9β = 0, the root above 1."""
+    return TENTH * b / ((1 + b + sqrt((1 + b) ** 2 - 36 * b / 10)) / 2 - 1)
+
+
+def entropy(best: Expr) -> Expr:
+    """Of (p, 2(1-p)/3, (1-p)/3), as both optima keep the proportions of the other two."""
+    others = ((1 - best) * share for share in (Rational(2, 3), Rational(1, 3)))
+    return -sum((p * log(p) for p in (best, *others)), S.Zero)
+
+
 @theorem(
     catalogue="104",
-    source="github.com/khanhptnk/kl-penalty-in-grpo",
-    hypotheses="A = (1, 0, 0), π_ref = (.1, .6, .3)",
+    source=KHANH,
+    hypotheses=BANDIT,
     harmless={
         "scale": "a sign is scale-invariant",
         "add_one": "one more keeps it positive",
         "drop_term": "the larger of the two alone is positive",
     },
 )
-def forward_kl_keeps_more_entropy_only_where_reward_dominates():
+def forward_kl_gives_the_best_action_less_only_where_reward_dominates():
     """Of the best action the optimum under the reverse KL has more than under the forward KL at β = 1/10 (.9996 and
     .911), and less at β = 1 (.232 and .316)."""
-    tenth = Rational(1, 10)
+    gap = {b: best_under_reverse_kl(b) - best_under_forward_kl(b) for b in (TENTH, S.One)}
+    return HasSign(gap[TENTH], 1), HasSign(-gap[S.One], 1)
 
-    def reverse(b: Expr) -> Expr:
-        return tenth * exp(1 / b) / (tenth * exp(1 / b) + 9 * tenth)
 
-    def forward(b: Expr) -> Expr:
-        """π = β π_ref/(Λ - A) sums to 1: Λ² - (1 + β)Λ + .9β = 0, the root above 1."""
-        return tenth * b / ((1 + b + sqrt((1 + b) ** 2 - 36 * b / 10)) / 2 - 1)
-
-    return HasSign(reverse(tenth) - forward(tenth), 1), HasSign(forward(S.One) - reverse(S.One), 1)
+@theorem(
+    catalogue="104",
+    source=KHANH,
+    hypotheses=BANDIT,
+    harmless={
+        "scale": "a sign is scale-invariant",
+        "add_one": "one more keeps it positive",
+        "drop_term": "the entropy of the first alone is positive",
+    },
+)
+def reverse_kl_keeps_more_entropy_where_reward_does_not_dominate():
+    """At β = 1 the optimum under the reverse KL has the larger entropy. (False: the forward KL has, though
+    not by giving the best action less.)"""
+    more = entropy(best_under_forward_kl(S.One)) - entropy(best_under_reverse_kl(S.One))
+    return Refuted(HasSign(-more, 1), corrected=HasSign(more, 1))
 
 
 @theorem(catalogue="76", source="arXiv 2602.05933")

@@ -77,28 +77,6 @@ def k3_as_loss_saturates_and_explodes():
     )
 
 
-@theorem(
-    catalogue="28",
-    source="catalogue 28",
-    hypotheses="π_ref(a) → 0 at fixed π(a)",
-    harmless={
-        "scale": "an infinite limit is scale-invariant",
-        "add_one": "an infinite limit absorbs a constant",
-        "drop_term": "the term dropped from 1 - exp(-l), or from k3, vanishes as l → ∞",
-        "swap_direction": "mirrored, k3 diverges too",
-    },
-)
-def action_outside_the_reference_costs_the_reverse_kl_everything_and_k3_as_loss_one():
-    """Where π_ref → 0, l → ∞: k1 and k3 as values diverge, k1 in the reward pulls without bound, and k3 as a loss pulls
-    with the coefficient 1."""
-    return (
-        Limit(k1.expr, oo, oo),
-        Limit(k3.expr, oo, oo),
-        Limit(formula(in_reward(k1), POLICY), oo, oo),
-        Limit(formula(as_loss(k3), POLICY), oo, S.One),
-    )
-
-
 # --- remainders and bounds --------------------------------------------------------------------------------------------
 @theorem(
     catalogue="25",

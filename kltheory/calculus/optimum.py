@@ -8,10 +8,12 @@ found by solving f'(u) = y for u, and believed only when it gives u back at y = 
 from functools import lru_cache
 from typing import Final
 
-from sympy import Abs, Expr, Heaviside, LambertW, Piecewise, Symbol, exp, sign, solve
+from sympy import Abs, Expr, Heaviside, LambertW, Piecewise, Pow, Symbol, exp, expand_log, sign, solve
 
 from kltheory.calculus.divergence import Divergence, u
 from kltheory.calculus.exact import Undecidable, is_zero
+from kltheory.calculus.line import limit, signs
+from kltheory.calculus.symbols import log_ratio
 
 y: Final = Symbol("y", real=True)
 """(A - λ)/β, what the coefficient has to be."""
@@ -30,14 +32,31 @@ def ratio_of(divergence: Divergence) -> Expr | None:
     return next((found for found in candidates if _inverts(found, slope)), None)
 
 
-def _inverts(candidate: Expr, slope: Expr) -> bool:
-    """Whether it gives u back at y = f'(u), for every u > 0."""
+@lru_cache(maxsize=64)
+def gives_up(divergence: Divergence) -> bool:
+    """Whether an action may be given up altogether, u = 0: f'(0) is known to be finite."""
     try:
+        return bool(limit(along_line(divergence.f.diff(u)), log_ratio, -1).is_finite)
+    except Undecidable:
+        return False
+
+
+def _inverts(candidate: Expr, slope: Expr) -> bool:
+    """Whether it gives u back at y = f'(u), for every u > 0, with no root of a negative number on the way."""
+    try:
+        roots = [p.base for p in candidate.atoms(Pow) if p.exp.is_Rational and not p.exp.is_Integer]
+        if any(s < 0 for base in roots for _, _, s in signs(along_line(base.xreplace({y: slope})), log_ratio)):
+            return False
         if candidate.has(LambertW):
             return _inverts_by_w(candidate, slope)
         return is_zero(candidate.xreplace({y: slope}) - u)
     except Undecidable:
         return False
+
+
+def along_line(of_u: Expr) -> Expr:
+    """An expression in u as one in l = log u."""
+    return expand_log(of_u.xreplace({u: exp(log_ratio)}))
 
 
 def _inverts_by_w(candidate: Expr, slope: Expr) -> bool:

@@ -16,7 +16,9 @@ h = Function("h")(log_ratio)
 class Forces:
     """``left`` = 0 for every l, an equation for h(l), forces h to be ``right`` for some values of the constants.
 
-    Linear equations with constant coefficients only: a family of n independent solutions of one of order n is all.
+    Linear equations with constant coefficients only, the leading one known not to be zero: the solutions are a
+    particular one and any combination of n independent ones of the homogeneous equation, n its order; a family affine
+    in n constants is all of them.
     """
 
     left: Expr
@@ -32,6 +34,8 @@ class Forces:
         directions = [self.right.diff(c) for c in self.constants]
         if len(directions) != order:
             return False
+        if any(d.has(*self.constants) for d in directions):
+            raise Undecidable("the family is not linear in its constants")
         wronskian = Matrix([[d.diff(log_ratio, k) for d in directions] for k in range(order)]).det() if order else S.One
         return solves and not is_zero(wronskian)
 
@@ -49,6 +53,11 @@ class Forces:
             return -1
         if any(c.has(h) or log_ratio in c.free_symbols for c in found.values()):
             raise Undecidable("the equation is not linear in h with constant coefficients")
+        if self.left.has(*self.constants):
+            raise Undecidable("the constants of the family occur in the equation")
+        leading = found[max(found)]
+        if not leading.is_nonzero:
+            raise Undecidable(f"the equation's leading coefficient {leading} may be zero")
         return max(found)
 
     def __str__(self) -> str:

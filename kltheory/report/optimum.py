@@ -15,7 +15,7 @@ from kltheory.calculus.exact import Undecidable
 from kltheory.calculus.formula.parse import parse_formula
 from kltheory.calculus.identify import identify
 from kltheory.calculus.notation import text
-from kltheory.calculus.optimum import ratio_of
+from kltheory.calculus.optimum import gives_up, ratio_of
 from kltheory.calculus.surrogate import Sampler
 from kltheory.numerics.optimum import Optimum, optimum
 from kltheory.report.columns import columns
@@ -67,6 +67,11 @@ class Penalty:
         """u = π/π_ref as a function of y = (A - λ)/β."""
         return None if self.divergence is None else ratio_of(self.divergence)
 
+    @property
+    def gives_up(self) -> bool:
+        """Whether actions may have probability zero at the optimum."""
+        return self.divergence is not None and gives_up(self.divergence)
+
 
 @dataclass(frozen=True)
 class Optima:
@@ -113,8 +118,9 @@ class Optima:
         yield "π = π_ref·u, with y = (A - λ)/β and λ such that the probabilities sum to 1:"
         for penalty, found in self.rows:
             formula = penalty.formula
+            gives_up = formula is not None and found.dropped and penalty.gives_up
             shown = "no closed form, solved by bisection" if formula is None else f"u = {text(formula)}"
-            yield f"  {penalty.name}: {shown}" + (", 0 where that is negative" if found.dropped and formula else "")
+            yield f"  {penalty.name}: {shown}" + (", 0 where that is negative" if gives_up else "")
 
 
 def optima(penalties: Sequence[Penalty], reward: Sequence[float], reference: Sequence[float], beta: float) -> Optima:

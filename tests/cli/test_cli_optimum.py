@@ -13,6 +13,7 @@ from kltheory.cli.main import cli
 from kltheory.cli.optimum import NAMES
 from kltheory.numerics.bridge import NUMPY
 from kltheory.numerics.optimum import optimum
+from kltheory.report.optimum import Penalty
 
 BANDIT = ["optimum", "--reward", "1 0 0", "--reference", ".1 .6 .3"]
 
@@ -88,6 +89,20 @@ def test_a_quadratic_penalty_gives_actions_up():
     )
     assert found.exit_code == 0
     assert "0 where that is negative" in found.output
+
+
+def test_an_exponential_tilt_that_underflows_is_not_called_negative():
+    tiny = run(
+        "optimum", "--reward", "1 0 -5", "--reference", ".3 .4 .3", "--beta", ".001", "--divergence", "reverse_kl"
+    )
+    assert tiny.exit_code == 0
+    assert "u = exp(y" in tiny.output
+    assert "negative" not in tiny.output
+
+
+@pytest.mark.parametrize(("loss", "closed"), [("l**2", True), ("exp(l) - l", True), ("l**4", False)])
+def test_no_closed_form_takes_a_root_of_a_negative_number(loss, closed):
+    assert (Penalty.of_loss(loss).formula is not None) == closed
 
 
 def test_without_a_penalty_named_all_are_shown():

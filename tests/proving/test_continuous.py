@@ -80,6 +80,9 @@ UNDECIDED = [
     (GeometricFiniteIff(a**n + b**n, 1 - a, n), "several terms"),
     (Forces(h**2 - k, k, ()), "not linear"),
     (Forces(l * h.diff(l) - k, k, ()), "constant coefficients"),
+    (Forces(h.diff(l) - k, k * l + c**2, (c,)), "not linear in its constants"),
+    (Forces(h.diff(l) - c, c * l + c, (c,)), "occur in the equation"),
+    (Forces(k * h.diff(l), c, (c,)), "may be zero"),
 ]
 
 
