@@ -1,9 +1,10 @@
 """The language of sequence losses: per-token formulas, and sums of them over the tokens of one response.
 
-A formula in l, log w, logp speaks of the token at position t. ``past(f)`` sums f over the tokens before it, ``future(f)``
-over those after, ``total(f)`` over all of the response, so a loss is an expression in ``total(.)`` and ``length``. Only
-real positions count: those up to the end-of-sequence token, or to the maximum length. Nested sums are relative to the
-token they stand at: in ``total(sg(future(exp(past(log_w)) * l)) * logp)`` the innermost runs up to the later token.
+A formula in l, log w, logp speaks of the token at position t. ``past(f)`` sums f over the tokens before it,
+``future(f)`` over those after, ``total(f)`` over all of the response, so a loss is an expression in ``total(.)`` and
+``length``. Only real positions count: those up to the end-of-sequence token, or to the maximum length. Nested sums are
+relative to the token they stand at: in ``total(sg(future(exp(past(log_w)) * l)) * logp)`` the innermost runs up to the
+later token.
 """
 
 from typing import Any, Final
