@@ -7,6 +7,7 @@ so polynomials in atoms are equal for every policy, reference, old policy and V 
 generic actions, V large, so the atoms sweep out an open set, on which only the zero polynomial vanishes.
 """
 
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, Final
 
@@ -80,32 +81,40 @@ def mean(value: Expr | int) -> Expr:
     expr = to_quotients(S(value))
     if not expr.free_symbols & set(VARIABLES):
         return expr
-    parts = _parts(expr)
+    parts = monomials(expr, _of_the_sample)
     return Add(*(c * (S.One if integrand in NORMALISED else Mean(integrand)) for integrand, c in parts.items()))
 
 
-def _parts(expr: Expr) -> Parts:
-    """The expression as a sum of products of generators, parameters apart; its terms where it has corners or ``sg``."""
+def _of_the_sample(expr: Expr) -> bool:
+    return bool(expr.free_symbols & set(VARIABLES))
+
+
+def monomials(expr: Expr, sampled: Callable[[Expr], bool]) -> Parts:
+    """The expression as a sum of products of generators, those that are not of the sample apart.
+
+    Its terms as they stand where it has corners or ``sg``, or no normal form.
+    """
     if not expr.has(sg, *CORNERED):
         try:
-            parts = _by_generators(boolean(expr))
+            parts = _by_generators(boolean(expr), sampled)
         except Undecidable:
             parts = None
         if parts is not None:
             return parts
     found: Parts = {}
     for term in Add.make_args(expr.expand()):
-        constant, integrand = term.as_independent(*VARIABLES, as_Add=False)
-        found[integrand] = found.get(integrand, S.Zero) + constant
+        of_sample = [f for f in Mul.make_args(term) if sampled(f)]
+        integrand = Mul(*of_sample)
+        found[integrand] = found.get(integrand, S.Zero) + Mul(*(f for f in Mul.make_args(term) if not sampled(f)))
     return found
 
 
-def _by_generators(expr: Expr) -> Parts | None:
+def _by_generators(expr: Expr, of_sample: Callable[[Expr], bool]) -> Parts | None:
     """Its normal form taken apart; ``None`` where the sample is in a denominator that is more than one product."""
     element = normal_form(expr)
     numer, denom, lift = element.value.numer, element.value.denom, element.field.lift
     gens = [g.as_expr() for g in numer.ring.gens]
-    sampled = [bool(lift(g).free_symbols & set(VARIABLES)) for g in gens]
+    sampled = [of_sample(lift(g)) for g in gens]
 
     def apart(poly: Any) -> dict[tuple[int, ...], Expr]:
         """Powers of the generators that depend on the sample, to what stands in front."""
@@ -168,7 +177,7 @@ def same_moment(left: Expr, right: Expr) -> bool:
     if is_zero(difference):
         return True
     for m in difference.atoms(Mean):
-        if m.integrand.has(sg, *CORNERED) or _by_generators(boolean(m.integrand)) is None:
+        if m.integrand.has(sg, *CORNERED) or _by_generators(boolean(m.integrand), _of_the_sample) is None:
             raise Undecidable(f"whether {m} is independent of the other means is not known")
     return False
 

@@ -1,1 +1,1 @@
-"""Sequences: sums over the tokens of a response, and when two of them have the same expected gradient."""
+"""Sequences: losses of whole responses, and when two of them have the same expected gradient."""

@@ -1,0 +1,132 @@
+"""Losses and objectives of whole responses, and the differential of one: which score stands where.
+
+A response drawn from the old policy carries no gradient, so the gradient of a loss is linear in the tokens' scores s_j
+= ∇log π(y_j | y_<j): each of l, log w, logp of a token moves by its score. An objective E_π[f] = E_old[w_{1:T} f]
+moves with its sampling too, through the weight of the whole response.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sympy import Dummy, Expr, Function, S, Symbol, exp
+
+from kltheory.calculus.exact import Undecidable
+from kltheory.calculus.moments import Mean, map_means
+from kltheory.calculus.sequence.language import SUMS, Ahead, total
+from kltheory.calculus.surrogate import Sampler
+from kltheory.calculus.symbols import VARIABLES, erase_sg, log_ratio, log_weight, logp, sg, to_quotients
+
+score: Final = Symbol("s", real=True)
+"""The score of the token at which it stands."""
+
+
+class Carried(Function):
+    """E_π[g s | past]: what an average over the vocabulary at a position carries, independent of the token there."""
+
+    nargs = 1
+
+
+class PastValue(Symbol):
+    """Any function of the past of a token, the prefix before it: a critic, a baseline."""
+
+
+@dataclass(frozen=True)
+class SequenceLoss:
+    """An expression in ``total(.)`` and ``length``, of one response; minimised."""
+
+    expr: Expr
+
+    @classmethod
+    def of(cls, expr: Expr | int) -> "SequenceLoss":
+        """The loss with this formula, in the canonical variables logp, l, log w."""
+        return cls(to_quotients(S(expr)))
+
+    def __add__(self, other: "SequenceLoss") -> "SequenceLoss":
+        return SequenceLoss(self.expr + other.expr)
+
+    def __sub__(self, other: "SequenceLoss") -> "SequenceLoss":
+        return SequenceLoss(self.expr - other.expr)
+
+    def __mul__(self, scalar: Expr | int) -> "SequenceLoss":
+        return SequenceLoss(scalar * self.expr)
+
+    __rmul__ = __mul__
+
+    def gradient(self, sampler: Sampler) -> Expr:
+        """The gradient of one response, linear in :data:`score`, ``sg`` erased."""
+        on_policy = {log_weight: logp - sg(logp)} if sampler is Sampler.POLICY else {}
+        expr = map_means(self.expr, lambda f: f.xreplace(on_policy)).xreplace(on_policy)
+        return _erased(differential(expr))
+
+
+@dataclass(frozen=True)
+class SequenceObjective:
+    """E_π[f] of a whole response, differentiated through the sampling as well; f as in a :class:`SequenceLoss`."""
+
+    expr: Expr
+
+    @classmethod
+    def of(cls, expr: Expr | int) -> "SequenceObjective":
+        """The objective with this formula, in the canonical variables logp, l, log w."""
+        return cls(to_quotients(S(expr)))
+
+    @property
+    def as_loss(self) -> SequenceLoss:
+        """f times the live weight of the whole response: its mean is E_π[f] whatever the policy, so its gradient is."""
+        return SequenceLoss(exp(total(log_weight)) * self.expr)
+
+    def gradient(self, sampler: Sampler) -> Expr:
+        """The gradient of one response, linear in :data:`score`."""
+        return self.as_loss.gradient(sampler)
+
+
+def differential(expr: Expr) -> Expr:
+    """d expr, with d l = d log w = d logp = s for each token, and nothing through ``sg``.
+
+    Raises:
+        Undecidable: a gradient flows into what is to come, or a mean over the vocabulary looks beyond its token.
+    """
+    nodes: dict[Expr, Dummy] = {}
+    flat = _flat(expr, nodes)
+    moved = sum((flat.diff(v) for v in (logp, log_ratio, log_weight)), S.Zero) * score
+    moved += sum((flat.diff(m) * _carried(m) for m in sorted(flat.atoms(Mean), key=str)), S.Zero)
+    for node, dummy in nodes.items():
+        if (slope := flat.diff(dummy)) != 0:
+            moved += slope * _moved(node)
+    return moved.xreplace({dummy: node for node, dummy in nodes.items()})
+
+
+def _flat(expr: Expr, nodes: dict[Expr, Dummy]) -> Expr:
+    """The expression with its outermost sums and detached parts replaced by dummies."""
+    if isinstance(expr, (sg, *SUMS)):
+        return nodes.setdefault(expr, Dummy(real=True))
+    return expr.func(*(_flat(a, nodes) for a in expr.args)) if expr.has(sg, *SUMS) else expr
+
+
+def _moved(node: Expr) -> Expr:
+    if isinstance(node, sg):
+        return S.Zero
+    if isinstance(node, Ahead):
+        raise Undecidable(f"a gradient flows into {node}: detach it")
+    summand, *discount = node.args
+    return node.func(differential(summand), *discount)
+
+
+def _carried(m: Mean) -> Expr:
+    slope = differential(m.integrand)
+    if slope.has(*SUMS, Carried):
+        raise Undecidable(f"the mean of {m.integrand} carries more than its own token's score")
+    return Carried(m.integrand + slope.coeff(score))
+
+
+def _erased(expr: Expr) -> Expr:
+    def erase_everywhere(e: Expr) -> Expr:
+        return erase_sg(e)
+
+    return map_means(erase_sg(expr), erase_everywhere)
+
+
+def is_of_the_token(expr: Any) -> bool:
+    """Whether it depends on the position at which it stands."""
+    symbols = expr.free_symbols
+    return bool(symbols & {*VARIABLES, score}) or any(isinstance(s, (Mean, PastValue)) for s in symbols)

@@ -1,0 +1,43 @@
+"""When do two losses of whole responses have the same expected gradient, for every V, every horizon and every policy?
+
+Their normal forms have to agree word by word: where the last mark carries the score, up to a function of the past;
+where it does not, in its mean given the past; where the length is still to come, exactly.
+"""
+
+from sympy import Expr, S
+
+from kltheory.calculus.coefficient import Coefficient
+from kltheory.calculus.exact import Undecidable, is_zero
+from kltheory.calculus.moments import CORNERED, normal
+from kltheory.calculus.regions import split
+from kltheory.calculus.sequence.language import length
+from kltheory.calculus.sequence.loss import SequenceLoss, SequenceObjective, score
+from kltheory.calculus.sequence.words import Key, normal_form
+from kltheory.calculus.surrogate import Sampler
+
+Sequence = SequenceLoss | SequenceObjective
+
+
+def same_gradient(left: Sequence, right: Sequence, sampler: Sampler, fixed_length: bool = False) -> bool:
+    """Whether the expected gradients agree.
+
+    Raises:
+        Undecidable: one is no sum of words, or words that are not known to be independent are left over.
+    """
+    mine, other = (normal_form(side.gradient(sampler), sampler, fixed_length) for side in (left, right))
+    left_over = {key: mine.get(key, S.Zero) - other.get(key, S.Zero) for key in dict.fromkeys([*mine, *other])}
+    differ = [key for key, last in left_over.items() if not _vanishes(key, last, fixed_length)]
+    for _, gaps, inner, _, _ in differ:
+        if any(e.has(*CORNERED) for e in (*gaps, *inner)):
+            raise Undecidable("terms with corners before the last position are left over")
+    return not differ
+
+
+def _vanishes(key: Key, last: Expr, fixed_length: bool) -> bool:
+    of_length, gaps, _, scored, _ = key
+    function = last.coeff(score) if scored else last
+    if gaps[-1] != 1 or (not fixed_length and (of_length != 1 or function.has(length))):
+        return is_zero(function)
+    if not scored:
+        return is_zero(normal(function))
+    return Coefficient(tuple(split(function))).is_constant()
