@@ -16,6 +16,7 @@ from kltheory.calculus.divergence import Objective
 from kltheory.calculus.exact import Undecidable, is_zero
 from kltheory.calculus.expectation import expectation, same_value
 from kltheory.calculus.notation import in_probabilities
+from kltheory.calculus.sequence.loss import SequenceLoss, SequenceObjective
 from kltheory.calculus.surrogate import Sampler, Surrogate
 from kltheory.calculus.symbols import log_ratio, log_weight
 
@@ -28,7 +29,7 @@ SAMPLED: Final = {POLICY: "on-policy", OLD: "off-policy"}
 Term = Surrogate | Objective
 
 
-Left: TypeAlias = Surrogate | Objective | Expr  # Python 3.11
+Left: TypeAlias = Surrogate | Objective | SequenceLoss | SequenceObjective | Expr  # Python 3.11
 
 
 class Claim(Protocol):

@@ -28,6 +28,7 @@ from kltheory.proving import (
     checks_lemmas,
     checks_moments,
     checks_precision,
+    checks_sequences,
 )
 from kltheory.proving.claims import (
     OLD,
@@ -51,6 +52,7 @@ from kltheory.proving.instances import parameters
 from kltheory.proving.moments import AlwaysSign, GradientBound, OnTwoActions, SameMoment, SignAt, TraceVariance
 from kltheory.proving.precision import AccurateIn
 from kltheory.proving.scalars import Expansion, HasSign, Identity, Limit, Range
+from kltheory.proving.sequences import IsConservative, SameSequenceGradient, SameSequenceValue
 from kltheory.proving.thresholds import Zero, Zeros
 from kltheory.proving.verdict import Finding, Status
 
@@ -227,6 +229,9 @@ NUMERIC: Final[dict[type, Check]] = {
     OnTwoActions: checks_moments.on_two_actions,
     SignAt: checks_moments.sign_at,
     AlwaysSign: checks_moments.always_sign,
+    SameSequenceGradient: checks_sequences.enumerated,
+    SameSequenceValue: checks_sequences.enumerated,
+    IsConservative: checks_sequences.enumerated,
 }
 """Kind of claim to its numeric check; a new kind is a new row."""
 

@@ -11,6 +11,8 @@ from sympy.core.function import AppliedUndef, Derivative, Subs
 from kltheory.calculus.divergence import Objective
 from kltheory.calculus.moments import At, Mean, formulas, map_means
 from kltheory.calculus.notation import text
+from kltheory.calculus.sequence.language import length
+from kltheory.calculus.sequence.loss import PastValue, SequenceLoss, SequenceObjective
 from kltheory.calculus.surrogate import Surrogate
 from kltheory.calculus.symbols import VARIABLES, logp_old, logp_ref, weight
 from kltheory.proving.claims import Claim
@@ -25,7 +27,7 @@ FUNCTIONS: Final[tuple[Callable[[Expr], Expr], ...]] = (
 NUMBERS: Final = (Rational(3, 10), Rational(7, 5), Rational(2, 7))
 """What the first parameters are set to, in the order of their names."""
 
-PER_SAMPLE: Final = {*VARIABLES, logp_ref, logp_old, weight}
+PER_SAMPLE: Final = {*VARIABLES, logp_ref, logp_old, weight, length}
 
 
 def numbers() -> Iterator[Rational]:
@@ -59,7 +61,7 @@ def chosen(claim: Claim, instance: Claim) -> dict[str, str]:
 def parameters(claim: Claim) -> dict[Symbol, Rational]:
     """A number for every parameter of the claim."""
     symbols = {s for e in expressions(claim) for s in e.free_symbols if isinstance(s, Symbol)} - PER_SAMPLE
-    names = {s for s in symbols if not isinstance(s, Mean | At)}
+    names = {s for s in symbols if not isinstance(s, Mean | At | PastValue)}
     return dict(zip(sorted(names, key=str), numbers(), strict=False))
 
 
@@ -69,7 +71,7 @@ def expressions(claim: Claim) -> list[Expr]:
 
 
 def _formulas(value: Any) -> list[Expr]:
-    if isinstance(value, Surrogate):
+    if isinstance(value, (Surrogate, SequenceLoss, SequenceObjective)):
         return [value.expr]
     if isinstance(value, Objective):
         return [value.summand]
@@ -84,8 +86,8 @@ def _map(claim: Claim, function: Callable[[Expr], Expr]) -> Claim:
         return replaced.replace(lambda e: isinstance(e, AppliedUndef), lambda e: function(*e.args)).doit()
 
     def mapped(value: Any) -> Any:
-        if isinstance(value, Surrogate):
-            return Surrogate(instantiate(value.expr))
+        if isinstance(value, (Surrogate, SequenceLoss, SequenceObjective)):
+            return type(value)(instantiate(value.expr))
         if isinstance(value, Objective):
             return Objective(instantiate(value.summand))
         if isinstance(value, tuple):

@@ -14,6 +14,8 @@ from sympy import Derivative, Expr, S, exp
 from kltheory.calculus.divergence import Objective
 from kltheory.calculus.exact import Undecidable, is_zero
 from kltheory.calculus.moments import CORNERED, At, Mean, formulas, map_means, normal
+from kltheory.calculus.sequence.language import Ahead, Future, Past, total
+from kltheory.calculus.sequence.loss import SequenceLoss, SequenceObjective
 from kltheory.calculus.surrogate import Surrogate
 from kltheory.calculus.symbols import log_ratio, log_weight, logp, sg
 from kltheory.proving.claims import AgreesToOrder, Claim, IsDivergence, Left, SamplerFree
@@ -22,6 +24,7 @@ from kltheory.proving.equations import Forces
 from kltheory.proving.floats import NegativeShare, OverflowsIff
 from kltheory.proving.moments import AlwaysSign, GradientBound, SignAt, TraceVariance
 from kltheory.proving.scalars import HasSign
+from kltheory.proving.sequences import IsConservative, SameSequenceValue
 from kltheory.proving.thresholds import Zero, Zeros
 
 Edit = Callable[[Expr], Iterator[tuple[str, Expr]]]
@@ -56,6 +59,8 @@ def _drop_stop_gradient(e: Expr) -> Iterator[tuple[str, Expr]]:
 
 def _swap_direction(e: Expr) -> Iterator[tuple[str, Expr]]:
     """l changes its sign, in the means of the formula too."""
+    if e.has(Derivative):  # SymPy has no derivative by -l
+        return
     if any(log_ratio in f.free_symbols for f in formulas(e)):
         mirror = {log_ratio: -log_ratio}
         yield "swap_direction", map_means(e, lambda f: f.xreplace(mirror)).xreplace(mirror)
@@ -112,6 +117,22 @@ def _drop_term(e: Expr) -> Iterator[tuple[str, Expr]]:
         yield "drop_term", e - e.args[-1]
 
 
+def _forget_future(e: Expr) -> Iterator[tuple[str, Expr]]:
+    if e.has(Future, Ahead):
+        yield "forget_future", e.replace(lambda x: isinstance(x, (Future, Ahead)), lambda x: S.Zero)
+
+
+def _forget_past(e: Expr) -> Iterator[tuple[str, Expr]]:
+    """Prefix weights, too."""
+    if e.has(Past):
+        yield "forget_past", e.replace(Past, lambda f: S.Zero)
+
+
+def _add_token_k2(e: Expr) -> Iterator[tuple[str, Expr]]:
+    yield "add_k2", e + total(log_ratio**2 / 2)
+
+
+SEQUENCE_EDITS: Final[tuple[Edit, ...]] = (*SURROGATE_EDITS[:-1], _forget_future, _forget_past, _add_token_k2)
 FORMULA_EDITS: Final[tuple[Edit, ...]] = (_flip_sign, _scale, _exchange, _drop_term, _add_one)
 MOMENT_EDITS: Final[tuple[Edit, ...]] = (_flip_sign, _scale, _swap_direction, _drop_term, _add_one)
 
@@ -139,6 +160,16 @@ KIND_HARMLESS: Final[dict[type, dict[str, str]]] = {
         "swap_direction": "the mirrored gradient is short too",
     },
     IsDivergence: {"scale": "convexity is scale-invariant", "add_k2": "a sum of divergences is a divergence"},
+    SameSequenceValue: {
+        "detach": "a value does not feel it",
+        "drop_stop_gradient": "a value does not feel it",
+    },
+    IsConservative: {
+        "flip_sign": "minus a gradient is a gradient",
+        "scale": "twice a gradient is a gradient",
+        "detach": "no gradient is the gradient of nothing",
+        "swap_direction": "the mirrored one is a gradient, too",
+    },
     SamplerFree: {
         "scale": "still free of w",
         "flip_sign": "still free of w",
@@ -166,6 +197,8 @@ def mutants(claim: Claim) -> Iterator[Mutant]:
 def _edits(left: Left) -> tuple[Edit, ...]:
     if isinstance(left, Surrogate):
         return SURROGATE_EDITS
+    if isinstance(left, (SequenceLoss, SequenceObjective)):
+        return SEQUENCE_EDITS
     if isinstance(left, Objective):
         return SUM_EDITS
     return MOMENT_EDITS if left.has(Mean, At) else FORMULA_EDITS
@@ -182,8 +215,10 @@ def _is_same(a: Expr, b: Expr) -> bool:
 
 
 def _formula(left: Left) -> Expr:
-    return left.expr if isinstance(left, Surrogate) else left.summand if isinstance(left, Objective) else left
+    if isinstance(left, (Surrogate, SequenceLoss, SequenceObjective)):
+        return left.expr
+    return left.summand if isinstance(left, Objective) else left
 
 
 def _like(left: Left, mutated: Expr) -> Left:
-    return type(left)(mutated) if isinstance(left, (Surrogate, Objective)) else mutated
+    return mutated if isinstance(left, Expr) else type(left)(mutated)

@@ -52,6 +52,19 @@ from kltheory.calculus.moments import (
     trace_variance,
     variance,
 )
+from kltheory.calculus.sequence.language import ahead, future, length, past, to_go, total, up_to
+from kltheory.calculus.sequence.loss import PastValue, SequenceLoss, SequenceObjective
+from kltheory.calculus.sequence.placements import (
+    FORWARD_KL,
+    FROZEN_FORWARD_KL,
+    FROZEN_REVERSE_KL,
+    REVERSE_KL,
+    earlier_weight,
+    in_sequence_reward,
+    prefix_weight,
+    response_weight,
+    token_loss,
+)
 from kltheory.calculus.surrogate import Surrogate
 from kltheory.calculus.symbols import advantage, inside, log_ratio, log_weight, logp, logp_ref, ratio, sg
 from kltheory.proving.claims import (
@@ -74,6 +87,7 @@ from kltheory.proving.floats import Computes, NegativeShare, OverflowsIff, minus
 from kltheory.proving.moments import AlwaysSign, GradientBound, OnTwoActions, SameMoment, SignAt, TraceVariance
 from kltheory.proving.precision import AccurateIn
 from kltheory.proving.scalars import Expansion, HasSign, Identity, Limit, Range
+from kltheory.proving.sequences import IsConservative, SameSequenceGradient, SameSequenceValue
 from kltheory.proving.statement import Refuted
 from kltheory.proving.theorem import theorem
 from kltheory.proving.thresholds import Zero, Zeros

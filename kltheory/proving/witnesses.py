@@ -12,7 +12,7 @@ from kltheory.calculus.symbols import log_ratio
 from kltheory.numerics import witness
 from kltheory.numerics.bridge import NotNumeric
 from kltheory.numerics.certificate import certify_scalar
-from kltheory.proving import checks_floats, checks_moments, checks_precision
+from kltheory.proving import checks_floats, checks_moments, checks_precision, checks_sequences
 from kltheory.proving.claims import (
     OLD,
     POLICY,
@@ -31,6 +31,7 @@ from kltheory.proving.instances import chosen, instances, parameters
 from kltheory.proving.moments import AlwaysSign, SameMoment
 from kltheory.proving.precision import AccurateIn
 from kltheory.proving.scalars import Expansion, HasSign, Identity
+from kltheory.proving.sequences import IsConservative, SameSequenceGradient, SameSequenceValue
 
 Witness = dict[str, Any]
 
@@ -115,6 +116,9 @@ WITNESSES: Final[dict[type, Callable[[Any, Numbers], Witness | None]]] = {
     NegativeShare: checks_floats.negative_witness,
     SameMoment: checks_moments.moment_witness,
     AlwaysSign: checks_moments.sign_witness,
+    SameSequenceGradient: checks_sequences.certified,
+    SameSequenceValue: checks_sequences.certified,
+    IsConservative: checks_sequences.certified,
 }
 """Kind of claim to the search for a witness; a kind without one can be refuted by the engines only."""
 

@@ -22,8 +22,11 @@ class _Sum(Function):
 
     @classmethod
     def eval(cls, summand: Expr, *discount: Expr) -> Expr | None:
-        """SymPy's hook for automatic simplification: an empty formula sums to nothing."""
-        return S.Zero if summand == 0 else None
+        """SymPy's hook for automatic simplification: numbers come out of the sum."""
+        number, rest = summand.as_coeff_Mul()
+        if number == 0:
+            return S.Zero
+        return None if number == 1 or rest == 1 else number * cls(rest, *discount)
 
     def _eval_is_extended_real(self) -> bool:
         return True

@@ -18,12 +18,15 @@ from kltheory.calculus.symbols import VARIABLES, erase_sg, log_ratio, log_weight
 
 score: Final = Symbol("s", real=True)
 """The score of the token at which it stands."""
+other_score: Final = Symbol("s_2", real=True)
+"""The same, in a second direction of the parameters."""
+SCORES: Final = (score, other_score)
 
 
 class Carried(Function):
-    """E_π[g s | past]: what an average over the vocabulary at a position carries, independent of the token there."""
+    """E_π[g s | past], g and s the arguments: what a mean over the vocabulary carries, whatever the token drawn."""
 
-    nargs = 1
+    nargs = 2
 
 
 class PastValue(Symbol):
@@ -80,7 +83,24 @@ class SequenceObjective:
         return self.as_loss.gradient(sampler)
 
 
-def differential(expr: Expr) -> Expr:
+def curl(loss: SequenceLoss, sampler: Sampler) -> Expr:
+    """The antisymmetric part of the Jacobian of the expected gradient, before averaging: ∂_a g_b - ∂_b g_a.
+
+    Zero in expectation, whatever the parameters, means that some objective has this gradient.
+
+    Raises:
+        Undecidable: the gradient has a mean over the vocabulary in it.
+    """
+    gradient = loss.gradient(sampler)
+    if gradient.has(Carried):
+        raise Undecidable("the gradient carries a mean over the vocabulary")
+    moved = differential(gradient, other_score)
+    if sampler is Sampler.POLICY:
+        moved += total(other_score) * gradient
+    return moved - moved.xreplace({score: other_score, other_score: score})
+
+
+def differential(expr: Expr, by: Symbol = score) -> Expr:
     """d expr, with d l = d log w = d logp = s for each token, and nothing through ``sg``.
 
     Raises:
@@ -88,11 +108,11 @@ def differential(expr: Expr) -> Expr:
     """
     nodes: dict[Expr, Dummy] = {}
     flat = _flat(expr, nodes)
-    moved = sum((flat.diff(v) for v in (logp, log_ratio, log_weight)), S.Zero) * score
-    moved += sum((flat.diff(m) * _carried(m) for m in sorted(flat.atoms(Mean), key=str)), S.Zero)
+    moved = sum((flat.diff(v) for v in (logp, log_ratio, log_weight)), S.Zero) * by
+    moved += sum((flat.diff(m) * _carried(m, by) for m in sorted(flat.atoms(Mean), key=str)), S.Zero)
     for node, dummy in nodes.items():
         if (slope := flat.diff(dummy)) != 0:
-            moved += slope * _moved(node)
+            moved += slope * _moved(node, by)
     return moved.xreplace({dummy: node for node, dummy in nodes.items()})
 
 
@@ -103,30 +123,27 @@ def _flat(expr: Expr, nodes: dict[Expr, Dummy]) -> Expr:
     return expr.func(*(_flat(a, nodes) for a in expr.args)) if expr.has(sg, *SUMS) else expr
 
 
-def _moved(node: Expr) -> Expr:
+def _moved(node: Expr, by: Symbol) -> Expr:
     if isinstance(node, sg):
         return S.Zero
     if isinstance(node, Ahead):
         raise Undecidable(f"a gradient flows into {node}: detach it")
     summand, *discount = node.args
-    return node.func(differential(summand), *discount)
+    return node.func(differential(summand, by), *discount)
 
 
-def _carried(m: Mean) -> Expr:
-    slope = differential(m.integrand)
+def _carried(m: Mean, by: Symbol) -> Expr:
+    slope = differential(m.integrand, by)
     if slope.has(*SUMS, Carried):
         raise Undecidable(f"the mean of {m.integrand} carries more than its own token's score")
-    return Carried(m.integrand + slope.coeff(score))
+    return Carried(m.integrand + slope.coeff(by), by)
 
 
 def _erased(expr: Expr) -> Expr:
-    def erase_everywhere(e: Expr) -> Expr:
-        return erase_sg(e)
-
-    return map_means(erase_sg(expr), erase_everywhere)
+    return map_means(erase_sg(expr), erase_sg)
 
 
 def is_of_the_token(expr: Any) -> bool:
     """Whether it depends on the position at which it stands."""
     symbols = expr.free_symbols
-    return bool(symbols & {*VARIABLES, score}) or any(isinstance(s, (Mean, PastValue)) for s in symbols)
+    return bool(symbols & {*VARIABLES, *SCORES}) or any(isinstance(s, (Mean, PastValue)) for s in symbols)

@@ -8,14 +8,16 @@ from sympy import Expr, S
 
 from kltheory.calculus.coefficient import Coefficient
 from kltheory.calculus.exact import Undecidable, is_zero
-from kltheory.calculus.moments import CORNERED, normal
+from kltheory.calculus.moments import CORNERED, map_means, normal
 from kltheory.calculus.regions import split
 from kltheory.calculus.sequence.language import length
-from kltheory.calculus.sequence.loss import SequenceLoss, SequenceObjective, score
+from kltheory.calculus.sequence.loss import SequenceLoss, SequenceObjective, curl
 from kltheory.calculus.sequence.words import Key, normal_form
 from kltheory.calculus.surrogate import Sampler
+from kltheory.calculus.symbols import erase_sg
 
 Sequence = SequenceLoss | SequenceObjective
+Form = dict[Key, Expr]
 
 
 def same_gradient(left: Sequence, right: Sequence, sampler: Sampler, fixed_length: bool = False) -> bool:
@@ -25,6 +27,10 @@ def same_gradient(left: Sequence, right: Sequence, sampler: Sampler, fixed_lengt
         Undecidable: one is no sum of words, or words that are not known to be independent are left over.
     """
     mine, other = (normal_form(side.gradient(sampler), sampler, fixed_length) for side in (left, right))
+    return _same(mine, other, fixed_length)
+
+
+def _same(mine: Form, other: Form, fixed_length: bool) -> bool:
     left_over = {key: mine.get(key, S.Zero) - other.get(key, S.Zero) for key in dict.fromkeys([*mine, *other])}
     differ = [key for key, last in left_over.items() if not _vanishes(key, last, fixed_length)]
     for _, gaps, inner, _, _ in differ:
@@ -33,11 +39,28 @@ def same_gradient(left: Sequence, right: Sequence, sampler: Sampler, fixed_lengt
     return not differ
 
 
+def is_conservative(loss: SequenceLoss, sampler: Sampler, fixed_length: bool = False) -> bool:
+    """Whether the expected gradient is that of some objective, whatever parameters the policy has; raises as above."""
+    return _same(normal_form(curl(loss, sampler), sampler, fixed_length), {}, fixed_length)
+
+
+def same_value(left: SequenceObjective, right: SequenceObjective, fixed_length: bool = False) -> bool:
+    """Whether two averages over the policy's responses are the same number; raises as above."""
+    mine, other = (normal_form(_value(side), Sampler.POLICY, fixed_length) for side in (left, right))
+    return _same(mine, other, fixed_length)
+
+
+def _value(side: SequenceObjective) -> Expr:
+    return map_means(erase_sg(side.expr), erase_sg)
+
+
 def _vanishes(key: Key, last: Expr, fixed_length: bool) -> bool:
-    of_length, gaps, _, scored, _ = key
-    function = last.coeff(score) if scored else last
+    of_length, gaps, _, scores, _ = key
+    function = last
+    for s in scores:
+        function = function.coeff(s)
     if gaps[-1] != 1 or (not fixed_length and (of_length != 1 or function.has(length))):
         return is_zero(function)
-    if not scored:
+    if len(scores) != 1:
         return is_zero(normal(function))
     return Coefficient(tuple(split(function))).is_constant()

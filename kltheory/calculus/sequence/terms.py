@@ -119,9 +119,10 @@ def _exponential(base: Term, addend: Expr, at: int | None) -> Term:
     """Times exp(addend), a number times one sum."""
     if not _is_open(addend):
         return _local(base, exp(addend), at)
-    number, node = Mul(*(f for f in Mul.make_args(addend) if not _is_open(f))), [
-        f for f in Mul.make_args(addend) if _is_open(f)
-    ]
+    number, node = (
+        Mul(*(f for f in Mul.make_args(addend) if not _is_open(f))),
+        [f for f in Mul.make_args(addend) if _is_open(f)],
+    )
     if len(node) != 1 or not isinstance(node[0], OPEN) or is_of_the_token(number) or _is_open(node[0].summand):
         raise Undecidable(f"exp({addend}) is no product over tokens")
     (s,) = node

@@ -13,12 +13,12 @@ A factor that depends on the length |y| is known at the end only: with it nothin
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from sympy import Dummy, Expr, Poly, S, exp
+from sympy import Dummy, Expr, Poly, S, Symbol, exp
 
 from kltheory.calculus.exact import Undecidable
 from kltheory.calculus.moments import NORMALISED, Mean, mean, monomials
 from kltheory.calculus.sequence.language import SUMS, Ahead, future, length
-from kltheory.calculus.sequence.loss import Carried, is_of_the_token, score
+from kltheory.calculus.sequence.loss import SCORES, Carried, is_of_the_token
 from kltheory.calculus.sequence.terms import Span, Term, take_apart
 from kltheory.calculus.surrogate import Sampler
 from kltheory.calculus.symbols import VARIABLES, log_weight
@@ -54,8 +54,8 @@ class Word:
         return Term(self.factor, (*self.marks[:-1], S.One), chain, spans)
 
 
-Key = tuple[Expr, tuple[Expr, ...], tuple[Expr, ...], bool, int]
-"""What stands before the last mark: factor's function of the length, gaps, inner marks, and the kind of the last."""
+Key = tuple[Expr, tuple[Expr, ...], tuple[Expr, ...], frozenset[Symbol], int]
+"""What stands before the last mark: function of the length, gaps, inner marks; the scores at the last; the count."""
 
 
 def words(term: Term) -> Iterator[Word]:
@@ -80,24 +80,32 @@ def words(term: Term) -> Iterator[Word]:
         yield Word(term.factor, tuple(gaps), tuple(marks))
 
 
-def normal_form(gradient: Expr, sampler: Sampler, fixed_length: bool) -> dict[Key, Expr]:
-    """The words of a gradient, as an expectation under the policy: what is before the last mark to the last function.
+def normal_form(expr: Expr, sampler: Sampler, fixed_length: bool) -> dict[Key, Expr]:
+    """The words of what is averaged over the sampler's responses, as averages under the policy.
+
+    Args:
+        expr: a formula of whole responses without ``sg``, a gradient if it is linear in the scores.
+        sampler: who drew the responses.
+        fixed_length: whether all have one length, so that ``length`` is a number.
+
+    Returns:
+        What stands before the last mark, to the function at the last mark.
 
     Raises:
         Undecidable: it is no sum of words.
     """
     density = () if sampler is Sampler.POLICY else (Span(None, None, exp(-log_weight)),)
     form: dict[Key, Expr] = {}
-    todo = [w for t in take_apart(gradient, None, Term(spans=density)) for w in words(t)]
+    todo = [w for t in take_apart(expr, None, Term(spans=density)) for w in words(t)]
     while todo:
         word = todo.pop()
         further = _step(word, fixed_length)
         if further is not None:
             todo.extend(further)
-        elif word.marks:
-            last = word.marks[-1]
+        else:
+            last = word.marks[-1] if word.marks else S.One
             constant, of_length = word.factor.as_independent(length, as_Add=False)
-            key = (of_length, word.gaps, word.marks[:-1], last.has(score), word.counted)
+            key = (of_length, word.gaps, word.marks[:-1], frozenset(s for s in SCORES if last.has(s)), word.counted)
             form[key] = form.get(key, S.Zero) + constant * last
     return form
 
@@ -109,7 +117,7 @@ def _step(word: Word, fixed_length: bool) -> list[Word] | None:
     waits = not fixed_length and any(e.has(length) for e in (word.factor, *word.gaps, *word.marks))
     if not waits and word.gaps[-1] != 1 and word.gaps[-1] in NORMALISED:
         return [replace(word, gaps=(*word.gaps[:-1], S.One))]
-    if not waits and word.gaps[-1] == 1 and (rewritten := _ended(word, fixed_length)) is not None:
+    if not waits and word.marks and word.gaps[-1] == 1 and (rewritten := _ended(word, fixed_length)) is not None:
         return rewritten
     if any(m.has(Carried) for m in word.marks):
         raise Undecidable("a mean over the vocabulary is differentiated before the end of what it multiplies")
@@ -122,8 +130,8 @@ def _ended(word: Word, fixed_length: bool) -> list[Word] | None:
     last = word.marks[-1]
     if carried := sorted(last.atoms(Carried), key=str):
         (node,) = carried
-        return [word.with_last(score * mean(last.coeff(node)) * node.args[0])]
-    averaged = last if last.has(score) else _averaged(last)
+        return [word.with_last(node.args[1] * mean(last.coeff(node)) * node.args[0])]
+    averaged = last if last.has(*SCORES) else _averaged(last)
     if ahead := sorted(averaged.atoms(Ahead), key=str):
         averaged = _looked_ahead(averaged, ahead)
     if averaged.has(*SUMS):
@@ -170,7 +178,7 @@ def _telescoped(word: Word) -> list[Word] | None:
     """Each mark without the score that only moves the border between its two gaps replaced by the difference."""
     for n, mark in enumerate(word.marks):
         left, right = word.gaps[n : n + 2]
-        if left == right or mark.has(score):
+        if left == right or mark.has(*SCORES):
             continue
         parts = monomials(mark, is_of_the_token)
         if (c := parts.pop(left, S.Zero)) == 0:

@@ -1,0 +1,91 @@
+"""How engines see claims about whole responses: every response of a small prefix tree, written down."""
+
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+from sympy import Symbol
+
+from kltheory.numerics.balls import precision
+from kltheory.numerics.certificate import Ball
+from kltheory.numerics.responses import ResponseTree, small_trees
+from kltheory.numerics.spelled import asymmetry, average, gradient
+from kltheory.proving.sequences import IsConservative, SameSequenceGradient, SameSequenceValue, SequenceClaim
+from kltheory.proving.verdict import Finding, Status
+
+Numbers = dict[Symbol, Any]
+Gaps = dict[Any, Any]
+"""Component to a ball that has to contain zero."""
+
+BITS: Final = 192
+"""Of the balls that enclose a difference."""
+NEGLIGIBLE: Final = 2.0**-96
+"""A ball around zero of this radius is as good as zero: what is refuted differs by far more."""
+
+
+def _gradients(claim: SameSequenceGradient, tree: ResponseTree, at: Numbers) -> Gaps:
+    left, right = (gradient(side, tree, claim.sampler, at) for side in (claim.left, claim.right))
+    return {key: left.get(key, 0) - right.get(key, 0) for key in (left | right)}
+
+
+def _values(claim: SameSequenceValue, tree: ResponseTree, at: Numbers) -> Gaps:
+    return {(): average(claim.left.expr, tree, at) - average(claim.right.expr, tree, at)}
+
+
+def _asymmetry(claim: IsConservative, tree: ResponseTree, at: Numbers) -> Gaps:
+    return asymmetry(claim.left, tree, claim.sampler, at)
+
+
+GAPS: Final[dict[type, Callable[[Any, ResponseTree, Numbers], Gaps]]] = {
+    SameSequenceGradient: _gradients,
+    SameSequenceValue: _values,
+    IsConservative: _asymmetry,
+}
+"""Kind of claim to what has to vanish on every tree."""
+
+WORDS: Final = {
+    SameSequenceGradient: "the gradients differ by {} in the logit of {}",
+    SameSequenceValue: "the averages differ by {}{}",
+    IsConservative: "the Jacobian and its transpose differ by {} in the logits of {}",
+}
+
+
+def enumerated(claim: SequenceClaim, at: Numbers) -> Iterator[Finding]:
+    """Tree after tree until one shows a difference; the residual is an upper bound of the largest |difference|."""
+    largest = 0.0
+    with precision(BITS):
+        for tree in small_trees(claim.fixed_length):
+            for where, gap in GAPS[type(claim)](claim, tree, at).items():
+                largest = max(largest, float(abs(gap).upper()))
+                if not gap.contains(0) or not largest < NEGLIGIBLE:
+                    yield Finding(
+                        "enumeration", Status.FAILS, largest, f"it differs by {float(gap.mid()):.3g}, {where}"
+                    )
+                    return
+    yield Finding("enumeration", Status.HOLDS, largest)
+
+
+def certified(claim: SequenceClaim, at: Numbers) -> dict[str, Any] | None:
+    """A tree and a component in which the claim certainly fails, the clearest one of the tree."""
+    with precision(BITS):
+        for tree in small_trees(claim.fixed_length):
+            gaps = {key: x for key, x in GAPS[type(claim)](claim, tree, at).items() if not x.contains(0)}
+            if gaps:
+                where, gap = max(gaps.items(), key=lambda item: float(abs(item[1]).lower()))
+                ball = Ball.of(gap)
+                text = WORDS[type(claim)].format(f"{float(ball.mid):.6g}", " and ".join(map(_logit, where)))
+                found = {"difference": dict(vars(ball)), "bits": BITS, "tree": describe(tree)}
+                return {**found, "component": [[list(p), a] for p, a in where], "text": f"{text}, on {describe(tree)}"}
+    return None
+
+
+def _logit(where: tuple[tuple[int, ...], int]) -> str:
+    prefix, token = where
+    return f"token {token} " + (f"after {', '.join(map(str, prefix))}" if prefix else "at the beginning")
+
+
+def describe(tree: ResponseTree) -> str:
+    """A tree in words, with its rows at the beginning."""
+    ends = "" if tree.eos is None else f", token {tree.eos} ends"
+    rows = {"policy": tree.policy, "reference": tree.reference, "old": tree.old}
+    first = "; ".join(f"{name} {', '.join(map(str, row(())))}" for name, row in rows.items())
+    return f"the tree of V = {tree.size}, T = {tree.horizon}{ends}, first {first}"
