@@ -205,7 +205,11 @@ RESIDUAL = l + ahead(l) - VALUE
 """δ_t = l_t + V(y_≤t) - V(y_<t)."""
 
 
-@theorem(catalogue="88", source="arXiv 1506.02438")
+@theorem(
+    catalogue="88",
+    source="arXiv 1506.02438",
+    harmless={"drop_stop_gradient": "a gradient that flows into a critic is not decided"},
+)
 def generalised_advantages_with_an_exact_critic_eq_grad_response_kl():
     """Σ_{u≥t} λ^{u-t} δ_u as credit descends KL(π‖π_ref) of responses for every λ, if the critic is exact."""
     return same(in_sequence_reward(to_go(RESIDUAL, lam)), REVERSE_KL)

@@ -1,6 +1,6 @@
 """Small prefix trees with rational probabilities: all responses of a few tokens, and how probable each is."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -79,6 +79,12 @@ def pseudorandom_rows(size: int, seed: int) -> Rows:
         return tuple(Fraction(x, sum(weights)) for x in weights)
 
     return row
+
+
+def rows_of(table: Mapping[str, str]) -> Rows:
+    """Rows from texts: prefix, tokens without spaces, to probabilities, as ``{"": ".5 .5", "0": ".9 .1"}``."""
+    rows = {tuple(map(int, prefix)): tuple(map(Fraction, row.split())) for prefix, row in table.items()}
+    return rows.__getitem__
 
 
 SHAPES: Final = {

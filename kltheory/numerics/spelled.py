@@ -24,7 +24,7 @@ from kltheory.calculus.sequence.loss import (
     score,
 )
 from kltheory.calculus.surrogate import Sampler
-from kltheory.calculus.symbols import erase_sg, log_ratio, log_weight, logp
+from kltheory.calculus.symbols import erase_sg, inside, log_ratio, log_weight, logp
 from kltheory.numerics.balls import BALLS, number
 from kltheory.numerics.bridge import NotNumeric
 from kltheory.numerics.forms import Component, Form, in_logits
@@ -35,7 +35,7 @@ Numbers = Mapping[Symbol, Any]
 
 def average(expr: Expr, tree: ResponseTree, at: Numbers) -> Any:
     """E_π of a formula of responses, a ball."""
-    return Reading(tree, at).mean(_erased(expr), tree.policy)
+    return Reading(tree, at).mean(erased(expr), tree.policy)
 
 
 def gradient(
@@ -43,22 +43,24 @@ def gradient(
 ) -> dict[Component, Any]:
     """The expected gradient in every logit; an objective is differentiated as a sum over all responses."""
     if isinstance(term, SequenceLoss):
-        moved = Reading(tree, at).mean(term.gradient(sampler), _rows(tree, sampler))
+        moved = Reading(tree, at).mean(term.gradient(sampler), drawn_from(tree, sampler))
     else:
-        moved = Reading(tree, at).mean(_erased(differential(term.expr) + total(score) * term.expr), tree.policy)
+        moved = Reading(tree, at).mean(erased(differential(term.expr) + total(score) * term.expr), tree.policy)
     return in_logits(moved, tree)
 
 
 def asymmetry(loss: SequenceLoss, tree: ResponseTree, sampler: Sampler, at: Numbers) -> dict[Component, Any]:
     """J - Jᵀ, J the Jacobian of the expected gradient, for every pair of logits."""
-    return in_logits(Reading(tree, at).mean(curl(loss, sampler), _rows(tree, sampler)), tree)
+    return in_logits(Reading(tree, at).mean(curl(loss, sampler), drawn_from(tree, sampler)), tree)
 
 
-def _rows(tree: ResponseTree, sampler: Sampler) -> Rows:
+def drawn_from(tree: ResponseTree, sampler: Sampler) -> Rows:
+    """The rows of who sampled."""
     return tree.policy if sampler is Sampler.POLICY else tree.old
 
 
-def _erased(expr: Expr) -> Expr:
+def erased(expr: Expr) -> Expr:
+    """Without ``sg``, inside means as well."""
     return map_means(erase_sg(expr), erase_sg)
 
 
@@ -120,6 +122,8 @@ class Reading:
         return self.seen[key]
 
     def _logarithm(self, symbol: Symbol, prefix: Tokens, token: int) -> Any:
+        if symbol == inside:
+            return number(1 - token % 2)
         p, q, o = (rows(prefix)[token] for rows in (self.tree.policy, self.tree.reference, self.tree.old))
         ratios = {logp: p, log_ratio: p / q, log_weight: p / o}
         if symbol not in ratios:

@@ -1,14 +1,21 @@
 """How engines see claims about whole responses: every response of a small prefix tree, written down."""
 
 from collections.abc import Callable, Iterator
+from fractions import Fraction
 from typing import Any, Final
 
 from sympy import Symbol
 
+from kltheory.calculus.moments import normal
+from kltheory.calculus.surrogate import Sampler
 from kltheory.numerics.balls import precision
 from kltheory.numerics.certificate import Ball
+from kltheory.numerics.rational import RationalSetting
 from kltheory.numerics.responses import ResponseTree, small_trees
 from kltheory.numerics.spelled import asymmetry, average, gradient
+from kltheory.numerics.spread import trace_variance
+from kltheory.numerics.witness import moment
+from kltheory.proving.response_variance import VarianceGrowth
 from kltheory.proving.sequences import IsConservative, SameSequenceGradient, SameSequenceValue, SequenceClaim
 from kltheory.proving.verdict import Finding, Status
 
@@ -89,3 +96,25 @@ def describe(tree: ResponseTree) -> str:
     rows = {"policy": tree.policy, "reference": tree.reference, "old": tree.old}
     first = "; ".join(f"{name} {', '.join(map(str, row(())))}" for name, row in rows.items())
     return f"the tree of V = {tree.size}, T = {tree.horizon}{ends}, first {first}"
+
+
+# --- variances --------------------------------------------------------------------------------------------------------
+UNIGRAMS: Final = ("3/4 1/4", "2/5 3/5")
+"""One row of the policy and of the reference, for every step."""
+
+
+def variance_growth(claim: VarianceGrowth, at: Numbers) -> Iterator[Finding]:
+    """The traces at N = 1, 2, ... by enumeration: their differences are those of the polynomial."""
+    policy, reference = (tuple(map(Fraction, row.split())) for row in UNIGRAMS)
+    trees = [
+        ResponseTree(2, n, None, lambda _: policy, lambda _: reference, lambda _: policy)
+        for n in range(1, claim.degree + 3)
+    ]
+    setting = RationalSetting(policy, reference, policy, (Fraction(0), Fraction(0)))
+    with precision(BITS):
+        spread = [trace_variance(claim.left, tree, Sampler.POLICY, at, shared=True) for tree in trees]
+        leading, beyond = claim.differences(spread)
+        gaps = [leading - moment(normal(claim.leading), setting), beyond]
+        worst = max(float(abs(gap).upper()) for gap in gaps)
+        holds = all(gap.contains(0) for gap in gaps) and worst < NEGLIGIBLE
+    yield Finding("enumeration", Status.HOLDS if holds else Status.FAILS, worst, f"N = 1 to {len(trees)}")

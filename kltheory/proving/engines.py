@@ -51,6 +51,7 @@ from kltheory.proving.floats import Computes, NegativeShare, OverflowsIff
 from kltheory.proving.instances import parameters
 from kltheory.proving.moments import AlwaysSign, GradientBound, OnTwoActions, SameMoment, SignAt, TraceVariance
 from kltheory.proving.precision import AccurateIn
+from kltheory.proving.response_variance import VarianceGrowth
 from kltheory.proving.scalars import Expansion, HasSign, Identity, Limit, Range
 from kltheory.proving.sequences import IsConservative, SameSequenceGradient, SameSequenceValue
 from kltheory.proving.thresholds import Zero, Zeros
@@ -232,6 +233,7 @@ NUMERIC: Final[dict[type, Check]] = {
     SameSequenceGradient: checks_sequences.enumerated,
     SameSequenceValue: checks_sequences.enumerated,
     IsConservative: checks_sequences.enumerated,
+    VarianceGrowth: checks_sequences.variance_growth,
 }
 """Kind of claim to its numeric check; a new kind is a new row."""
 

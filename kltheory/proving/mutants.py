@@ -23,6 +23,7 @@ from kltheory.proving.continuous import FiniteIff, GeometricFiniteIff
 from kltheory.proving.equations import Forces
 from kltheory.proving.floats import NegativeShare, OverflowsIff
 from kltheory.proving.moments import AlwaysSign, GradientBound, SignAt, TraceVariance
+from kltheory.proving.response_variance import LessVarianceAt, VarianceGrowth
 from kltheory.proving.scalars import HasSign
 from kltheory.proving.sequences import IsConservative, SameSequenceValue
 from kltheory.proving.thresholds import Zero, Zeros
@@ -164,6 +165,8 @@ KIND_HARMLESS: Final[dict[type, dict[str, str]]] = {
         "detach": "a value does not feel it",
         "drop_stop_gradient": "a value does not feel it",
     },
+    VarianceGrowth: {"flip_sign": "a variance is even"},
+    LessVarianceAt: {"flip_sign": "a variance is even", "detach": "no gradient has no variance"},
     IsConservative: {
         "flip_sign": "minus a gradient is a gradient",
         "scale": "twice a gradient is a gradient",

@@ -1,0 +1,94 @@
+"""Claims about variances over whole responses: how they grow with the length, and which is smaller on a tree."""
+
+from dataclasses import dataclass
+from itertools import pairwise
+from math import factorial
+from typing import Any
+
+from sympy import Expr, Poly
+
+from kltheory.calculus.exact import Undecidable
+from kltheory.calculus.moments import same_moment
+from kltheory.calculus.notation import text
+from kltheory.calculus.sequence.iid import iid_trace_variance
+from kltheory.calculus.sequence.language import length
+from kltheory.calculus.sequence.loss import SequenceLoss
+from kltheory.calculus.surrogate import Sampler
+from kltheory.numerics.balls import precision
+from kltheory.numerics.certificate import PRECISIONS
+from kltheory.numerics.responses import ResponseTree, rows_of
+from kltheory.numerics.spread import trace_variance, variance
+from kltheory.proving.sequences import SequenceTerm, sequence_text
+
+Table = tuple[tuple[str, str], ...]
+"""Prefix, tokens without spaces, and the probabilities after it."""
+
+
+@dataclass(frozen=True)
+class VarianceGrowth:
+    """With N equal, independent steps that share their logits, tr Var of the gradient is leading·N^degree + lower."""
+
+    left: SequenceLoss
+    leading: Expr
+    degree: int
+
+    def decide(self) -> bool:
+        """Whether the coefficients above vanish, and this one is the leading one, and is not zero."""
+        polynomial = Poly(iid_trace_variance(self.left), length)
+        if polynomial.is_zero:
+            return False
+        above = (polynomial.coeff_monomial(length**n) for n in range(self.degree + 1, polynomial.degree() + 1))
+        if not all(same_moment(c, 0 * c) for c in above) or same_moment(self.leading, 0 * self.leading):
+            return False
+        return same_moment(polynomial.coeff_monomial(length**self.degree), self.leading)
+
+    def differences(self, spread: list[Any]) -> tuple[Any, Any]:
+        """From the traces at N = 1, 2, ...: the last difference of the leading order over its factorial, and the next.
+
+        The second is zero, and the first the leading coefficient, if the trace is such a polynomial.
+        """
+        for _ in range(self.degree):
+            spread = [b - a for a, b in pairwise(spread)]
+        return spread[0] / factorial(self.degree), spread[1] - spread[0]
+
+    def __str__(self) -> str:
+        return f"tr Var ∇ {sequence_text(self.left)} = ({text(self.leading)}) N^{self.degree} + lower, steps i.i.d."
+
+
+@dataclass(frozen=True)
+class LessVarianceAt:
+    """On one exact tree, the left side's variance is smaller: tr Var of a loss's gradient, Var of a formula.
+
+    Responses come from the policy; all have the length of the longest prefix in the table, and one.
+    """
+
+    left: SequenceTerm
+    right: SequenceTerm
+    policy: Table
+    reference: Table
+
+    def tree(self) -> ResponseTree:
+        """The tree; the old policy is the reference, and has no part."""
+        policy, reference = dict(self.policy), dict(self.reference)
+        rows = rows_of(policy), rows_of(reference)
+        return ResponseTree(len(policy[""].split()), max(map(len, policy)) + 1, None, *rows, rows[1])
+
+    def decide(self) -> bool:
+        """Whether enclosures of both are apart, in that order."""
+        for bits in PRECISIONS:
+            with precision(bits):
+                gap = self.spread(self.right) - self.spread(self.left)
+                if not gap.contains(0):
+                    return bool(gap > 0)
+        raise Undecidable("no enclosure tells the two variances apart")
+
+    def spread(self, term: SequenceTerm) -> Any:
+        """The variance of a side, a ball."""
+        if isinstance(term, SequenceLoss):
+            return trace_variance(term, self.tree(), Sampler.POLICY, {})
+        return variance(term.expr, self.tree(), {})
+
+    def __str__(self) -> str:
+        head = "tr Var ∇ " if isinstance(self.left, SequenceLoss) else "Var of what is averaged in "
+        on = "; ".join(f"{prefix or 'first'}: {row}" for prefix, row in self.policy)
+        return f"{head}{sequence_text(self.left)} < that of {sequence_text(self.right)} where the policy is {on}"
