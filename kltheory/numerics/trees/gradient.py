@@ -1,0 +1,185 @@
+"""Exact expected gradients on a prefix tree, streamed.
+
+Expectations are linear in what stands at each position, so the gradient by the *table* of log-probabilities is added up
+block by block, each response with its probability, and pulled back through the policy once. The table, the means over
+the vocabulary at each node, and the values of what is to come are computed once, not once for each response.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from sympy import Expr, Symbol
+
+from kltheory.calculus.moments import Mean, map_means
+from kltheory.calculus.sequence.language import Ahead
+from kltheory.calculus.sequence.loss import PastValue, SequenceLoss, SequenceObjective
+from kltheory.calculus.surrogate import Sampler
+from kltheory.calculus.symbols import inside, log_ratio, log_weight, logp, sg
+from kltheory.numerics.autodiff import scope
+from kltheory.numerics.bridge import jax_bridge
+from kltheory.numerics.responses import pseudorandom
+from kltheory.numerics.settings import Array
+from kltheory.numerics.trees.policies import TreeSetting
+from kltheory.numerics.trees.reading import Rows, lookups
+from kltheory.numerics.trees.tree import Block, Tree
+
+ROWS: Final = 1 << 15
+"""Responses in a block: a few tens of MiB of arrays."""
+COMPILED: Final = 1 << 12
+"""From this many responses on, a block is compiled first."""
+
+Numbers = Mapping[Symbol, Any]
+
+
+@dataclass(frozen=True)
+class Gradient:
+    """An expected gradient by the parameters, shape (P,), and a bound of the terms it is the sum of, for tolerances."""
+
+    values: Array
+    scale: float
+
+
+def expected_gradient(
+    term: SequenceLoss | SequenceObjective, setting: TreeSetting, sampler: Sampler, at: Numbers | None = None
+) -> Gradient:
+    """The expected gradient of a loss, or the gradient of an objective, differentiated by JAX.
+
+    Raises:
+        NotNumeric: a symbol has no value, or a gradient flows into what is to come.
+    """
+    objective = isinstance(term, SequenceObjective)
+    expr = term.expr
+    if sampler is Sampler.POLICY and not objective:
+        on_policy = {log_weight: logp - sg(logp)}
+        expr = map_means(expr, lambda f: f.xreplace(on_policy)).xreplace(on_policy)
+    from_old = sampler is Sampler.OLD and not objective
+
+    def loss(rows: Rows) -> Any:
+        import jax
+
+        drawn = ((rows.logp_old if from_old else rows.logp) * rows.mask).sum(-1)
+        probability = jax.numpy.exp(drawn if objective else jax.lax.stop_gradient(drawn))
+        return probability * rows.value(expr, "response")
+
+    return accumulate(loss, expr, setting, at or {})
+
+
+def expected_value(expr: Expr, setting: TreeSetting, at: Numbers | None = None) -> float:
+    """E_π of a formula of responses."""
+    from jax import numpy as jnp
+
+    with scope():
+        tables = _Tables(expr, setting, at or {})
+        table = setting.policy.table(jnp.asarray(setting.policy.parameters))
+        total = 0.0
+        for block in setting.tree.blocks(ROWS):
+            rows = tables.rows(block, *tables.gathered(block, table))
+            total += float((jnp.exp((rows.logp * rows.mask).sum(-1)) * rows.value(expr, "response")).sum())
+    return total
+
+
+def accumulate(loss: Callable[[Rows], Any], expr: Expr, setting: TreeSetting, at: Numbers) -> Gradient:
+    """Σ over responses of the gradient of a weighted loss, shape (B,), pulled back to the parameters."""
+    import jax
+    from jax import numpy as jnp
+
+    with scope():
+        tables = _Tables(expr, setting, at)
+        table, back = jax.vjp(tables.of_parameters, jnp.asarray(setting.policy.parameters))
+
+        def summed(moving: Any, block: Any) -> Any:
+            return loss(tables.rows(block, *moving)).sum()
+
+        slopes = jax.grad(summed)
+        if setting.tree.responses >= COMPILED:
+            slopes = jax.jit(slopes)
+        totals = [jnp.zeros_like(x) for x in table]
+        scale = 0.0
+        for block in setting.tree.blocks(ROWS):
+            found = slopes(tables.gathered(block, *table), _as_tree(block))
+            masked = [s * block.mask for s in found]
+            totals[0] = totals[0].at[block.nodes, block.tokens].add(masked[0])
+            totals[1:] = [x.at[block.nodes].add(s) for x, s in zip(totals[1:], masked[1:], strict=True)]
+            scale += sum(float(abs(s).sum()) for s in masked)
+        (gradient,) = back(tuple(totals))
+    return Gradient(np.asarray(gradient), scale)
+
+
+def _as_tree(block: Block) -> tuple[Any, Any, Any]:
+    return block.nodes, block.tokens, block.mask
+
+
+class _Tables:
+    """What is looked up by node: moving means first, then what holds still."""
+
+    def __init__(self, expr: Expr, setting: TreeSetting, at: Numbers) -> None:
+        self.setting, self.at = setting, at
+        self.means = [m for m in lookups(expr) if isinstance(m, Mean) and not m.integrand.has(Ahead)]
+        still = [m for m in lookups(expr) if m not in self.means]
+        log_policy = setting.policy.table(setting.policy.parameters)
+        self.still: dict[Expr, Any] = {}
+        for b in sorted((s for s in expr.free_symbols | _within(still) if isinstance(s, PastValue)), key=str):
+            noise = [float(pseudorandom((n, len(b.name)))) for n in range(setting.tree.nodes)]
+            self.still[b] = np.array(noise)
+        for node in still:
+            self.still[node] = self._still(node, log_policy)
+
+    def of_parameters(self, parameters: Any) -> tuple[Any, ...]:
+        """The table of log-probabilities, and one of each live mean, shape (nodes,)."""
+        table = self.setting.policy.table(parameters)
+        return (table, *(self._mean(m, table) for m in self.means))
+
+    def _mean(self, m: Mean, table: Any) -> Any:
+        import jax
+
+        return (jax.numpy.exp(table) * self._at_nodes(m.integrand, table)).sum(-1)
+
+    def _at_nodes(self, expr: Expr, table: Any) -> Any:
+        """A formula of one token at every node and token, shape (nodes, V)."""
+        s = self.setting
+        known = {node: x if x.ndim == 2 else x[:, None] for node, x in self.still.items()}
+        known |= {m: self._mean(m, table)[:, None] for m in expr.atoms(Mean) if m in self.means}
+        even = np.broadcast_to(1.0 - np.arange(s.tree.size) % 2, table.shape)
+        own = {logp: table, log_ratio: table - s.reference, log_weight: table - s.old, inside: even}
+        names: dict[Expr, Symbol] = {node: Symbol(f"_{i}") for i, node in enumerate(known)}
+        values = {names[node]: x for node, x in known.items()}
+        constants = {k: float(v) for k, v in self.at.items()}
+        return jax_bridge()(expr.xreplace(names), {**own, **constants, **values})
+
+    def _still(self, node: Expr, table: Any) -> Any:
+        if isinstance(node, Mean):
+            return np.asarray(self._mean(node, table))
+        tree: Tree = self.setting.tree
+        own = np.broadcast_to(np.asarray(self._at_nodes(node.summand, table)), table.shape)
+        ahead, p = np.zeros(table.shape), np.exp(np.asarray(table))
+        for level in reversed(range(tree.horizon - 1)):
+            later = slice(tree.start(level + 1), tree.start(level + 2))
+            here = slice(tree.start(level), tree.start(level + 1))
+            ahead[here] = tree.children((p[later] * (own[later] + ahead[later])).sum(-1), level)
+            if tree.eos is not None:
+                ahead[here, tree.eos] = 0.0
+        return ahead
+
+    def gathered(self, block: Block, table: Any, *means: Any) -> tuple[Any, ...]:
+        """What a block's gradient is taken by: log-probabilities of its tokens, and means at its nodes."""
+        found = means or tuple(self._mean(m, table) for m in self.means)
+        return (table[block.nodes, block.tokens], *(m[block.nodes] for m in found))
+
+    def rows(self, block: Any, log_policy: Any, *means: Any) -> Rows:
+        """A block, ready to be read."""
+        nodes, tokens, mask = block if isinstance(block, tuple) else _as_tree(block)
+        from jax import numpy as jnp
+
+        s = self.setting
+        looked_up = {m: x for m, x in zip(self.means, means, strict=True)}
+        for node, x in self.still.items():
+            looked_up[node] = jnp.asarray(x)[nodes, tokens] if x.ndim == 2 else jnp.asarray(x)[nodes]
+        reference, old = (jnp.asarray(x)[nodes, tokens] for x in (s.reference, s.old))
+        return Rows(self.at, mask, tokens, log_policy, reference, old, looked_up)
+
+
+def _within(nodes: list[Expr]) -> set[Symbol]:
+    inner = [n.integrand if isinstance(n, Mean) else n.summand for n in nodes]
+    return {s for e in inner for s in e.free_symbols}

@@ -1,0 +1,85 @@
+"""Policies on a prefix tree: from parameters to the table of log-probabilities, once for each policy."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from kltheory.numerics.settings import Array
+from kltheory.numerics.trees.tree import Tree
+
+
+@dataclass(frozen=True, eq=False)
+class Policy:
+    """A policy and its parameters.
+
+    Attributes:
+        parameters: float64, shape (P,).
+        table: a JAX function from parameters to log-probabilities, shape (nodes, V), nats.
+    """
+
+    parameters: Array
+    table: Callable[[Any], Any]
+
+
+def tabular(tree: Tree, logits: Array) -> Policy:
+    """One logit for each node and token; ``logits`` has shape (nodes, V)."""
+    shape = (tree.nodes, tree.size)
+    if logits.shape != shape:
+        raise ValueError(f"logits has shape {logits.shape}; expected {shape}")
+
+    def table(parameters: Any) -> Any:
+        import jax
+
+        return jax.nn.log_softmax(parameters.reshape(shape))
+
+    return Policy(np.asarray(logits, dtype=np.float64).ravel(), table)
+
+
+def recurrent(tree: Tree, hidden: int, seed: int, scale: float = 1.0) -> Policy:
+    """A one-layer recurrent network with tanh, all parameters shared between positions, drawn at random.
+
+    h(∅) = h_0, h(x a) = tanh(W h(x) + e_a), log π(·|x) = log softmax(U h(x) + b).
+    """
+    shapes = [(hidden,), (hidden, hidden), (tree.size, hidden), (hidden, tree.size), (tree.size,)]
+    sizes = [int(np.prod(s)) for s in shapes]
+    ends = np.cumsum(sizes)
+
+    def table(parameters: Any) -> Any:
+        import jax
+
+        start, carry, embedding, readout, bias = (
+            parameters[end - size : end].reshape(shape) for end, size, shape in zip(ends, sizes, shapes, strict=True)
+        )
+        level, levels = start[None, :], []
+        for _ in range(tree.horizon):
+            levels.append(level)
+            level = jax.numpy.tanh((level @ carry)[:, None, :] + embedding[None]).reshape(-1, hidden)
+        return jax.nn.log_softmax(jax.numpy.concatenate(levels) @ readout + bias)
+
+    random = np.random.default_rng(seed)
+    return Policy(random.normal(0.0, scale, int(ends[-1])), table)
+
+
+@dataclass(frozen=True, eq=False)
+class TreeSetting:
+    """A policy with parameters, and two others as tables of log-probabilities, shape (nodes, V)."""
+
+    tree: Tree
+    policy: Policy
+    reference: Array
+    old: Array
+    name: str = ""
+
+
+def random_setting(tree: Tree, seed: int, hidden: int = 0, spread: float = 1.0) -> TreeSetting:
+    """Generic policies: tabular, or a recurrent one where ``hidden`` is not 0; log-ratios of the order of ``spread``."""
+    random = np.random.default_rng(seed)
+    shape = (tree.nodes, tree.size)
+    others = [random.normal(0.0, spread, shape) for _ in range(2)]
+    tables = [x - np.log(np.exp(x).sum(-1, keepdims=True)) for x in others]
+    policy = recurrent(tree, hidden, seed) if hidden else tabular(tree, random.normal(0.0, spread, shape))
+    kind = f"recurrent network of {hidden}" if hidden else "table"
+    ends = "" if tree.eos is None else f", token {tree.eos} ends"
+    return TreeSetting(tree, policy, *tables, name=f"V = {tree.size}, T = {tree.horizon}{ends}, {kind}, seed {seed}")
