@@ -54,6 +54,8 @@ def in_logits(form: Any, tree: ResponseTree) -> dict[Component, Any]:
     """A form in scores by its components in the logits: the score of an entry is e_token - π at its prefix."""
     components: dict[Component, Any] = {}
     for entries, x in Form.of(form).parts.items():
+        if not entries:
+            continue  # an empty sum of scores
         for key, factor in _pulled(entries, tree):
             components[key] = components.get(key, number(0)) + x * factor
     return components

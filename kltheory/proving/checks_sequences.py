@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any, Final
 
 from sympy import Symbol
@@ -13,10 +14,20 @@ from kltheory.numerics.certificate import Ball
 from kltheory.numerics.rational import RationalSetting
 from kltheory.numerics.responses import ResponseTree, small_trees
 from kltheory.numerics.spelled import asymmetry, average, gradient
-from kltheory.numerics.spread import trace_variance
+from kltheory.numerics.spread import trace_variance, variance
+from kltheory.numerics.tolerance import ATOL
+from kltheory.numerics.trees.gradient import Gradient, expected_gradient, expected_value
+from kltheory.numerics.trees.policies import TreeSetting, exact_setting, standard_trees
+from kltheory.numerics.trees.tree import Tree
 from kltheory.numerics.witness import moment
-from kltheory.proving.response_variance import VarianceGrowth
-from kltheory.proving.sequences import IsConservative, SameSequenceGradient, SameSequenceValue, SequenceClaim
+from kltheory.proving.response_variance import LessVarianceAt, VarianceGrowth
+from kltheory.proving.sequences import (
+    IsConservative,
+    SameSequenceGradient,
+    SameSequenceValue,
+    SequenceClaim,
+    SequenceTerm,
+)
 from kltheory.proving.verdict import Finding, Status
 
 Numbers = dict[Symbol, Any]
@@ -54,6 +65,41 @@ WORDS: Final = {
     SameSequenceValue: "the averages differ by {}{}",
     IsConservative: "the Jacobian and its transpose differ by {} in the logits of {}",
 }
+
+
+def same_gradient(claim: SameSequenceGradient, at: Numbers) -> Iterator[Finding]:
+    """By enumeration in balls; then by autodiff of the loss on arrays, through a table and through shared parameters."""
+    yield from enumerated(claim, at)
+    yield max((_autodiff(claim, setting, at) for setting in standard_trees(claim.fixed_length)), key=_residual)
+
+
+def _autodiff(claim: SameSequenceGradient, setting: TreeSetting, at: Numbers) -> Finding:
+    left, right = (_by_autodiff(t, setting, claim.sampler, tuple(at.items())) for t in (claim.left, claim.right))
+    gap = float(abs(left.values - right.values).max()) / max(left.scale, right.scale, 1.0)
+    return Finding("autodiff", Status.HOLDS if gap <= ATOL else Status.FAILS, gap, f"on {setting.name}")
+
+
+def _residual(finding: Finding) -> float:
+    return finding.residual or 0.0
+
+
+@lru_cache(maxsize=256)
+def _by_autodiff(
+    term: SequenceTerm, setting: TreeSetting, sampler: Sampler, at: tuple[tuple[Symbol, Any], ...]
+) -> Gradient:
+    return expected_gradient(term, setting, sampler, dict(at))
+
+
+def less_variance(claim: LessVarianceAt, at: Numbers) -> Iterator[Finding]:
+    """Both variances in floats, on arrays."""
+    exact = claim.tree()
+    setting = exact_setting(Tree(exact.size, exact.horizon), exact.policy, exact.reference)
+    left, right = (
+        expected_value(e**2, setting, at) - expected_value(e, setting, at) ** 2
+        for e in (claim.left.expr, claim.right.expr)
+    )
+    detail = f"{left:.6g} and {right:.6g}"
+    yield Finding("enumeration", Status.HOLDS if left < right * (1 - ATOL) else Status.FAILS, None, detail)
 
 
 def enumerated(claim: SequenceClaim, at: Numbers) -> Iterator[Finding]:
@@ -118,3 +164,14 @@ def variance_growth(claim: VarianceGrowth, at: Numbers) -> Iterator[Finding]:
         worst = max(float(abs(gap).upper()) for gap in gaps)
         holds = all(gap.contains(0) for gap in gaps) and worst < NEGLIGIBLE
     yield Finding("enumeration", Status.HOLDS if holds else Status.FAILS, worst, f"N = 1 to {len(trees)}")
+
+
+def variance_witness(claim: LessVarianceAt, at: Numbers) -> dict[str, Any] | None:
+    """Both variances on the claim's own tree, where the left one is certainly not the smaller."""
+    with precision(BITS):
+        left, right = (variance(side.expr, claim.tree(), at) for side in (claim.left, claim.right))
+        if not left > right:
+            return None
+        balls = {"left": Ball.of(left), "right": Ball.of(right)}
+    words = " and ".join(f"{float(b.mid):.6g}" for b in balls.values())
+    return {name: dict(vars(b)) for name, b in balls.items()} | {"bits": BITS, "text": f"the variances are {words}"}

@@ -51,7 +51,7 @@ from kltheory.proving.floats import Computes, NegativeShare, OverflowsIff
 from kltheory.proving.instances import parameters
 from kltheory.proving.moments import AlwaysSign, GradientBound, OnTwoActions, SameMoment, SignAt, TraceVariance
 from kltheory.proving.precision import AccurateIn
-from kltheory.proving.response_variance import VarianceGrowth
+from kltheory.proving.response_variance import LessVarianceAt, VarianceGrowth
 from kltheory.proving.scalars import Expansion, HasSign, Identity, Limit, Range
 from kltheory.proving.sequences import IsConservative, SameSequenceGradient, SameSequenceValue
 from kltheory.proving.thresholds import Zero, Zeros
@@ -230,10 +230,11 @@ NUMERIC: Final[dict[type, Check]] = {
     OnTwoActions: checks_moments.on_two_actions,
     SignAt: checks_moments.sign_at,
     AlwaysSign: checks_moments.always_sign,
-    SameSequenceGradient: checks_sequences.enumerated,
+    SameSequenceGradient: checks_sequences.same_gradient,
     SameSequenceValue: checks_sequences.enumerated,
     IsConservative: checks_sequences.enumerated,
     VarianceGrowth: checks_sequences.variance_growth,
+    LessVarianceAt: checks_sequences.less_variance,
 }
 """Kind of claim to its numeric check; a new kind is a new row."""
 

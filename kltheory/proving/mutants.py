@@ -166,7 +166,7 @@ KIND_HARMLESS: Final[dict[type, dict[str, str]]] = {
         "drop_stop_gradient": "a value does not feel it",
     },
     VarianceGrowth: {"flip_sign": "a variance is even"},
-    LessVarianceAt: {"flip_sign": "a variance is even", "detach": "no gradient has no variance"},
+    LessVarianceAt: {"flip_sign": "a variance is even", "detach": "a value does not feel it"},
     IsConservative: {
         "flip_sign": "minus a gradient is a gradient",
         "scale": "twice a gradient is a gradient",

@@ -12,13 +12,12 @@ from kltheory.calculus.moments import same_moment
 from kltheory.calculus.notation import text
 from kltheory.calculus.sequence.iid import iid_trace_variance
 from kltheory.calculus.sequence.language import length
-from kltheory.calculus.sequence.loss import SequenceLoss
-from kltheory.calculus.surrogate import Sampler
+from kltheory.calculus.sequence.loss import SequenceLoss, SequenceObjective
 from kltheory.numerics.balls import precision
 from kltheory.numerics.certificate import PRECISIONS
 from kltheory.numerics.responses import ResponseTree, rows_of
-from kltheory.numerics.spread import trace_variance, variance
-from kltheory.proving.sequences import SequenceTerm, sequence_text
+from kltheory.numerics.spread import variance
+from kltheory.proving.sequences import sequence_text
 
 Table = tuple[tuple[str, str], ...]
 """Prefix, tokens without spaces, and the probabilities after it."""
@@ -57,13 +56,13 @@ class VarianceGrowth:
 
 @dataclass(frozen=True)
 class LessVarianceAt:
-    """On one exact tree, the left side's variance is smaller: tr Var of a loss's gradient, Var of a formula.
+    """On one exact tree, what is averaged on the left has less variance than what is on the right.
 
     Responses come from the policy; all have the length of the longest prefix in the table, and one.
     """
 
-    left: SequenceTerm
-    right: SequenceTerm
+    left: SequenceObjective
+    right: SequenceObjective
     policy: Table
     reference: Table
 
@@ -77,18 +76,11 @@ class LessVarianceAt:
         """Whether enclosures of both are apart, in that order."""
         for bits in PRECISIONS:
             with precision(bits):
-                gap = self.spread(self.right) - self.spread(self.left)
+                gap = variance(self.right.expr, self.tree(), {}) - variance(self.left.expr, self.tree(), {})
                 if not gap.contains(0):
                     return bool(gap > 0)
         raise Undecidable("no enclosure tells the two variances apart")
 
-    def spread(self, term: SequenceTerm) -> Any:
-        """The variance of a side, a ball."""
-        if isinstance(term, SequenceLoss):
-            return trace_variance(term, self.tree(), Sampler.POLICY, {})
-        return variance(term.expr, self.tree(), {})
-
     def __str__(self) -> str:
-        head = "tr Var ∇ " if isinstance(self.left, SequenceLoss) else "Var of what is averaged in "
         on = "; ".join(f"{prefix or 'first'}: {row}" for prefix, row in self.policy)
-        return f"{head}{sequence_text(self.left)} < that of {sequence_text(self.right)} where the policy is {on}"
+        return f"Var[{text(self.left.expr)}] < Var[{text(self.right.expr)}] where the policy is {on}"

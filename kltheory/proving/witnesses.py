@@ -30,6 +30,7 @@ from kltheory.proving.floats import NegativeShare
 from kltheory.proving.instances import chosen, instances, parameters
 from kltheory.proving.moments import AlwaysSign, SameMoment
 from kltheory.proving.precision import AccurateIn
+from kltheory.proving.response_variance import LessVarianceAt
 from kltheory.proving.scalars import Expansion, HasSign, Identity
 from kltheory.proving.sequences import IsConservative, SameSequenceGradient, SameSequenceValue
 
@@ -119,6 +120,7 @@ WITNESSES: Final[dict[type, Callable[[Any, Numbers], Witness | None]]] = {
     SameSequenceGradient: checks_sequences.certified,
     SameSequenceValue: checks_sequences.certified,
     IsConservative: checks_sequences.certified,
+    LessVarianceAt: checks_sequences.variance_witness,
 }
 """Kind of claim to the search for a witness; a kind without one can be refuted by the engines only."""
 

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -78,8 +80,22 @@ def random_setting(tree: Tree, seed: int, hidden: int = 0, spread: float = 1.0) 
     random = np.random.default_rng(seed)
     shape = (tree.nodes, tree.size)
     others = [random.normal(0.0, spread, shape) for _ in range(2)]
-    tables = [x - np.log(np.exp(x).sum(-1, keepdims=True)) for x in others]
+    reference, old = (x - np.log(np.exp(x).sum(-1, keepdims=True)) for x in others)
     policy = recurrent(tree, hidden, seed) if hidden else tabular(tree, random.normal(0.0, spread, shape))
     kind = f"recurrent network of {hidden}" if hidden else "table"
     ends = "" if tree.eos is None else f", token {tree.eos} ends"
-    return TreeSetting(tree, policy, *tables, name=f"V = {tree.size}, T = {tree.horizon}{ends}, {kind}, seed {seed}")
+    return TreeSetting(tree, policy, reference, old, f"V = {tree.size}, T = {tree.horizon}{ends}, {kind}, seed {seed}")
+
+
+@lru_cache(maxsize=2)
+def standard_trees(fixed_length: bool) -> tuple[TreeSetting, ...]:
+    """Where claims about responses are tried: a table and a network with shared parameters, of random length or not."""
+    ends = None if fixed_length else 0
+    return random_setting(Tree(2, 4, ends), 11), random_setting(Tree(3, 3, ends), 12, hidden=3)
+
+
+def exact_setting(tree: Tree, policy: Callable[..., Any], reference: Callable[..., Any]) -> TreeSetting:
+    """A table from rows of rational probabilities, prefix by prefix; the old policy is the reference."""
+    prefixes = [p for t in range(tree.horizon) for p in product(range(tree.size), repeat=t)]
+    tables = [np.log(np.array([[float(x) for x in rows(p)] for p in prefixes])) for rows in (policy, reference)]
+    return TreeSetting(tree, tabular(tree, tables[0]), tables[1], tables[1])
