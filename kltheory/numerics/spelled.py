@@ -85,10 +85,10 @@ class Reading:
         return self.seen[key]
 
     def _value(self, expr: Expr, y: Tokens, t: int | None) -> Any:
-        if (constant := BALLS.constant(expr)) is not None:
-            return constant
         if isinstance(expr, (Past, Future, Total)):
             return self._summed(expr, y, t)
+        if (constant := BALLS.constant(expr)) is not None:
+            return constant
         if isinstance(expr, Symbol) and expr in self.at:
             return number(self.at[expr])
         if expr == length:

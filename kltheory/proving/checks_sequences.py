@@ -68,7 +68,7 @@ WORDS: Final = {
 
 
 def same_gradient(claim: SameSequenceGradient, at: Numbers) -> Iterator[Finding]:
-    """By enumeration in balls; then by autodiff of the loss on arrays, through a table and through shared parameters."""
+    """By enumeration in balls; by autodiff of the loss on arrays, through a table and through shared parameters."""
     yield from enumerated(claim, at)
     yield max((_autodiff(claim, setting, at) for setting in standard_trees(claim.fixed_length)), key=_residual)
 

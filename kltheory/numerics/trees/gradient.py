@@ -173,7 +173,7 @@ class _Tables:
         from jax import numpy as jnp
 
         s = self.setting
-        looked_up = {m: x for m, x in zip(self.means, means, strict=True)}
+        looked_up: dict[Expr, Any] = dict(zip(self.means, means, strict=True))
         for node, x in self.still.items():
             looked_up[node] = jnp.asarray(x)[nodes, tokens] if x.ndim == 2 else jnp.asarray(x)[nodes]
         reference, old = (jnp.asarray(x)[nodes, tokens] for x in (s.reference, s.old))

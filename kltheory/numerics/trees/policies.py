@@ -76,7 +76,7 @@ class TreeSetting:
 
 
 def random_setting(tree: Tree, seed: int, hidden: int = 0, spread: float = 1.0) -> TreeSetting:
-    """Generic policies: tabular, or a recurrent one where ``hidden`` is not 0; log-ratios of the order of ``spread``."""
+    """Generic policies: tabular, or a recurrent one where ``hidden`` is not 0; log-ratios around ``spread``."""
     random = np.random.default_rng(seed)
     shape = (tree.nodes, tree.size)
     others = [random.normal(0.0, spread, shape) for _ in range(2)]

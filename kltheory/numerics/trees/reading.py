@@ -13,7 +13,7 @@ from sympy import Expr, Symbol
 
 from kltheory.calculus.moments import Mean
 from kltheory.calculus.sequence.language import SUMS, Ahead, Future, Past, Total, length
-from kltheory.calculus.symbols import inside, log_ratio, log_weight, logp, sg
+from kltheory.calculus.symbols import VARIABLES, inside, log_ratio, log_weight, logp, sg
 from kltheory.numerics.bridge import NotNumeric, jax_bridge
 
 
@@ -31,11 +31,11 @@ class Rows:
 
     def value(self, expr: Expr, level: str = "token") -> Any:
         """A formula of each token, shape (B, T), or with ``level`` "response", of each response, shape (B,)."""
-        bridge = jax_bridge()
-        if (constant := bridge.constant(expr)) is not None:
-            return constant
         if isinstance(expr, (Past, Future, Total)):
             return self._summed(expr, level)
+        bridge = jax_bridge()
+        if not expr.has(*SUMS) and (constant := bridge.constant(expr)) is not None:
+            return constant
         if isinstance(expr, (Mean, Ahead)):
             return self.looked_up[expr]
         if isinstance(expr, Symbol):
@@ -66,6 +66,8 @@ class Rows:
             return float(self.at[symbol])
         if symbol in self.looked_up:
             return self.looked_up[symbol]
+        if symbol not in VARIABLES:
+            raise NotNumeric(f"no value is given for {symbol}")
         if level == "response":
             raise NotNumeric(f"{symbol} speaks of one token, and stands outside of any sum over tokens")
         if symbol == logp:

@@ -1,0 +1,132 @@
+"""Claims about whole responses: a true one beside its wrong-on-purpose twin, by every engine."""
+
+from dataclasses import replace
+
+import pytest
+from sympy import Min, Rational, S
+
+from kltheory.calculus.exact import Undecidable
+from kltheory.calculus.sequence.language import Future, Past, Total
+from kltheory.proving.engines import numerically
+from kltheory.proving.verdict import Status
+from kltheory.proving.vocabulary import (
+    FORWARD_KL,
+    FROZEN_FORWARD_KL,
+    OLD,
+    POLICY,
+    POLICY_PROBABILITY,
+    REVERSE_KL,
+    E,
+    IsConservative,
+    LessVarianceAt,
+    SameSequenceGradient,
+    SameSequenceValue,
+    SequenceLoss,
+    SequenceObjective,
+    VarianceGrowth,
+    ahead,
+    earlier_weight,
+    exp,
+    future,
+    in_sequence_reward,
+    k1,
+    k2,
+    k3,
+    length,
+    log_ratio,
+    log_weight,
+    past,
+    prefix_weight,
+    response_weight,
+    sg,
+    to_go,
+    token_loss,
+    total,
+    w,
+)
+from kltheory.proving.witnesses import find_witness
+
+l = log_ratio
+TREE = ((("", ".9 .1"), ("0", ".5 .5"), ("1", ".2 .8")), (("", ".5 .5"), ("0", ".5 .5"), ("1", ".5 .5")))
+TO_GO, WHOLE = in_sequence_reward(to_go(l)), in_sequence_reward(total(l))
+SHARE = 1 - E(POLICY_PROBABILITY)
+
+ROWS = [
+    (SameSequenceGradient(TO_GO, REVERSE_KL, POLICY), {"left": in_sequence_reward(l)}),
+    (SameSequenceGradient(token_loss(k3), FROZEN_FORWARD_KL, POLICY), {"right": FORWARD_KL}),
+    (SameSequenceGradient(token_loss(k3, prefix_weight), REVERSE_KL, OLD), {"left": token_loss(k3, w)}),
+    (SameSequenceGradient(in_sequence_reward(l + ahead(l)), REVERSE_KL, POLICY), {"sampler": OLD}),
+    (
+        SameSequenceGradient(in_sequence_reward(to_go(l) / length), (1 / length) * REVERSE_KL.as_loss, POLICY, True),
+        {"fixed_length": False},
+    ),
+    (SameSequenceValue(REVERSE_KL, SequenceObjective(total(E(l)))), {"right": SequenceObjective(total(E(k2.expr)))}),
+    (SameSequenceValue(SequenceObjective(total(k3.expr)), REVERSE_KL), {"left": SequenceObjective(total(k2.expr))}),
+    (IsConservative(TO_GO, POLICY), {"left": token_loss(k2)}),
+    (IsConservative(token_loss(k2, sg(w)), OLD), {"sampler": POLICY}),
+    (VarianceGrowth(TO_GO, E(l) ** 2 * SHARE / 3, 3), {"left": WHOLE}),
+    (VarianceGrowth(token_loss(k1), SHARE, 1), {"leading": 2 * SHARE}),
+    (
+        LessVarianceAt(SequenceObjective(total(E(l))), SequenceObjective(total(l)), *TREE),
+        {"right": SequenceObjective(S.Half * total(E(l)))},
+    ),
+]
+EACH = pytest.mark.parametrize(
+    ("true", "change"), ROWS, ids=[f"{i}-{type(t).__name__}" for i, (t, _) in enumerate(ROWS)]
+)
+
+
+@EACH
+def test_the_calculus_tells_them_apart(true, change):
+    assert true.decide()
+    assert not replace(true, **change).decide()
+    assert str(true) != str(replace(true, **change)) or "fixed_length" in change
+
+
+@EACH
+def test_the_engines_tell_them_apart(true, change):
+    assert {f.status for f in numerically(true)} == {Status.HOLDS}
+    assert Status.FAILS in {f.status for f in numerically(replace(true, **change))}
+
+
+@EACH
+def test_only_the_twin_has_a_witness(true, change):
+    if isinstance(true, VarianceGrowth):
+        pytest.skip("no witness is searched for claims about growth")
+    assert find_witness(true) is None
+    assert "differ" in find_witness(replace(true, **change))["text"] or isinstance(true, LessVarianceAt)
+
+
+UNDECIDED = [
+    (SequenceLoss(total(Min(exp(past(log_weight)), 2) * k2.expr)), "no product of sums"),
+    (SequenceLoss(total(ahead(l) * l)), "detach it"),
+    (SequenceLoss(l**2), "outside of any sum over tokens"),
+    (SequenceLoss(future(l)), "relative to a token"),
+    (SequenceLoss(exp(total(l) * total(log_weight))), "is no product over tokens"),
+    (SequenceLoss(total(l) ** Rational(1, 2)), "no product of sums"),
+    (SequenceLoss(total(E(l)) / length), "before the end of what it multiplies"),
+]
+
+
+@pytest.mark.parametrize(("loss", "words"), UNDECIDED, ids=[w for _, w in UNDECIDED])
+def test_what_is_not_decided_says_why(loss, words):
+    with pytest.raises(Undecidable, match=words):
+        SameSequenceGradient(loss, REVERSE_KL, OLD).decide()
+
+
+@pytest.mark.parametrize("head", [Past, Total, lambda f: Future(f, S.One)])
+def test_numbers_come_out_of_a_sum(head):
+    assert head(-2 * l) == -2 * head(l)
+    assert head(S.Zero) == 0
+    assert head(l**2) != head(l)
+
+
+@pytest.mark.parametrize("sampler", [POLICY, OLD])
+def test_telescoping(sampler):
+    """Σ_t w_{1:t-1}(w_t - 1) = w_{1:T} - 1, whatever multiplies it; with a 2 for the 1 it is not."""
+    moved, ends = sg(total(earlier_weight * (w - 1))), sg(response_weight - 1)
+    left, right = (SequenceLoss(x * total(l**2)) for x in (moved, ends))
+    assert SameSequenceGradient(left, right, sampler).decide()
+    if sampler is OLD:
+        wrong = SequenceLoss(sg(response_weight - 2) * total(l**2))
+        assert not SameSequenceGradient(left, wrong, sampler).decide()

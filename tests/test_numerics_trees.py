@@ -1,0 +1,133 @@
+"""The autoregressive engine: against responses written down one by one, and against the exact small trees."""
+
+from itertools import product
+
+import numpy as np
+import pytest
+
+from kltheory.numerics.balls import precision
+from kltheory.numerics.bridge import NotNumeric
+from kltheory.numerics.responses import small_trees
+from kltheory.numerics.spelled import gradient as spelled_gradient
+from kltheory.numerics.trees.gradient import expected_gradient, expected_value
+from kltheory.numerics.trees.policies import TreeSetting, exact_setting, random_setting, tabular
+from kltheory.numerics.trees.tree import Tree
+from kltheory.proving.vocabulary import (
+    OLD,
+    POLICY,
+    E,
+    PastValue,
+    Rational,
+    S,
+    SequenceLoss,
+    SequenceObjective,
+    ahead,
+    beta,
+    exp,
+    future,
+    in_sequence_reward,
+    k2,
+    k3,
+    length,
+    log_ratio,
+    log_weight,
+    past,
+    prefix_weight,
+    sg,
+    to_go,
+    token_loss,
+    total,
+)
+
+l = log_ratio
+TREES = [Tree(2, 3), Tree(3, 3, 1), Tree(4, 2, 0), Tree(2, 5, 1)]
+
+
+def written_down(tree: Tree) -> set[tuple[int, ...]]:
+    whole = product(range(tree.size), repeat=tree.horizon)
+    return {y[: y.index(tree.eos) + 1] if tree.eos in y else y for y in whole}
+
+
+@pytest.mark.parametrize("tree", TREES, ids=str)
+@pytest.mark.parametrize("rows", [1, 7, 1000])
+def test_blocks_hold_each_response_once(tree, rows):
+    found = []
+    for block in tree.blocks(rows):
+        assert len(block.tokens) <= rows
+        for tokens, mask, nodes in zip(block.tokens, block.mask, block.nodes, strict=True):
+            length = int(mask.sum())
+            found.append(tuple(int(x) for x in tokens[:length]))
+            assert len(set(nodes[:length])) == length
+    assert sorted(found) == sorted(written_down(tree))
+    assert tree.responses == len(found)
+
+
+@pytest.mark.parametrize("tree", TREES, ids=str)
+@pytest.mark.parametrize("hidden", [0, 3])
+def test_probabilities_sum_to_one_and_lengths_are_those_of_the_tree(tree, hidden):
+    setting = random_setting(tree, 5, hidden)
+    assert abs(expected_value(S.One * length / length, setting) - 1) < 1e-12
+    assert 1 - 1e-12 <= expected_value(length, setting) <= tree.horizon + 1e-12
+    assert abs(expected_value(total(1) - length, setting)) < 1e-12
+
+
+@pytest.mark.parametrize("hidden", [0, 2])
+def test_objective_gradient_is_the_derivative_of_the_value(hidden):
+    tree = Tree(3, 3, 1)
+    setting, objective = random_setting(tree, 7, hidden), total(k3.expr) * exp(-total(l) / 3)
+    found = expected_gradient(SequenceObjective(objective), setting, POLICY).values
+    for i in range(0, len(found), 5):
+        step = np.zeros_like(found)
+        step[i] = 1e-5
+        up, down = (
+            expected_value(objective, TreeSetting(tree, moved, setting.reference, setting.old))
+            for moved in (
+                type(setting.policy)(setting.policy.parameters + s, setting.policy.table) for s in (step, -step)
+            )
+        )
+        assert abs((up - down) / 2e-5 - found[i]) < 1e-7
+
+
+LOSSES = [
+    token_loss(k3),
+    token_loss(k3, prefix_weight),
+    in_sequence_reward(to_go(l, Rational(1, 3))),
+    in_sequence_reward(l + ahead(l)),
+    in_sequence_reward(to_go(l) - PastValue("b")),
+    SequenceLoss(total(past(l) * future(k2.expr))),
+    SequenceLoss(total(E(l) * sg(past(l))) / 3),
+    SequenceLoss(exp(total(log_weight) / length) * total(k3.expr) / length),
+]
+
+
+@pytest.mark.parametrize("loss", LOSSES, ids=str)
+@pytest.mark.parametrize("sampler", [POLICY, OLD], ids=str)
+def test_it_agrees_with_balls(loss, sampler):
+    """Two evaluations with nothing in common but the formula: arrays and autodiff, and rationals and scores."""
+    if loss.expr.has(PastValue):
+        pytest.skip("functions of the past are drawn differently")
+    exact = next(t for t in small_trees(True) if t.size == 3)
+    tree = Tree(exact.size, exact.horizon)
+    setting = exact_setting(tree, exact.policy, exact.reference)
+    with precision(64):
+        same_old = type(exact)(exact.size, exact.horizon, None, exact.policy, exact.reference, exact.reference)
+        components = spelled_gradient(loss, same_old, sampler, {})
+    expected = np.zeros((tree.nodes, tree.size))
+    for ((prefix, token),), ball in components.items():
+        expected[1 + prefix[0] if prefix else 0, token] = float(ball)
+    found = expected_gradient(loss, setting, sampler).values.reshape(expected.shape)
+    assert abs(found - expected).max() < 1e-13
+    wrong = expected_gradient(loss + token_loss(k2), setting, sampler).values.reshape(expected.shape)
+    assert abs(wrong - expected).max() > 1e-3
+
+
+def test_errors_say_what_is_wrong():
+    setting = random_setting(Tree(2, 2), 1)
+    with pytest.raises(NotNumeric, match="flows into what is to come"):
+        expected_gradient(SequenceLoss(total(ahead(l) * l)), setting, POLICY)
+    with pytest.raises(NotNumeric, match="no value is given for beta"):
+        expected_gradient(beta * token_loss(k2), setting, POLICY)
+    with pytest.raises(ValueError, match="expected size ≥ 2"):
+        Tree(1, 3)
+    with pytest.raises(ValueError, match=r"logits has shape \(2, 2\); expected \(3, 2\)"):
+        tabular(Tree(2, 2), np.zeros((2, 2)))
