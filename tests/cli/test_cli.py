@@ -12,7 +12,7 @@ from kltheory.__about__ import __version__
 from kltheory.cli import cli, main
 from kltheory.proving.theorem import collect, library
 
-COMMANDS = ("prove", "list", "explain", "table", "identify", "audit", "compare", "variance", "optimum")
+COMMANDS = ("prove", "list", "explain", "table", "identify", "audit", "compare", "variance", "optimum", "sequence")
 THEOREM = {"name", "catalogue", "statement", "sources", "hypotheses", "expected", "reason"}
 REPORT = {"verdict", "as_expected", "reason", "engines", "mutants", "witness", "seconds", "problems"}
 SUMMARY = {"PROVED", "REFUTED", "UNDECIDED", "theorems", "unexpected", "seconds"}

@@ -41,7 +41,7 @@ def in_sequence_reward(cost: Expr, weight: Expr | int = 1) -> SequenceLoss:
     return SequenceLoss(total(sg(erase_sg(S(weight)) * cost) * logp))
 
 
-TARGETS: Final = {
+TARGETS: Final[dict[str, tuple[SequenceLoss | SequenceObjective, str]]] = {
     "reverse_kl": (REVERSE_KL, "KL(π‖π_ref) of responses"),
     "forward_kl": (FORWARD_KL, "KL(π_ref‖π) of responses"),
     "frozen_reverse_kl": (FROZEN_REVERSE_KL, "Σ_t KL(π‖π_ref) on frozen prefixes"),

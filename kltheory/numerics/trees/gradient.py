@@ -50,10 +50,7 @@ def expected_gradient(
         NotNumeric: a symbol has no value, or a gradient flows into what is to come.
     """
     objective = isinstance(term, SequenceObjective)
-    expr = term.expr
-    if sampler is Sampler.POLICY and not objective:
-        on_policy = {log_weight: logp - sg(logp)}
-        expr = map_means(expr, lambda f: f.xreplace(on_policy)).xreplace(on_policy)
+    expr = term.expr if objective else _sampled(term.expr, sampler)
     from_old = sampler is Sampler.OLD and not objective
 
     def loss(rows: Rows) -> Any:
@@ -183,3 +180,39 @@ class _Tables:
 def _within(nodes: list[Expr]) -> set[Symbol]:
     inner = [n.integrand if isinstance(n, Mean) else n.summand for n in nodes]
     return {s for e in inner for s in e.free_symbols}
+
+
+SPREAD_ROWS: Final = 64
+"""Responses whose gradients are held at once for a variance."""
+
+
+def trace_variance(term: SequenceLoss, setting: TreeSetting, sampler: Sampler, at: Numbers | None = None) -> float:
+    """tr Var of one response's gradient by the parameters: each response's own, so for small trees."""
+    import jax
+    from jax import numpy as jnp
+
+    expr, from_old = _sampled(term.expr, sampler), sampler is Sampler.OLD
+    with scope():
+        tables = _Tables(expr, setting, at or {})
+        table, back = jax.vjp(tables.of_parameters, jnp.asarray(setting.policy.parameters))
+        each: Callable[..., Any] = jax.vmap(lambda *slopes: back(slopes)[0])
+        slopes = jax.grad(lambda moving, block: tables.rows(block, *moving).value(expr, "response").sum())
+        mean, square = jnp.zeros_like(setting.policy.parameters), 0.0
+        for block in setting.tree.blocks(SPREAD_ROWS):
+            rows = tables.rows(block, *tables.gathered(block, *table))
+            p = jnp.exp(((rows.logp_old if from_old else rows.logp) * rows.mask).sum(-1))
+            found = [s * block.mask for s in slopes(tables.gathered(block, *table), _as_tree(block))]
+            here = np.arange(len(p))[:, None]
+            by_table = [jnp.zeros((len(p), *x.shape)) for x in table]
+            by_table[0] = by_table[0].at[here, block.nodes, block.tokens].add(found[0])
+            by_table[1:] = [x.at[here, block.nodes].add(s) for x, s in zip(by_table[1:], found[1:], strict=True)]
+            gradients = each(*by_table)
+            mean, square = mean + p @ gradients, square + float(p @ (gradients**2).sum(-1))
+    return square - float(mean @ mean)
+
+
+def _sampled(expr: Expr, sampler: Sampler) -> Expr:
+    if sampler is Sampler.OLD:
+        return expr
+    on_policy = {log_weight: logp - sg(logp)}
+    return map_means(expr, lambda f: f.xreplace(on_policy)).xreplace(on_policy)
