@@ -11,7 +11,7 @@ from kltheory.proving.vocabulary import *
 l = log_ratio
 COMEDY = "arXiv 2512.21852"
 DEEPSEEK = "arXiv 2512.02556"
-TRL = "github.com/huggingface/trl/issues/6586"
+TRL = "github.com/huggingface/trl"
 
 
 def same(left: SequenceLoss | SequenceObjective, right: SequenceLoss | SequenceObjective) -> SameSequenceGradient:

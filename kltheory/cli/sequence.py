@@ -1,5 +1,7 @@
 """The command about whole responses: ``sequence``."""
 
+import sys
+
 import click
 
 from kltheory.__about__ import __version__
@@ -47,7 +49,7 @@ def sequence(
     setting = random_setting(Tree(vocabulary, horizon, eos), seed, hidden)
     sampler = Sampler(sampled_by)
     steps = rows(setting, sampler)
-    with click.progressbar(steps, length=len(LOSSES), file=click.get_text_stream("stderr"), hidden=as_json) as bar:
+    with click.progressbar(steps, length=len(LOSSES), file=sys.stderr, hidden=as_json) as bar:
         found = list(bar)
     if as_json:
         write_json({"schema": SCHEMA, "version": __version__, **to_json(found, setting, sampler)}, "-")

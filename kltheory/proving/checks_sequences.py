@@ -172,6 +172,6 @@ def variance_witness(claim: LessVarianceAt, at: Numbers) -> dict[str, Any] | Non
         left, right = (variance(side.expr, claim.tree(), at) for side in (claim.left, claim.right))
         if not left > right:
             return None
-        balls = {"left": Ball.of(left), "right": Ball.of(right)}
-    words = " and ".join(f"{float(b.mid):.6g}" for b in balls.values())
+        balls = {"left": Ball.of(left), "right": Ball.of(right), "difference": Ball.of(left - right)}
+    words = " and ".join(f"{float(balls[side].mid):.6g}" for side in ("left", "right"))
     return {name: dict(vars(b)) for name, b in balls.items()} | {"bits": BITS, "text": f"the variances are {words}"}

@@ -8,11 +8,16 @@ from sympy import Abs, Expr, S, Symbol, exp
 
 from kltheory.calculus.divergence import Objective, reverse_kl
 from kltheory.calculus.estimators import Estimator, as_loss, in_reward, k1, k2, k3, w
+from kltheory.calculus.exact import Undecidable
 from kltheory.calculus.expectation import expectation
-from kltheory.calculus.moments import At, Mean
+from kltheory.calculus.moments import At, Mean, map_means
+from kltheory.calculus.sequence.loss import SequenceLoss, SequenceObjective
 from kltheory.calculus.surrogate import Surrogate, derivative
 from kltheory.calculus.symbols import advantage, erase_sg, inside, log_weight, logp, sg, weight
 from kltheory.calculus.symbols import log_ratio as l
+from kltheory.numerics.forms import in_logits
+from kltheory.numerics.responses import small_trees
+from kltheory.numerics.spelled import Reading
 from kltheory.proving import mutants as module
 from kltheory.proving.claims import (
     NO_GRADIENT,
@@ -66,6 +71,22 @@ def seen(e: Expr, at: dict[Symbol, Expr], point: dict[Symbol, Expr]) -> Expr:
     return erase_sg(e).xreplace({**at, **point, **numbers}).xreplace({**at, **point})
 
 
+def looks_at_responses(left: SequenceLoss | SequenceObjective, at: dict[Symbol, Expr]) -> list[float]:
+    """What each response of two small trees says: the value, and for a loss the gradient under either sampler."""
+    formulas = [map_means(erase_sg(left.expr), erase_sg)]
+    if isinstance(left, SequenceLoss):
+        formulas += [left.gradient(sampler) for sampler in (POLICY, OLD)]
+    found = []
+    for tree in small_trees(False)[:2]:
+        reading = Reading(tree, at)
+        places = [((p, a),) for p in tree.prefixes for a in range(tree.size)]
+        for y in tree.responses:
+            value, *gradients = (reading.value(f, y, None) for f in formulas)
+            logits = [in_logits(g, tree) for g in gradients]
+            found += [float(value), *(float(g.get(place, 0)) for g in logits for place in places)]
+    return found
+
+
 def differs(mutated: Claim, claim: Claim) -> bool:
     """Whether a mutant is another claim, seen in numbers."""
     if [getattr(mutated, name, None) for name in ("order", "condition")] != [
@@ -75,11 +96,21 @@ def differs(mutated: Claim, claim: Claim) -> bool:
     if type(claim) in BY_FORMULA:
         return bool((mutated.left - claim.left).expand() != 0)
     at = parameters(claim)
+    if isinstance(claim.left, (SequenceLoss, SequenceObjective)):
+        try:
+            pairs = [(looks_at_responses(m.left, at), looks_at_responses(c.left, at)) for m, c in both(mutated, claim)]
+        except Undecidable:
+            return True  # a gradient that flows into what is to come, where there was none
+        return any(abs(a - b) > 1e-9 for one, other in pairs for a, b in zip(one, other, strict=True))
     return any(
         abs(a - b) > 1e-9
-        for one, other in zip(instances(mutated), instances(claim), strict=True)
+        for one, other in both(mutated, claim)
         for a, b in zip(looks(one.left, at), looks(other.left, at), strict=True)
     )
+
+
+def both(a: Claim, b: Claim) -> list[tuple[Claim, Claim]]:
+    return list(zip(instances(a), instances(b), strict=True))
 
 
 # --- every edit is an edit --------------------------------------------------------------------------------------------
@@ -201,7 +232,8 @@ def test_a_check_that_never_fails_leaves_survivors(monkeypatch):
 def test_every_edit_is_in_a_table():
     """An edit that no table has is never tried."""
     tables = {*module.SURROGATE_EDITS, *module.SUM_EDITS, *module.FORMULA_EDITS, *module.MOMENT_EDITS}
+    tables |= {*module.SEQUENCE_EDITS}
     marks = {"e": Expr, "return": Iterator[tuple[str, Expr]]}
     defined = {value for value in vars(module).values() if getattr(value, "__annotations__", None) == marks}
     assert defined == tables
-    assert len(tables) == 12
+    assert len(tables) == 15

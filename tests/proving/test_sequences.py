@@ -70,6 +70,10 @@ ROWS = [
         LessVarianceAt(SequenceObjective(total(E(l))), SequenceObjective(total(l)), *TREE),
         {"right": SequenceObjective(S.Half * total(E(l)))},
     ),
+    (
+        LessVarianceAt(SequenceObjective(S.Half * total(l)), SequenceObjective(total(l)), *TREE),
+        {"left": SequenceObjective(2 * total(l))},
+    ),
 ]
 EACH = pytest.mark.parametrize(
     ("true", "change"), ROWS, ids=[f"{i}-{type(t).__name__}" for i, (t, _) in enumerate(ROWS)]
