@@ -11,7 +11,7 @@ from kltheory.calculus.estimators import Estimator, as_loss, in_reward, k1, k2, 
 from kltheory.calculus.exact import Undecidable
 from kltheory.calculus.expectation import expectation
 from kltheory.calculus.moments import At, Mean, map_means
-from kltheory.calculus.sequence.loss import SequenceLoss, SequenceObjective
+from kltheory.calculus.sequence.loss import SequenceLoss, SequenceObjective, differential
 from kltheory.calculus.surrogate import Surrogate, derivative
 from kltheory.calculus.symbols import advantage, erase_sg, inside, log_weight, logp, sg, weight
 from kltheory.calculus.symbols import log_ratio as l
@@ -72,10 +72,12 @@ def seen(e: Expr, at: dict[Symbol, Expr], point: dict[Symbol, Expr]) -> Expr:
 
 
 def looks_at_responses(left: SequenceLoss | SequenceObjective, at: dict[Symbol, Expr]) -> list[float]:
-    """What each response of two small trees says: the value, and for a loss the gradient under either sampler."""
+    """What each response of two small trees says: the value, and what it moves by, under either sampler."""
     formulas = [map_means(erase_sg(left.expr), erase_sg)]
     if isinstance(left, SequenceLoss):
         formulas += [left.gradient(sampler) for sampler in (POLICY, OLD)]
+    else:
+        formulas.append(map_means(erase_sg(differential(left.expr)), erase_sg))
     found = []
     for tree in small_trees(False)[:2]:
         reading = Reading(tree, at)

@@ -208,7 +208,7 @@ def trace_variance(term: SequenceLoss, setting: TreeSetting, sampler: Sampler, a
             by_table[1:] = [x.at[here, block.nodes].add(s) for x, s in zip(by_table[1:], found[1:], strict=True)]
             gradients = each(*by_table)
             mean, square = mean + p @ gradients, square + float(p @ (gradients**2).sum(-1))
-    return square - float(mean @ mean)
+        return square - float(mean @ mean)
 
 
 def _sampled(expr: Expr, sampler: Sampler) -> Expr:
