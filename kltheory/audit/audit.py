@@ -11,8 +11,9 @@ from kltheory.audit.behaviour import behaviour
 from kltheory.audit.binding import bind
 from kltheory.audit.finding import Finding
 from kltheory.audit.probes import probes
-from kltheory.audit.recover import recover, runnable
+from kltheory.audit.recover import entangled, recover, runnable
 from kltheory.audit.recovered import Recovered
+from kltheory.audit.responses import ResponseRow, response_rows
 from kltheory.audit.roles import Role
 from kltheory.audit.rows import PLACEMENTS, TOLERANCE, Row, rows
 from kltheory.audit.subject import PASSED, Raised, Subject
@@ -41,6 +42,7 @@ class Audited:
         subject: what was called; ``None`` if binding failed.
         found: what was recovered; ``None`` if it did not run.
         rows, alarms, probes: the findings.
+        responses: what it descends on whole responses, where it takes arrays of shape (B, T).
         undecided: what was not decided, and why.
         failure: why it could not run, or empty.
         notes: what else a reader should know.
@@ -51,6 +53,7 @@ class Audited:
     subject: Subject | None = None
     found: Recovered | None = None
     rows: tuple[Row, ...] = ()
+    responses: tuple[ResponseRow, ...] = ()
     alarms: tuple[Alarm, ...] = ()
     probes: tuple[Finding, ...] = ()
     undecided: tuple[str, ...] = ()
@@ -164,11 +167,17 @@ def _no_policy(subject: Subject) -> str:
 
 
 def _examined(start: Audited, found: Recovered, seen: list[Alarm], placements: tuple[str, ...]) -> Audited:
-    undecided, notes = [], list(start.notes)
+    undecided: list[str] = []
+    notes = list(start.notes)
+    responses, failed = _on_responses(found, placements)
+    start = replace(start, responses=responses)
+    notes += failed
     if found.coupled:
-        undecided.append(f"tokens are coupled: {found.coupled}; what follows is for a batch of one token")
+        coupled = f"tokens are coupled: {found.coupled}"
         if found.surrogate is None and not found.reason:
-            return replace(start, found=found, alarms=tuple(seen), undecided=(f"tokens are coupled: {found.coupled}",))
+            (notes if responses else undecided).append(coupled)
+            return replace(start, found=found, alarms=tuple(seen), undecided=tuple(undecided), notes=tuple(notes))
+        (notes if responses else undecided).append(f"{coupled}; the first table is for responses of one token")
     if found.weights is not None and np.isnan(found.weights).any():
         undecided.append("tokens have different formulas; what follows is for the first that counts, or a batch of one")
     if found.reason:
@@ -200,6 +209,16 @@ def _examined(start: Audited, found: Recovered, seen: list[Alarm], placements: t
         undecided=tuple(undecided),
         notes=tuple(notes),
     )
+
+
+def _on_responses(found: Recovered, placements: tuple[str, ...]) -> tuple[tuple[ResponseRow, ...], list[str]]:
+    """The rows of whole responses, or why there are none where tokens of one response may meet."""
+    if found.coupled and (met := entangled(found.subject, found.layout, responses=True)):
+        return (), [f"responses are coupled as well: {met}"]
+    try:
+        return tuple(response_rows(found, placements)), []
+    except (Raised, CannotTrace) as e:
+        return (), [f"on whole responses it raises {e}"]
 
 
 def _over_vocabulary(one: Audited, placements: tuple[str, ...]) -> list[Audited]:

@@ -200,8 +200,11 @@ def _value_at(surrogate: Surrogate, at: Mapping[Symbol, float]) -> float:
     return float(NUMPY(erase_sg(surrogate.expr), at))
 
 
-def entangled(subject: Subject, layout: Layout) -> str:
-    """How, in the running function, one token's derivative changes with the others; empty when it does not."""
+def entangled(subject: Subject, layout: Layout, responses: bool = False) -> str:
+    """How, in the running function, one token's derivative changes with the others; empty when it does not.
+
+    With ``responses``, only how it changes with tokens of other responses, the rows.
+    """
     at = layout.arrays(seed=1)
     output, slopes = subject.run(at)
     base = slope(slopes, at)
@@ -211,7 +214,7 @@ def entangled(subject: Subject, layout: Layout) -> str:
         policy[token] = policy[token][::-1] if layout.vocabulary else policy[token] - shift
         moved = arrays(policy, at[Role.LOGP_REF], at[Role.LOGP_OLD], at[Role.MASK])
         others = np.ones(layout.tokens, dtype=bool)
-        others[token] = False
+        others[token[:1] if responses else token] = False
         again, slopes = subject.run(moved)
         if output.shape == layout.tokens and not np.array_equal(again[others], output[others], equal_nan=True):
             return f"the output at other tokens changes with the log-probability at {token}"

@@ -1,18 +1,21 @@
 """The report of an audit: for people, as Markdown, as JSON."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import numpy as np
 
 from kltheory.__about__ import __version__
 from kltheory.audit.audit import Audit, Audited
+from kltheory.audit.experiments import Distance
 from kltheory.audit.recovered import Reading, Recovered
+from kltheory.audit.responses import CREDITS, ResponseRow, ResponseVerdict
 from kltheory.audit.rows import Row
 from kltheory.calculus.coefficient import tidy
 from kltheory.calculus.notation import text
 from kltheory.calculus.regions import DISPLAY, is_smooth
 from kltheory.calculus.symbols import sg
+from kltheory.report.columns import columns
 
 SCHEMA: Final = 1
 STATUS: Final = {0: "nothing to report", 1: "alarms", 2: "undecided", 3: "could not run"}
@@ -55,6 +58,7 @@ def _variant(v: Audited) -> dict[str, Any]:
         "residual": None if found is None else found.residual,
         "aggregation": None if found is None or found.weights is None or found.per_token else aggregation(found),
         "rows": [r.to_json() for r in v.rows],
+        "responses": [r.to_json() for r in v.responses],
         "alarms": [{"kind": a.kind, "text": a.text} for a in v.alarms]
         + [{"kind": f.probe, "text": f.text} for f in v.probes if f.alarm],
         "probes": [f.to_json() for f in v.probes],
@@ -141,7 +145,7 @@ def _plain_variant(v: Audited) -> Iterator[str]:
         yield f"  COULD NOT RUN  {v.failure}"
         return
     yield from (f"  {line}" for line in _facts(v))
-    yield from (f"  {line}" for line in _row_lines(v.rows))
+    yield from (f"  {line}" for table in _tables(v) for line in columns(table))
     yield from (f"  ALARM        {line}" for line in v.alarming)
     yield from (f"  probe        {f.text}" for f in v.probes if not f.alarm)
     yield from (f"  UNDECIDED    {line}" for line in v.undecided)
@@ -168,12 +172,11 @@ def _facts(v: Audited) -> Iterator[str]:
 HEADER: Final = ("placed", "weight", "sampled by", "gradient of", "where", "how", "residual", "order", "near", "far")
 
 
-def _row_lines(rows: tuple[Row, ...]) -> Iterator[str]:
-    shown = _main_rows(rows)
-    body = [HEADER, *map(_cells, shown)]
-    widths = [max(map(len, column)) for column in zip(*body, strict=True)]
-    for line in body if rows else ():
-        yield "  ".join(c.ljust(n) for c, n in zip(line, widths, strict=True)).rstrip()
+def _tables(v: Audited) -> Iterator[list[tuple[str, ...]]]:
+    if v.rows:
+        yield [HEADER, *map(_cells, _main_rows(v.rows))]
+    if v.responses:
+        yield [RESPONSES, *map(_response_cells, v.responses)]
 
 
 def _main_rows(rows: tuple[Row, ...]) -> list[Row]:
@@ -186,11 +189,29 @@ def _main_rows(rows: tuple[Row, ...]) -> list[Row]:
 
 
 def _cells(r: Row) -> tuple[str, ...]:
-    near = [f"{d.relative_error:.1%} {d.cosine:+.2f}" for d in (r.distances or {}).values()] or ["", ""]
+    near = _distances(r.distances)
     named = r.gradient_of if "f_divergence" not in r.gradient_of else f"{r.gradient_of}: {r.title}"
     order = "" if r.order is None else str(r.order)
     residual = "" if r.residual is None else f"{r.residual:.0e}"
     return (r.placement, r.weight, r.sampler, named, r.where, r.how, residual, order, *near)
+
+
+def _distances(found: Mapping[str, Distance] | None) -> list[str]:
+    return [f"{d.relative_error:.1%} {d.cosine:+.2f}" for d in (found or {}).values()] or ["", ""]
+
+
+RESPONSES: Final = ("whole responses", "sampled by", "of one length", "how", "of random length", "how", "near", "far")
+
+
+def _response_cells(r: ResponseRow) -> tuple[str, ...]:
+    """One row; the residual is in the JSON."""
+    placed = r.placement if not r.credit else f"{r.placement}, {CREDITS[r.credit][0]}"
+    verdicts = (x for v in r.verdicts.values() for x in (_verdict(v), v.how))
+    return (placed, r.sampler, *verdicts, *_distances(r.distances))
+
+
+def _verdict(v: ResponseVerdict) -> str:
+    return v.title if v.where == "everywhere" else f"{v.title}, {v.where}"
 
 
 def markdown(audit: Audit) -> str:
@@ -202,8 +223,9 @@ def markdown(audit: Audit) -> str:
             lines.append(f"Could not run: {v.failure}")
             continue
         lines += [f"- {_spaced(line)}" for line in _facts(v)]
-        lines += ["", "| " + " | ".join(HEADER) + " |", "|" + "---|" * len(HEADER)]
-        lines += ["| " + " | ".join(c.replace("|", "\\|") for c in _cells(r)) + " |" for r in _main_rows(v.rows)]
+        for head, *body in _tables(v):
+            lines += ["", "| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+            lines += ["| " + " | ".join(c.replace("|", "\\|") for c in line) + " |" for line in body]
         lines += ["", *(f"- **alarm** {line}" for line in v.alarming)]
         lines += [f"- {f.text}" for f in v.probes if not f.alarm]
         lines += [f"- **undecided** {line}" for line in v.undecided]

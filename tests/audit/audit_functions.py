@@ -98,10 +98,6 @@ def masked_safely(logp, ref_logp, mask):
     return jnp.square(log_ratio).sum() / (2 * mask.sum())
 
 
-def whole_sequence(logp, ref_logp):
-    return jnp.square((logp - ref_logp).sum(-1))
-
-
 def whole_vocabulary(logits, ref_logits):
     log_pi, log_ref = jax.nn.log_softmax(logits), jax.nn.log_softmax(ref_logits)
     return (jnp.exp(log_pi) * (log_pi - log_ref)).sum(-1)

@@ -39,8 +39,13 @@ class Trainer:
 """
 VARIANT = {
     "name", "settings", "arguments", "formula", "coefficient", "how", "reading", "dtype", "residual", "aggregation",
-    "rows", "alarms", "probes", "undecided", "failure", "notes",
+    "rows", "responses", "alarms", "probes", "undecided", "failure", "notes",
 }  # fmt: skip
+RESPONSES = {
+    (placement, credit, sampler)
+    for placement, credit in (("loss", None), ("reward", "own"), ("reward", "to_go"), ("reward", "whole"))
+    for sampler in ("policy", "old")
+}
 ROW = {
     "placement", "weight", "sampler", "gradient_of", "where", "how", "residual", "coefficient", "title", "order",
     "reason", "direction",
@@ -115,6 +120,10 @@ def test_json_has_the_keys_that_programs_read(file: Path, tmp_path: Path) -> Non
             assert r["weight"] in ("none", "detached", "live")
             assert r["sampler"] in ("policy", "old")
             assert r["how"] in ("derived", "measured")
+        assert {(r["placement"], r["credit"], r["sampler"]) for r in v["responses"]} == RESPONSES
+        for r in v["responses"]:
+            assert set(r) == {"placement", "credit", "sampler", "fixed", "random", "near", "far"}
+            assert set(r["fixed"]) == set(r["random"]) == {"gradient_of", "title", "where", "how", "residual"}
         assert {"kind", "text"} == {k for a in v["alarms"] for k in a}
         assert all({"probe", "text", "alarm"} <= set(p) for p in v["probes"])
     json.dumps(data, allow_nan=False)
@@ -136,8 +145,11 @@ def test_markdown_is_a_table(file: Path) -> None:
     assert code == 1
     assert lines[0].startswith(f"### {file}:kl")
     table = [line for line in lines if line.startswith("|")]
-    assert len(table) == 12
-    assert len({line.replace("\\|", "").count("|") for line in table}) == 1
+    first, second = table[:12], table[12:]
+    assert second[0].startswith("| whole responses | sampled by |")
+    assert len(second) == 2 + 2 + 6
+    for lines_of in (first, second):
+        assert len({line.replace("\\|", "").count("|") for line in lines_of}) == 1
     assert any(line.startswith("- **alarm** ") for line in lines)
 
 

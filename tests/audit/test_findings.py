@@ -179,7 +179,6 @@ def test_what_partial_has_fixed_is_a_setting():
     [
         (functions.first_token_apart, "tokens have different formulas"),
         (functions.centred, "tokens are coupled"),
-        (functions.whole_sequence, "tokens are coupled"),
     ],
 )
 def test_what_is_no_sum_of_one_formula_over_tokens_is_undecided(function, words):

@@ -69,7 +69,7 @@ def expected_value(expr: Expr, setting: TreeSetting, at: Numbers | None = None) 
 
     with scope():
         tables = _Tables(expr, setting, at or {})
-        table = setting.policy.table(jnp.asarray(setting.policy.parameters))
+        table = setting.policy.log_probabilities
         total = 0.0
         for block in setting.tree.blocks(ROWS):
             rows = tables.rows(block, *tables.gathered(block, table))
@@ -84,7 +84,7 @@ def accumulate(loss: Callable[[Rows], Any], expr: Expr, setting: TreeSetting, at
 
     with scope():
         tables = _Tables(expr, setting, at)
-        table, back = jax.vjp(tables.of_parameters, jnp.asarray(setting.policy.parameters))
+        table, back = tables.pulled()
 
         def summed(moving: Any, block: Any) -> Any:
             return loss(tables.rows(block, *moving)).sum()
@@ -100,8 +100,8 @@ def accumulate(loss: Callable[[Rows], Any], expr: Expr, setting: TreeSetting, at
             totals[0] = totals[0].at[block.nodes, block.tokens].add(masked[0])
             totals[1:] = [x.at[block.nodes].add(s) for x, s in zip(totals[1:], masked[1:], strict=True)]
             scale += sum(float(abs(s).sum()) for s in masked)
-        (gradient,) = back(tuple(totals))
-    return Gradient(np.asarray(gradient), scale)
+        gradient = np.asarray(back(*totals))
+    return Gradient(gradient, scale)
 
 
 def _as_tree(block: Block) -> tuple[Any, Any, Any]:
@@ -115,7 +115,7 @@ class _Tables:
         self.setting, self.at = setting, at
         self.means = [m for m in lookups(expr) if isinstance(m, Mean) and not m.integrand.has(Ahead)]
         still = [m for m in lookups(expr) if m not in self.means]
-        log_policy = setting.policy.table(setting.policy.parameters)
+        log_policy = setting.policy.log_probabilities
         self.still: dict[Expr, Any] = {}
         for b in sorted((s for s in expr.free_symbols | _within(still) if isinstance(s, PastValue)), key=str):
             noise = [float(pseudorandom((n, len(b.name)))) for n in range(setting.tree.nodes)]
@@ -123,10 +123,23 @@ class _Tables:
         for node in still:
             self.still[node] = self._still(node, log_policy)
 
-    def of_parameters(self, parameters: Any) -> tuple[Any, ...]:
-        """The table of log-probabilities, and one of each live mean, shape (nodes,)."""
-        table = self.setting.policy.table(parameters)
-        return (table, *(self._mean(m, table) for m in self.means))
+    def pulled(self) -> tuple[tuple[Any, ...], Callable[..., Any]]:
+        """The table of log-probabilities and one of each live mean, shape (nodes,); and what pulls slopes by them back.
+
+        The means are pulled back to the table, and the table, in one go, to the parameters.
+        """
+        import jax
+
+        policy = self.setting.policy
+        table = policy.log_probabilities
+        if not self.means:
+            return (table,), policy.pulled_back
+        means, back = jax.vjp(lambda x: tuple(self._mean(m, x) for m in self.means), table)
+
+        def pull(by_table: Any, *by_means: Any) -> Any:
+            return policy.pulled_back(by_table + back(by_means)[0])
+
+        return (table, *means), pull
 
     def _mean(self, m: Mean, table: Any) -> Any:
         import jax
@@ -194,8 +207,8 @@ def trace_variance(term: SequenceLoss, setting: TreeSetting, sampler: Sampler, a
     expr, from_old = _sampled(term.expr, sampler), sampler is Sampler.OLD
     with scope():
         tables = _Tables(expr, setting, at or {})
-        table, back = jax.vjp(tables.of_parameters, jnp.asarray(setting.policy.parameters))
-        each: Callable[..., Any] = jax.vmap(lambda *slopes: back(slopes)[0])
+        table, back = tables.pulled()
+        each: Callable[..., Any] = jax.vmap(back)
         slopes = jax.grad(lambda moving, block: tables.rows(block, *moving).value(expr, "response").sum())
         mean, square = jnp.zeros_like(setting.policy.parameters), 0.0
         for block in setting.tree.blocks(SPREAD_ROWS):

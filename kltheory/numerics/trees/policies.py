@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import product
 from typing import Any
 
 import numpy as np
 
+from kltheory.numerics.autodiff import scope
 from kltheory.numerics.settings import Array
 from kltheory.numerics.trees.tree import Tree
 
@@ -23,6 +24,31 @@ class Policy:
 
     parameters: Array
     table: Callable[[Any], Any]
+
+    @cached_property
+    def _linearised(self) -> tuple[Any, Any]:
+        import jax
+
+        with scope():
+            return jax.vjp(self.table, jax.numpy.asarray(self.parameters))
+
+    @property
+    def log_probabilities(self) -> Any:
+        """The table at the parameters, shape (nodes, V), computed once."""
+        return self._linearised[0]
+
+    def pulled_back(self, by_table: Any) -> Any:
+        """The gradient by the parameters, shape (P,), from that by the table."""
+        with scope():
+            return _applied()(self._linearised[1], by_table)
+
+
+@lru_cache(maxsize=1)
+def _applied() -> Callable[[Any, Any], Any]:
+    import jax
+
+    applied: Callable[[Any, Any], Any] = jax.jit(lambda back, by_table: back(by_table)[0])
+    return applied
 
 
 def tabular(tree: Tree, logits: Array) -> Policy:
@@ -74,6 +100,11 @@ class TreeSetting:
     old: Array
     name: str = ""
 
+    @property
+    def log_policy(self) -> Array:
+        """The policy's log-probabilities, shape (nodes, V), nats."""
+        return np.asarray(self.policy.log_probabilities)
+
 
 def random_setting(tree: Tree, seed: int, hidden: int = 0, spread: float = 1.0) -> TreeSetting:
     """Generic policies: tabular, or a recurrent one where ``hidden`` is not 0; log-ratios around ``spread``."""
@@ -81,10 +112,18 @@ def random_setting(tree: Tree, seed: int, hidden: int = 0, spread: float = 1.0) 
     shape = (tree.nodes, tree.size)
     others = [random.normal(0.0, spread, shape) for _ in range(2)]
     reference, old = (x - np.log(np.exp(x).sum(-1, keepdims=True)) for x in others)
-    policy = recurrent(tree, hidden, seed) if hidden else tabular(tree, random.normal(0.0, spread, shape))
+    policy = recurrent(tree, hidden, seed, spread) if hidden else tabular(tree, random.normal(0.0, spread, shape))
     kind = f"recurrent network of {hidden}" if hidden else "table"
     ends = "" if tree.eos is None else f", token {tree.eos} ends"
     return TreeSetting(tree, policy, reference, old, f"V = {tree.size}, T = {tree.horizon}{ends}, {kind}, seed {seed}")
+
+
+def drawn_in(setting: TreeSetting, shrink: float) -> TreeSetting:
+    """The same policy, with the others drawn towards it: log-probabilities mixed in this share, and normalised."""
+    table = setting.log_policy
+    mixed = (table + shrink * (x - table) for x in (setting.reference, setting.old))
+    reference, old = (x - np.log(np.exp(x).sum(-1, keepdims=True)) for x in mixed)
+    return TreeSetting(setting.tree, setting.policy, reference, old, f"{setting.name}, drawn in by {shrink:g}")
 
 
 @lru_cache(maxsize=2)

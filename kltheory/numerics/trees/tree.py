@@ -61,10 +61,20 @@ class Tree:
         return [*early, (self.horizon, other ** (self.horizon - 1) * self.size)]
 
     def blocks(self, rows: int) -> Iterator[Block]:
-        """The responses, each once, at most ``rows`` at a time."""
+        """The responses, each once, shorter ones first, ``rows`` at a time: all blocks but the last have one shape."""
+        held: list[Block] = []
         for length, count in self._kinds():
-            for first in range(0, count, rows):
-                yield self._block(length, np.arange(first, min(first + rows, count)))
+            first = 0
+            while first < count:
+                room = rows - sum(len(b.nodes) for b in held)
+                last = min(first + room, count)
+                held.append(self._block(length, np.arange(first, last)))
+                first = last
+                if sum(len(b.nodes) for b in held) == rows:
+                    yield _joined(held)
+                    held = []
+        if held:
+            yield _joined(held)
 
     def _block(self, length: int, number: Integers) -> Block:
         tokens = np.zeros((len(number), self.horizon), dtype=np.int64)
@@ -92,3 +102,12 @@ class Tree:
     def children(self, values: np.ndarray[Any, np.dtype[np.float64]], level: int) -> Any:
         """Of an array over the nodes of the next level: by node of this one and token."""
         return values.reshape(self.size**level, self.size)
+
+
+def _joined(blocks: list[Block]) -> Block:
+    nodes, tokens, mask = (np.concatenate(column) for column in zip(*map(_columns, blocks), strict=True))
+    return Block(nodes, tokens, mask)
+
+
+def _columns(block: Block) -> tuple[Integers, Integers, Any]:
+    return block.nodes, block.tokens, block.mask

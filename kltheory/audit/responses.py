@@ -1,0 +1,195 @@
+"""The verdict on whole responses: what a ``(B, T)`` loss descends when tokens are drawn one after the other.
+
+Running the function on all responses of small trees proposes a target and a multiple of it. Where one token has a
+formula, the calculus of responses then settles it for every vocabulary, every length and every policy.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from sympy import Expr, Rational, S, exp
+
+from kltheory.audit.confirm import EPSILON
+from kltheory.audit.experiments import Distance
+from kltheory.audit.on_trees import LENGTHS, Run, settings
+from kltheory.audit.recovered import Reading, Recovered
+from kltheory.audit.rows import is_central
+from kltheory.calculus.exact import Undecidable
+from kltheory.calculus.moments import E, map_means
+from kltheory.calculus.sequence.language import length, to_go, total
+from kltheory.calculus.sequence.loss import SequenceLoss
+from kltheory.calculus.sequence.placements import TARGETS, in_sequence_reward
+from kltheory.calculus.sequence.same import is_conservative, same_gradient
+from kltheory.calculus.surrogate import Sampler, derivative
+from kltheory.calculus.symbols import erase_sg, logp
+
+CREDITS: Final[dict[str, tuple[str, Callable[[Expr], Expr]]]] = {
+    "own": ("own token", lambda cost: cost),
+    "to_go": ("to go", to_go),
+    "whole": ("whole return", total),
+}
+"""In the reward: which costs a token's score is multiplied by, for people and of a cost."""
+AGREES: Final = {"float64": 1e-9, **{d: 256 * e for d, e in EPSILON.items() if d != "float64"}}
+"""What a gradient may differ by from a target's, relative to the size of the terms it sums."""
+
+
+MOST: Final = 10_000
+"""Multiples are simple numbers: no denominator is larger."""
+
+
+@dataclass(frozen=True)
+class ResponseVerdict:
+    """What the function descends on responses of one kind of length.
+
+    Attributes:
+        gradient_of: a name in ``placements.TARGETS``, with its multiple; ``none``.
+        title: the same for people; of what is none of them, whether it descends any objective.
+        where: ``everywhere``, or ``near the reference``.
+        how: ``derived`` for every vocabulary and length, or ``measured`` on one tree.
+        residual: the largest difference to the target, relative to the size of what is summed; ``None`` for ``none``.
+    """
+
+    gradient_of: str
+    title: str
+    where: str
+    how: str
+    residual: float | None = None
+
+
+@dataclass(frozen=True)
+class ResponseRow:
+    """One placement on whole responses.
+
+    Attributes:
+        placement: ``loss``, or ``reward``: detached and times scores.
+        credit: which costs, in the reward; empty as a loss.
+        sampler: who drew the responses, ``policy`` or ``old``.
+        verdicts: by kind of length, ``fixed`` and ``random``.
+        distances: relative error and cosine against the gradient of KL(π‖π_ref) of responses, near and far.
+    """
+
+    placement: str
+    credit: str
+    sampler: str
+    verdicts: dict[str, ResponseVerdict]
+    distances: dict[str, Distance]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data."""
+        data = {"placement": self.placement, "credit": self.credit or None, "sampler": self.sampler}
+        return data | {k: dict(vars(v)) for k, v in (*self.verdicts.items(), *self.distances.items())}
+
+
+def response_rows(found: Recovered, placements: Sequence[str]) -> Iterator[ResponseRow]:
+    """All rows of a function of arrays of shape (B, T); none for other shapes.
+
+    Raises:
+        Raised: the function raises on responses.
+    """
+    if len(found.layout.tokens) != 2:
+        return
+    runs = {kind: [Run(found, s) for s in settings(kind)] for kind in LENGTHS}
+    far, near = runs["random"]
+    for placement in placements:
+        if placement == "reward" and not far.has_costs:
+            continue
+        for credit in CREDITS if placement == "reward" else ("",):
+            loss = _formula(found, near, placement, credit)
+            for sampler in Sampler:
+                named = {k: _verdict(found, runs[k], loss, k, placement, credit, sampler) for k in LENGTHS}
+                distances = {
+                    name: run.distance(run.gradient(placement, credit, sampler), sampler)
+                    for name, run in (("near", near), ("far", far))
+                }
+                yield ResponseRow(placement, credit, sampler.value, named, distances)
+
+
+def _formula(found: Recovered, near: Run, placement: str, credit: str) -> SequenceLoss | None:
+    """The loss of one response, from the formula of one token; ``None`` where there is none, or tokens meet.
+
+    Of several cells that of the reference is taken: it speaks of policies near it.
+    """
+    if found.surrogate is None or found.coupled:
+        return None
+    central = [s.expr for r, s in found.cells(Sampler.OLD) if is_central(r)]
+    if len(central) != 1:
+        return None
+    summed = found.reading is Reading.VOCABULARY
+    of_token = E(central[0] * exp(-logp)) if summed else central[0]
+    if placement == "reward":
+        return in_sequence_reward(CREDITS[credit][1](map_means(erase_sg(of_token), erase_sg)))
+    slope = erase_sg(derivative(central[0]))
+    weight = S.One if found.per_token or slope == 0 else None if summed else near.token_weight(slope)
+    return None if weight is None else SequenceLoss(weight * total(of_token))
+
+
+def _verdict(
+    found: Recovered,
+    runs: Sequence[Run],
+    loss: SequenceLoss | None,
+    kind: str,
+    placement: str,
+    credit: str,
+    sampler: Sampler,
+) -> ResponseVerdict:
+    limit = AGREES.get(found.dtype, AGREES["float32"])
+    cut = found.surrogate is None or len(found.cells(Sampler.OLD)) > 1
+    for tried, where in ((runs, "everywhere"), (runs[1:], "near the reference")):
+        match = _proposed(tried, placement, credit, sampler, limit)
+        if match is None:
+            continue
+        multiple, name, gap = match
+        settled = loss is not None and _settled(loss, multiple, name, sampler, kind)
+        where = "near the reference" if settled and cut else where
+        scale = {1.0: "", -1.0: "-"}.get(multiple, f"{Rational(multiple).limit_denominator(MOST)}*")
+        title = scale.replace("*", "·") + TARGETS[name][1]
+        return ResponseVerdict(scale + name, title, where, "derived" if settled else "measured", gap)
+    return ResponseVerdict("none", *_unnamed(None if cut else loss, sampler, kind))
+
+
+def _proposed(
+    runs: Sequence[Run], placement: str, credit: str, sampler: Sampler, limit: float
+) -> tuple[float, str, float] | None:
+    """The target of which all gradients are one multiple, and how far off the worst is."""
+    gradients = [run.gradient(placement, credit, sampler) for run in runs]
+    for name in ("zero", *TARGETS):
+        goals = [run.target(name, sampler).values for run in runs]
+        multiple = 1.0 if name == "zero" else _simple(float(gradients[0].values @ goals[0] / (goals[0] @ goals[0])))
+        gap = max(
+            float(np.abs(g.values - multiple * goal).max()) / max(1.0, g.scale)
+            for g, goal in zip(gradients, goals, strict=True)
+        )
+        if gap <= limit and multiple:
+            return multiple, name, gap
+    return None
+
+
+def _simple(x: float) -> float:
+    """The simple number that it was meant to be, if there is one near."""
+    near = float(Rational(x).limit_denominator(MOST))
+    return near if abs(near - x) <= 1e-6 * abs(x) else x
+
+
+def _settled(loss: SequenceLoss, multiple: float, name: str, sampler: Sampler, kind: str) -> bool:
+    """Whether the calculus agrees for every vocabulary and length."""
+    exact = Rational(multiple).limit_denominator(MOST)
+    if kind == "fixed" and loss.expr.has(length):  # the multiple was seen at one length
+        exact = exact * LENGTHS[kind].horizon / length
+    target = TARGETS[name][0]
+    try:
+        return same_gradient(loss, type(target)(exact * target.expr), sampler, kind == "fixed")
+    except Undecidable:
+        return False
+
+
+def _unnamed(loss: SequenceLoss | None, sampler: Sampler, kind: str) -> tuple[str, str, str]:
+    """What to say of what is none of the targets: whether it descends any objective at all."""
+    try:
+        if loss is not None:
+            title = "another objective" if is_conservative(loss, sampler, kind == "fixed") else "no objective"
+            return title, "everywhere", "derived"
+    except Undecidable:
+        pass
+    return "none of these", "everywhere", "measured"

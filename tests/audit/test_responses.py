@@ -1,0 +1,134 @@
+"""The verdict on whole responses: read from code, and the same as that of the calculus on its own objects."""
+
+from functools import lru_cache
+
+import numpy as np
+import pytest
+import response_functions as functions
+from sympy import exp
+
+from kltheory.audit.audit import Audited, audit
+from kltheory.audit.binding import bind
+from kltheory.audit.on_trees import LENGTHS, Run, settings
+from kltheory.audit.recover import recover
+from kltheory.audit.responses import ResponseRow
+from kltheory.audit.target import of_function
+from kltheory.calculus.estimators import k1, k2, k3
+from kltheory.calculus.moments import E
+from kltheory.calculus.sequence.language import length, to_go, total
+from kltheory.calculus.sequence.loss import SequenceLoss
+from kltheory.calculus.sequence.placements import in_sequence_reward, prefix_weight, token_loss
+from kltheory.calculus.surrogate import Sampler
+from kltheory.calculus.symbols import log_ratio, log_weight
+from kltheory.numerics.trees.gradient import expected_gradient
+
+
+@lru_cache
+def audited(name: str) -> Audited:
+    return audit(of_function(getattr(functions, name), framework="jax")).variants[0]
+
+
+def row(name: str, placement: str, credit: str, sampler: str) -> ResponseRow:
+    (found,) = (
+        r for r in audited(name).responses if (r.placement, r.credit, r.sampler) == (placement, credit, sampler)
+    )
+    return found
+
+
+LOSSES = [  # function, sampler, on one length, on any, derived
+    ("k1", "policy", "zero", "zero", True),
+    ("k2", "policy", "frozen_reverse_kl", "frozen_reverse_kl", True),
+    ("k2", "old", "none", "none", True),
+    ("k3", "policy", "frozen_forward_kl", "frozen_forward_kl", True),
+    ("k2_sum", "policy", "1/5*frozen_reverse_kl", "1/5*frozen_reverse_kl", True),
+    ("k2_token_mean", "policy", "1/3*frozen_reverse_kl", "none", True),
+    ("k2_fixed_budget", "policy", "1/3*frozen_reverse_kl", "1/3*frozen_reverse_kl", True),
+    ("k2_of_the_response", "policy", "reverse_kl", "reverse_kl", False),
+    ("k2_of_the_response", "old", "none", "none", False),
+    ("k3_prefix_weight", "policy", "reverse_kl", "reverse_kl", False),
+    ("k3_prefix_weight", "old", "reverse_kl", "reverse_kl", False),
+    ("k3_suffix_weight", "old", "frozen_reverse_kl", "frozen_reverse_kl", False),
+    ("k3_negated_prefix_weight", "old", "-reverse_kl", "-reverse_kl", False),
+    ("geometric_weight", "old", "none", "none", False),
+    ("exact_kl", "policy", "frozen_reverse_kl", "frozen_reverse_kl", True),
+    ("exact_kl", "old", "frozen_reverse_kl", "frozen_reverse_kl", True),
+    ("k2_of_logits", "policy", "frozen_reverse_kl", "frozen_reverse_kl", True),
+]
+
+
+@pytest.mark.parametrize(("name", "sampler", "fixed", "random", "derived"), LOSSES)
+def test_what_a_loss_descends(name, sampler, fixed, random, derived):
+    found = row(name, "loss", "", sampler).verdicts
+    assert {k: v.gradient_of for k, v in found.items()} == {"fixed": fixed, "random": random}
+    assert {v.how for v in found.values()} == {"derived" if derived else "measured"}
+    assert all(v.residual < 1e-12 for v in found.values() if v.residual is not None)
+
+
+REWARDS = [
+    ("k1", "own", "policy", "frozen_reverse_kl", "Σ_t KL(π‖π_ref) on frozen prefixes"),
+    ("k1", "to_go", "policy", "reverse_kl", "KL(π‖π_ref) of responses"),
+    ("k1", "whole", "policy", "reverse_kl", "KL(π‖π_ref) of responses"),
+    ("k1", "whole", "old", "none", "another objective"),
+    ("k3", "to_go", "policy", "none", "no objective"),
+    ("exact_kl", "own", "policy", "zero", "nothing"),
+]
+
+
+@pytest.mark.parametrize(("name", "credit", "sampler", "target", "title"), REWARDS)
+def test_what_a_cost_in_the_reward_descends(name, credit, sampler, target, title):
+    for verdict in row(name, "reward", credit, sampler).verdicts.values():
+        assert (verdict.gradient_of, verdict.title, verdict.how) == (target, title, "derived")
+
+
+def test_a_capped_loss_is_what_it_is_without_its_cap_near_the_reference():
+    for verdict in row("k3_capped", "loss", "", "policy").verdicts.values():
+        assert (verdict.gradient_of, verdict.where) == ("frozen_forward_kl", "near the reference")
+    assert row("k3_capped", "loss", "", "policy").distances["far"] != row("k3", "loss", "", "policy").distances["far"]
+
+
+def test_an_aggregate_has_no_rows_in_the_reward():
+    assert {r.placement for r in audited("k2_token_mean").responses} == {"loss"}
+    assert len(audited("k1").responses) == 2 + 2 * 3
+
+
+def test_tokens_that_meet_within_a_response_are_decided_across_responses_are_not():
+    within, across = audited("k2_of_the_response"), audited("centred")
+    assert not within.undecided
+    assert any("tokens are coupled" in note for note in within.notes)
+    assert across.undecided
+    assert not across.responses
+
+
+def test_other_shapes_have_no_rows():
+    assert audited("flat").rows
+    assert not audited("flat").responses
+
+
+WRITTEN = {  # the running function, and the object of the calculus that it writes down
+    "k2": (token_loss(k2), "loss", ""),
+    "k2_token_mean": (SequenceLoss(total(k2.expr) / length), "loss", ""),
+    "k3_prefix_weight": (token_loss(k3, prefix_weight), "loss", ""),
+    "k1": (in_sequence_reward(to_go(k1.expr)), "reward", "to_go"),
+    "exact_kl": (in_sequence_reward(total(E(log_ratio))), "reward", "whole"),
+    "geometric_weight": (SequenceLoss(exp(total(log_weight) / length) * total(k3.expr)), "loss", ""),
+}
+
+
+@pytest.mark.parametrize("kind", LENGTHS)
+@pytest.mark.parametrize("name", WRITTEN)
+def test_the_running_gradient_is_that_of_the_object(name, kind):
+    loss, placement, credit = WRITTEN[name]
+    found = recover(bind(of_function(getattr(functions, name), framework="jax"), {}, {}, None))
+    for setting in settings(kind):
+        run = Run(found, setting)
+        for sampler in Sampler:
+            expected = expected_gradient(loss, setting, sampler)
+            gap = np.abs(run.gradient(placement, credit, sampler).values - expected.values).max()
+            assert gap <= 1e-13 * max(1.0, expected.scale)
+
+
+def test_and_not_that_of_another():
+    found = recover(bind(of_function(functions.k3_suffix_weight, framework="jax"), {}, {}, None))
+    (setting, _), sampler = settings("fixed"), Sampler.OLD
+    expected = expected_gradient(WRITTEN["k3_prefix_weight"][0], setting, sampler).values
+    assert np.abs(Run(found, setting).gradient("loss", "", sampler).values - expected).max() > 1e-3
