@@ -8,19 +8,21 @@ from typing import Any, Final
 from sympy import Symbol
 
 from kltheory.calculus.moments import normal
+from kltheory.calculus.sequence.loss import SequenceObjective
 from kltheory.calculus.surrogate import Sampler
 from kltheory.numerics.balls import precision
 from kltheory.numerics.certificate import Ball
 from kltheory.numerics.rational import RationalSetting
 from kltheory.numerics.responses import ResponseTree, small_trees
 from kltheory.numerics.spelled import asymmetry, average, gradient
-from kltheory.numerics.spread import trace_variance, variance
+from kltheory.numerics.spread import trace_variance
 from kltheory.numerics.tolerance import ATOL
 from kltheory.numerics.trees.gradient import Gradient, expected_gradient, expected_value
+from kltheory.numerics.trees.gradient import trace_variance as trace_variance_in_floats
 from kltheory.numerics.trees.policies import TreeSetting, exact_setting, standard_trees
 from kltheory.numerics.trees.tree import Tree
 from kltheory.numerics.witness import moment
-from kltheory.proving.response_variance import LessVarianceAt, VarianceGrowth
+from kltheory.proving.response_variance import LessVarianceAt, VarianceGrowth, spread
 from kltheory.proving.sequences import (
     IsConservative,
     SameSequenceGradient,
@@ -94,12 +96,15 @@ def less_variance(claim: LessVarianceAt, at: Numbers) -> Iterator[Finding]:
     """Both variances in floats, on arrays."""
     exact = claim.tree()
     setting = exact_setting(Tree(exact.size, exact.horizon), exact.policy, exact.reference)
-    left, right = (
-        expected_value(e**2, setting, at) - expected_value(e, setting, at) ** 2
-        for e in (claim.left.expr, claim.right.expr)
-    )
+    left, right = (_spread_in_floats(side, setting, at) for side in (claim.left, claim.right))
     detail = f"{left:.6g} and {right:.6g}"
     yield Finding("enumeration", Status.HOLDS if left < right * (1 - ATOL) else Status.FAILS, None, detail)
+
+
+def _spread_in_floats(side: SequenceTerm, setting: TreeSetting, at: Numbers) -> float:
+    if isinstance(side, SequenceObjective):
+        return expected_value(side.expr**2, setting, at) - expected_value(side.expr, setting, at) ** 2
+    return trace_variance_in_floats(side, setting, Sampler.POLICY, at)
 
 
 def enumerated(claim: SequenceClaim, at: Numbers) -> Iterator[Finding]:
@@ -158,8 +163,8 @@ def variance_growth(claim: VarianceGrowth, at: Numbers) -> Iterator[Finding]:
     ]
     setting = RationalSetting(policy, reference, policy, (Fraction(0), Fraction(0)))
     with precision(BITS):
-        spread = [trace_variance(claim.left, tree, Sampler.POLICY, at, shared=True) for tree in trees]
-        leading, beyond = claim.differences(spread)
+        traces = [trace_variance(claim.left, tree, Sampler.POLICY, at, shared=True) for tree in trees]
+        leading, beyond = claim.differences(traces)
         gaps = [leading - moment(normal(claim.leading), setting), beyond]
         worst = max(float(abs(gap).upper()) for gap in gaps)
         holds = all(gap.contains(0) for gap in gaps) and worst < NEGLIGIBLE
@@ -169,7 +174,7 @@ def variance_growth(claim: VarianceGrowth, at: Numbers) -> Iterator[Finding]:
 def variance_witness(claim: LessVarianceAt, at: Numbers) -> dict[str, Any] | None:
     """Both variances on the claim's own tree, where the left one is certainly not the smaller."""
     with precision(BITS):
-        left, right = (variance(side.expr, claim.tree(), at) for side in (claim.left, claim.right))
+        left, right = (spread(side, claim.tree(), at) for side in (claim.left, claim.right))
         if not left > right:
             return None
         balls = {"left": Ball.of(left), "right": Ball.of(right), "difference": Ball.of(left - right)}

@@ -201,6 +201,8 @@ def mutants(claim: Claim) -> Iterator[Mutant]:
             yield Mutant(name, replace(claim, left=_like(left, mutated)), same)
     if isinstance(claim, (FiniteIff, GeometricFiniteIff)):
         yield Mutant("flip_condition", replace(claim, condition=-claim.condition))
+    if isinstance(claim, LessVarianceAt):
+        yield Mutant("exchange_sides", replace(claim, left=claim.right, right=claim.left))
     if isinstance(claim, AgreesToOrder):
         yield Mutant("raise_order", replace(claim, order=claim.order + 1))
 

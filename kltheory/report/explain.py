@@ -7,7 +7,7 @@ from kltheory.proving.claims import Claim
 from kltheory.proving.statement import Refuted, written
 from kltheory.proving.theorem import Theorem
 from kltheory.proving.witnesses import find_witness
-from kltheory.report.derivations import continuous, floats, functions, gradients, means, zeros
+from kltheory.report.derivations import continuous, floats, functions, gradients, means, sequences, zeros
 from kltheory.report.derivations.step import Derivation, Step, WrongStep
 
 __all__ = ["STEPS", "Step", "WrongStep", "explain"]
@@ -53,5 +53,6 @@ STEPS: Final[dict[type, Derivation]] = {
     **zeros.STEPS,
     **floats.STEPS,
     **continuous.STEPS,
+    **sequences.STEPS,
 }
 """Kind of claim to its derivation; kinds without one are decided as they stand."""

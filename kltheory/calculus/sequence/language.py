@@ -7,7 +7,7 @@ relative to the token they stand at: in ``total(sg(future(exp(past(log_w)) * l))
 later token.
 """
 
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from sympy import Expr, Function, S, Symbol
 
@@ -20,6 +20,8 @@ length: Final = Symbol("N", positive=True)
 class _Sum(Function):
     """A sum over positions of a formula that speaks of each."""
 
+    sign: ClassVar[str]
+
     @classmethod
     def eval(cls, summand: Expr, *discount: Expr) -> Expr | None:
         """SymPy's hook for automatic simplification: numbers come out of the sum."""
@@ -31,6 +33,17 @@ class _Sum(Function):
     def _eval_is_extended_real(self) -> bool:
         return True
 
+    def _sympystr(self, printer: Any) -> str:
+        """As it is typed: ``total(l)``."""
+        shown = self.args[:1] if self.args[1:] == (S.One,) else self.args
+        return f"{type(self).__name__.lower()}({', '.join(map(printer.doprint, shown))})"
+
+    def _latex(self, printer: Any, exp: str | None = None) -> str:
+        """A sum over positions relative to the token at which it stands, Σ_{<t} for those before it."""
+        discounts = "".join(rf"\,{printer.doprint(d)}^{{\cdot-t}}" for d in self.args[1:] if d != 1)
+        shown = rf"{self.sign}{discounts}\left({printer.doprint(self.summand)}\right)"
+        return shown if exp is None else rf"\left[{shown}\right]^{{{exp}}}"
+
     @property
     def summand(self) -> Expr:
         """The formula at each position."""
@@ -41,12 +54,14 @@ class Past(_Sum):
     """Σ_{i<t} f_i."""
 
     nargs = 1
+    sign = r"\sum_{<t}"
 
 
 class Future(_Sum):
     """Σ_{u>t} γ^{u-t} f_u."""
 
     nargs = 2
+    sign = r"\sum_{>t}"
 
     @property
     def discount(self) -> Expr:
@@ -58,12 +73,14 @@ class Total(_Sum):
     """Σ_t f_t over the response."""
 
     nargs = 1
+    sign = r"\sum_t"
 
 
 class Ahead(_Sum):
     """E_π[Σ_{u>t} f_u | y_≤t]: what an exact critic says after the token."""
 
     nargs = 1
+    sign = r"\mathbb{E}_\pi\sum_{>t}"
 
 
 SUMS: Final = (Past, Future, Total, Ahead)

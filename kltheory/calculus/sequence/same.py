@@ -26,28 +26,42 @@ def same_gradient(left: Sequence, right: Sequence, sampler: Sampler, fixed_lengt
     Raises:
         Undecidable: one is no sum of words, or words that are not known to be independent are left over.
     """
-    mine, other = (normal_form(side.gradient(sampler), sampler, fixed_length) for side in (left, right))
-    return _same(mine, other, fixed_length)
+    return not parting(form(left, sampler, fixed_length), form(right, sampler, fixed_length), fixed_length)
 
 
-def _same(mine: Form, other: Form, fixed_length: bool) -> bool:
+def form(side: Sequence, sampler: Sampler, fixed_length: bool = False) -> Form:
+    """The words of an expected gradient; raises as above."""
+    return normal_form(side.gradient(sampler), sampler, fixed_length)
+
+
+def parting(mine: Form, other: Form, fixed_length: bool) -> Form:
+    """The words in which two forms part, with what is left of them; none where they agree; raises as above."""
     left_over = {key: mine.get(key, S.Zero) - other.get(key, S.Zero) for key in dict.fromkeys([*mine, *other])}
-    differ = [key for key, last in left_over.items() if not _vanishes(key, last, fixed_length)]
-    for _, gaps, inner, _, _ in differ:
+    parts = {key: last for key, last in left_over.items() if not _vanishes(key, last, fixed_length)}
+    for _, gaps, inner, _, _ in parts:
         if any(e.has(*CORNERED) for e in (*gaps, *inner)):
             raise Undecidable("terms with corners before the last position are left over")
-    return not differ
+    return parts
 
 
 def is_conservative(loss: SequenceLoss, sampler: Sampler, fixed_length: bool = False) -> bool:
     """Whether the expected gradient is that of some objective, whatever parameters the policy has; raises as above."""
-    return _same(normal_form(curl(loss, sampler), sampler, fixed_length), {}, fixed_length)
+    return not parting(curl_form(loss, sampler, fixed_length), {}, fixed_length)
+
+
+def curl_form(loss: SequenceLoss, sampler: Sampler, fixed_length: bool = False) -> Form:
+    """The words of ∂_a g_b - ∂_b g_a; raises as above."""
+    return normal_form(curl(loss, sampler), sampler, fixed_length)
 
 
 def same_value(left: SequenceObjective, right: SequenceObjective, fixed_length: bool = False) -> bool:
     """Whether two averages over the policy's responses are the same number; raises as above."""
-    mine, other = (normal_form(_value(side), Sampler.POLICY, fixed_length) for side in (left, right))
-    return _same(mine, other, fixed_length)
+    return not parting(value_form(left, fixed_length), value_form(right, fixed_length), fixed_length)
+
+
+def value_form(side: SequenceObjective, fixed_length: bool = False) -> Form:
+    """The words of an average over the policy's responses; raises as above."""
+    return normal_form(_value(side), Sampler.POLICY, fixed_length)
 
 
 def _value(side: SequenceObjective) -> Expr:

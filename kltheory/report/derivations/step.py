@@ -52,6 +52,7 @@ NAMES: Final = {
     "bound - C": r"B - C",
     "bound + C": r"B + C",
     "c": "c",
+    "g": "g",
 }
 """Left-hand sides of displayed formulas."""
 
