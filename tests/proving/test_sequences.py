@@ -3,6 +3,8 @@
 from dataclasses import replace
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sympy import Min, Rational, S
 
 from kltheory.calculus.exact import Undecidable
@@ -35,6 +37,7 @@ from kltheory.proving.vocabulary import (
     length,
     log_ratio,
     log_weight,
+    logp,
     past,
     prefix_weight,
     response_weight,
@@ -74,6 +77,7 @@ ROWS = [
         LessVarianceAt(SequenceObjective(S.Half * total(l)), SequenceObjective(total(l)), *TREE),
         {"left": SequenceObjective(2 * total(l))},
     ),
+    (LessVarianceAt(TO_GO, in_sequence_reward(l), *TREE), {"left": 2 * TO_GO}),
 ]
 EACH = pytest.mark.parametrize(
     ("true", "change"), ROWS, ids=[f"{i}-{type(t).__name__}" for i, (t, _) in enumerate(ROWS)]
@@ -134,3 +138,46 @@ def test_telescoping(sampler):
     if sampler is OLD:
         wrong = SequenceLoss(sg(response_weight - 2) * total(l**2))
         assert not SameSequenceGradient(left, wrong, sampler).decide()
+
+
+# --- losses drawn at random -------------------------------------------------------------------------------------------
+FORMULAS = st.sampled_from([l, l**2, exp(-l), w, w * l, exp(-log_weight), S.One])
+LOSSES = st.one_of(
+    st.builds(total, FORMULAS),
+    st.builds(lambda f, g: total(f) * total(g), FORMULAS, FORMULAS),
+    st.builds(lambda f, g: total(sg(f * past(g)) * logp), FORMULAS, FORMULAS),
+    st.builds(lambda f, g: total(f * sg(past(g))), FORMULAS, FORMULAS),
+    st.builds(lambda f: total(sg(to_go(f)) * logp), FORMULAS),
+    st.builds(lambda f: total(sg(total(f)) * logp), FORMULAS),
+    st.builds(lambda f: total(prefix_weight * f), FORMULAS),
+    st.builds(lambda f: total(sg(prefix_weight) * f), FORMULAS),
+    st.builds(lambda f: sg(response_weight) * total(f), FORMULAS),
+    st.builds(lambda f: total(sg(exp(future(log_weight))) * f), FORMULAS),
+)
+SMALL = st.integers(-2, 2)
+
+
+@settings(max_examples=60, deadline=None)
+@given(LOSSES, LOSSES, SMALL, st.sampled_from([POLICY, OLD]), st.booleans())
+def test_the_normal_form_answers_as_enumeration_does(one, other, number, sampler, fixed_length):
+    """Yes and no, both: what the normal form tells apart differs on a small tree, and what it does not, does not."""
+    claim = SameSequenceGradient(SequenceLoss(one), SequenceLoss(number * other), sampler, fixed_length)
+    (enumerated, *_) = numerically(claim)
+    assert enumerated.engine == "enumeration"
+    assert claim.decide() == (enumerated.status is Status.HOLDS)
+
+
+ZEROS = [  # what averages to nothing, under whoever samples
+    ("a score times the past", total(sg(past(l)) * logp), POLICY),
+    ("a later weight under the old policy", total(sg(l) * (exp(future(log_weight)) - 1)) - total(0 * l), OLD),
+    ("a score times a mean", total(sg(E(l)) * logp), POLICY),
+]
+
+
+@pytest.mark.parametrize(("name", "zero", "sampler"), ZEROS, ids=[name for name, *_ in ZEROS])
+@settings(max_examples=10, deadline=None)
+@given(loss=LOSSES)
+def test_what_averages_to_nothing_may_be_added(name, zero, sampler, loss):
+    left, right = SequenceLoss(loss + zero), SequenceLoss(loss)
+    assert SameSequenceGradient(left, right, sampler).decide()
+    assert not SameSequenceGradient(left + token_loss(k2), right, sampler).decide()
