@@ -11,7 +11,7 @@ from kltheory.audit.behaviour import behaviour
 from kltheory.audit.binding import bind
 from kltheory.audit.finding import Finding
 from kltheory.audit.probes import probes
-from kltheory.audit.recover import entangled, recover, runnable
+from kltheory.audit.recover import recover, runnable
 from kltheory.audit.recovered import Recovered
 from kltheory.audit.responses import ResponseRow, response_rows
 from kltheory.audit.roles import Role
@@ -93,6 +93,7 @@ def audit(
     output: str | None = None,
     configurations: Iterable[Mapping[str, Any]] | None = None,
     progress: Callable[[str], None] = lambda name: None,
+    responses: bool = True,
 ) -> Audit:
     """Audit every variant of a target.
 
@@ -104,6 +105,7 @@ def audit(
         output: which of several outputs is meant.
         configurations: the variants, where they are no product of choices.
         progress: called with the name of each variant before it runs.
+        responses: whether to run it on whole responses as well, which takes JAX, whatever the framework.
 
     Raises:
         CannotRun: the arguments do not fit the function.
@@ -116,13 +118,17 @@ def audit(
     for variant in listed:
         progress(variant.name)
         subject = bind(target, arguments or {}, variant.settings, output)
-        one = audit_subject(variant.name, subject, placements)
-        done += [one, *_without_optional(one, placements), *_over_vocabulary(one, placements)]
+        one = audit_subject(variant.name, subject, placements, responses)
+        done += [one]
+        done += [
+            audit_subject(name, other, placements, responses)
+            for name, other in (*_without_optional(one), *_over_vocabulary(one))
+        ]
     return Audit(target, placements, tuple(done))
 
 
-def audit_subject(name: str, subject: Subject, placements: tuple[str, ...]) -> Audited:
-    """One variant. Never raises because of what the function does."""
+def audit_subject(name: str, subject: Subject, placements: tuple[str, ...], responses: bool = True) -> Audited:
+    """One variant, on whole responses as well unless told otherwise. Never raises because of what the function does."""
     start = Audited(name, subject.settings, subject)
     try:
         subject, layout = runnable(subject)
@@ -134,8 +140,9 @@ def audit_subject(name: str, subject: Subject, placements: tuple[str, ...]) -> A
         found = recover(subject)
         wide = None if found.per_token else over_vocabulary(found)
         if wide is None:
-            return _examined(start, found, seen, placements)
-        return _examined(replace(start, subject=wide, notes=(READ_SO,)), recover(wide), seen, placements)
+            return _examined(start, found, seen, placements, responses)
+        start = replace(start, subject=wide, notes=(READ_SO,))
+        return _examined(start, recover(wide), seen, placements, responses)
     except Raised as e:
         if subject.roles & POLICIES:
             advice = "" if str(e).startswith("Missing") else _not_given(subject)
@@ -166,10 +173,12 @@ def _no_policy(subject: Subject) -> str:
     )
 
 
-def _examined(start: Audited, found: Recovered, seen: list[Alarm], placements: tuple[str, ...]) -> Audited:
+def _examined(
+    start: Audited, found: Recovered, seen: list[Alarm], placements: tuple[str, ...], on_responses: bool
+) -> Audited:
     undecided: list[str] = []
     notes = list(start.notes)
-    responses, failed = _on_responses(found, placements)
+    responses, failed = _on_responses(found, placements) if on_responses else ((), [])
     start = replace(start, responses=responses)
     notes += failed
     if found.coupled:
@@ -213,15 +222,15 @@ def _examined(start: Audited, found: Recovered, seen: list[Alarm], placements: t
 
 def _on_responses(found: Recovered, placements: tuple[str, ...]) -> tuple[tuple[ResponseRow, ...], list[str]]:
     """The rows of whole responses, or why there are none where tokens of one response may meet."""
-    if found.coupled and (met := entangled(found.subject, found.layout, responses=True)):
-        return (), [f"responses are coupled as well: {met}"]
+    if found.across:
+        return (), [f"responses are coupled as well: {found.across}"]
     try:
         return tuple(response_rows(found, placements)), []
     except (Raised, CannotTrace) as e:
         return (), [f"on whole responses it raises {e}"]
 
 
-def _over_vocabulary(one: Audited, placements: tuple[str, ...]) -> list[Audited]:
+def _over_vocabulary(one: Audited) -> list[tuple[str, Subject]]:
     """The variant read the other way, where its entries may be tokens or the actions of a vocabulary."""
     wide = None if one.found is None else over_vocabulary(one.found)
     if wide is None:
@@ -231,10 +240,10 @@ def _over_vocabulary(one: Audited, placements: tuple[str, ...]) -> list[Audited]
     except (Raised, CannotTrace, CannotRun):
         return []  # it takes no further axis
     name = ", ".join(filter(None, (one.name, "the last axis is the vocabulary")))
-    return [audit_subject(name, wide, placements)]
+    return [(name, wide)]
 
 
-def _without_optional(one: Audited, placements: tuple[str, ...]) -> list[Audited]:
+def _without_optional(one: Audited) -> list[tuple[str, Subject]]:
     """The variant without its optional old policy or weight, where that computes something else."""
     if one.found is None or one.subject is None:
         return []
@@ -257,4 +266,4 @@ def _without_optional(one: Audited, placements: tuple[str, ...]) -> list[Audited
     else:
         same = True
     name = ", ".join(filter(None, (one.name, *(f"{p}=None" for p in optional))))
-    return [] if same else [audit_subject(name, bare, placements)]
+    return [] if same else [(name, bare)]

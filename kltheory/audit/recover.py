@@ -46,7 +46,9 @@ def recover(subject: Subject) -> Recovered:
         reading = Reading.VOCABULARY if _sums_vocabulary(subject) else Reading.SAMPLE
         coupled = entangled(subject, layout)
         per_token = not coupled and subject.run(layout.arrays())[0].shape == layout.tokens
-        return Recovered(subject, layout, reading, None, str(e), "float64", None, per_token, coupled, float("nan"))
+        across = coupled and entangled(subject, layout, responses=True)
+        gap = float("nan")
+        return Recovered(subject, layout, reading, None, str(e), "float64", None, per_token, coupled, gap, across)
 
 
 def _sums_vocabulary(subject: Subject) -> bool:
@@ -101,7 +103,8 @@ def _separated(subject: Subject, layout: Layout, trace: Trace) -> Recovered:
     s = None if single is None else Surrogate.of(single)
     weights = None if s is None or coupled else token_weights(terms, layout, s)
     per_token = exprs.shape in (layout.tokens, layout.shape) and weights is not None and bool((weights == 1).all())
-    return Recovered(subject, layout, reading, s, "", trace.dtype, weights, per_token, coupled, residual)
+    across = coupled and (responses_meet(exprs, layout) or entangled(subject, layout, responses=True))
+    return Recovered(subject, layout, reading, s, "", trace.dtype, weights, per_token, coupled, residual, across)
 
 
 def _normalised(exprs: Exprs, layout: Layout) -> Exprs:
@@ -151,6 +154,18 @@ def mixed(exprs: Exprs, layout: Layout) -> str:
         entry: Expr = exprs[index]
         if entry.free_symbols & every - own:
             return f"the output at {index} holds entries of other tokens"
+    return ""
+
+
+def responses_meet(exprs: Exprs, layout: Layout) -> str:
+    """Where entries of several rows meet, in one term or in the output of one row; empty where none do."""
+    row = {s: index[0] for index in layout.entries for s in layout.symbols(index)} if len(layout.tokens) == 2 else {}
+    by_row = len(exprs.shape) > 0 and exprs.shape[:1] == layout.tokens[:1]
+    for index, total in np.ndenumerate(exprs):
+        for term in Add.make_args(expand_mul(total)):
+            met = {row[s] for s in term.free_symbols if s in row} | ({index[0]} if by_row else set())
+            if len(met) > 1:
+                return f"entries of the responses {' and '.join(map(str, sorted(met)[:2]))} meet"
     return ""
 
 

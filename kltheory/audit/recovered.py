@@ -38,6 +38,7 @@ class Recovered:
         per_token: whether each token has its own output, which the others do not enter.
         coupled: how tokens depend on one another, or empty.
         residual: the largest difference to the running function, relative to its rounding scale.
+        across: how tokens of different responses, the rows, depend on one another, or empty.
     """
 
     subject: Subject
@@ -50,6 +51,7 @@ class Recovered:
     per_token: bool
     coupled: str
     residual: float
+    across: str = ""
 
     @property
     def takes_many(self) -> bool:

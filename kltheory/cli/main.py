@@ -12,6 +12,7 @@ from kltheory.__about__ import __version__
 from kltheory.cli.audit import audit, compare
 from kltheory.cli.listing import list_
 from kltheory.cli.optimum import optimum
+from kltheory.cli.plot import plot
 from kltheory.cli.sequence import sequence
 from kltheory.cli.shared import KEYWORD, PATHS, SCHEMA, chosen_theorems, progress, write_json
 from kltheory.cli.variance import variance
@@ -162,6 +163,7 @@ cli.add_command(compare)
 cli.add_command(variance)
 cli.add_command(optimum)
 cli.add_command(sequence)
+cli.add_command(plot)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -57,25 +57,38 @@ def optimum(
         reference: π_ref, positive, summing to one, shape (V,).
         beta: β > 0.
     """
-    slope = _function(coefficient)
+    slope = curve(coefficient)
+    ratio, multiplier = _balanced(slope, reward, reference, np.array([beta]))
+    return _finish(slope, divergence, reward, reference, beta, ratio[0], float(multiplier[0]))
+
+
+def policies(coefficient: Coefficient, reward: Array, reference: Array, betas: Array) -> Array:
+    """The optimal policy for each β, shape (B, V)."""
+    return reference * _balanced(curve(coefficient), reward, reference, betas)[0]
+
+
+def _balanced(slope: Callable[[Array], Array], reward: Array, reference: Array, betas: Array) -> tuple[Array, Array]:
+    """The ratios u of every action, shape (B, V), and λ, shape (B,), at which the probabilities sum to one."""
     at_reference = float(slope(np.array([1e-9]))[0] + slope(np.array([-1e-9]))[0]) / 2
-    low, high = float(reward.min() - beta * at_reference), float(reward.max() - beta * at_reference)
-    margin = beta * 1e-6 + 1e-9 * (abs(low) + abs(high))
+    low, high = reward.min() - betas * at_reference, reward.max() - betas * at_reference
+    margin = betas * 1e-6 + 1e-9 * (abs(low) + abs(high))
     low, high = low - margin, high + margin  # all u ≥ 1 at the low end, all u ≤ 1 at the high one
+
+    def ratios(multiplier: Array) -> Array:
+        return np.exp(_log_ratio(slope, (reward - multiplier[:, None]) / betas[:, None]))
+
     for _ in range(200):
         middle = (low + high) / 2
-        if middle in (low, high):
+        if ((middle == low) | (middle == high)).all():
             break
-        if _mass(slope, (reward - middle) / beta, reference) > 1:
-            low = middle
-        else:
-            high = middle
-    more, less = (np.exp(_log_ratio(slope, (reward - end) / beta)) for end in (low, high))
-    surplus, deficit = float(reference @ more) - 1, 1 - float(reference @ less)
-    share = deficit / (surplus + deficit) if surplus + deficit > 0 else 0.0
-    ratio = less + share * (more - less)
-    ratio /= float(reference @ ratio)
-    return _finish(slope, divergence, reward, reference, beta, ratio, (low + high) / 2)
+        heavy = ratios(middle) @ reference > 1
+        low, high = np.where(heavy, middle, low), np.where(heavy, high, middle)
+    more, less = ratios(low), ratios(high)
+    surplus, deficit = more @ reference - 1, 1 - less @ reference
+    both = surplus + deficit
+    share = np.where(both > 0, deficit / np.where(both > 0, both, 1.0), 0.0)
+    ratio = less + share[:, None] * (more - less)
+    return ratio / (ratio @ reference)[:, None], (low + high) / 2
 
 
 def _finish(
@@ -109,7 +122,7 @@ def _generator(divergence: Divergence, ratio: Array) -> Array:
     return np.broadcast_to(value, ratio.shape)
 
 
-def _function(coefficient: Coefficient) -> Callable[[Array], Array]:
+def curve(coefficient: Coefficient) -> Callable[[Array], Array]:
     """C at log-ratios, cell by cell."""
     pieces = coefficient.along(log_ratio)
 
@@ -136,7 +149,3 @@ def _log_ratio(slope: Callable[[Array], Array], wanted: Array) -> Array:
         below = slope(middle) < wanted
         low, high = np.where(below, middle, low), np.where(below, high, middle)
     return (low + high) / 2
-
-
-def _mass(slope: Callable[[Array], Array], wanted: Array, reference: Array) -> float:
-    return float(reference @ np.exp(_log_ratio(slope, wanted)))

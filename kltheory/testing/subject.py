@@ -52,16 +52,16 @@ class Call:
         """One audited variant for each choice of what is not set. Raises NothingToAudit."""
         __tracebackhide__ = True
         try:
-            done = tuple(audit_subject(v.name, subject, PLACEMENTS) for v, subject in self.subjects())
+            done = tuple(audit_subject(v.name, s, PLACEMENTS, responses=False) for v, s in self.subjects())
             return Audit(self.target, PLACEMENTS, done)
         except CannotRun as e:
             raise NothingToAudit(for_python(f"there is nothing to assert yet: {e}")) from None
 
     def audit_all(self) -> Audit:
-        """The same and what optional arguments add, as ``kltheory audit`` reports it. Raises NothingToAudit."""
+        """The same and what optional arguments add, as ``kltheory audit`` reports tokens. Raises NothingToAudit."""
         __tracebackhide__ = True
         try:
-            return audit(self.target, self._choices, self.arguments, output=self.output)
+            return audit(self.target, self._choices, self.arguments, output=self.output, responses=False)
         except CannotRun as e:
             raise NothingToAudit(for_python(f"there is nothing to audit yet: {e}")) from None
 

@@ -12,7 +12,19 @@ from kltheory.__about__ import __version__
 from kltheory.cli import cli, main
 from kltheory.proving.theorem import collect, library
 
-COMMANDS = ("prove", "list", "explain", "table", "identify", "audit", "compare", "variance", "optimum", "sequence")
+COMMANDS = (
+    "prove",
+    "list",
+    "explain",
+    "table",
+    "identify",
+    "audit",
+    "compare",
+    "variance",
+    "optimum",
+    "sequence",
+    "plot",
+)
 THEOREM = {"name", "catalogue", "statement", "sources", "hypotheses", "expected", "reason"}
 REPORT = {"verdict", "as_expected", "reason", "engines", "mutants", "witness", "seconds", "problems"}
 SUMMARY = {"PROVED", "REFUTED", "UNDECIDED", "theorems", "unexpected", "seconds"}

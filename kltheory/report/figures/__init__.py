@@ -1,0 +1,1 @@
+"""Figures drawn from the objects of the calculus; Matplotlib loads when the first is drawn."""
