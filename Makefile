@@ -16,10 +16,10 @@ INSTALL := $(PIP) install -c constraints.txt
 EDITABLE := $(INSTALL) --no-build-isolation -e
 
 .DEFAULT_GOAL := help
-.PHONY: help prove test lint bench libraries clean
+.PHONY: help prove test lint bench libraries atlas browser notebooks notebooks-test clean
 
 help: ## say what can be made
-	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
 	@echo
 	@echo "  PYTHON=python3.12 PROVE_ARGS='-k k3' PYTEST_ARGS='-x tests/test_x.py' LIBRARIES='verl trl' override the defaults."
 
@@ -38,6 +38,19 @@ lint: $(STAMPS)/dev ## ruff check, ruff format --check, mypy: all three, then fa
 
 bench: $(STAMPS)/bench ## run the benchmarks
 	@$(BIN)/pytest benchmarks $(BENCH_ARGS)
+
+atlas: $(STAMPS)/test ## prove everything and write atlas.html, one page that needs no network
+	@$(BIN)/kltheory report --html atlas.html
+
+browser: $(STAMPS)/browser ## test that page in Chromium, where there is one
+	@$(BIN)/pytest tests/report/test_atlas_browser.py
+
+notebooks: $(STAMPS)/notebooks ## open the notebooks in JupyterLab
+	@$(BIN)/jupytext --quiet --to ipynb notebooks/[0-9]*.py
+	@$(BIN)/jupyter lab notebooks
+
+notebooks-test: $(STAMPS)/notebooks ## execute every notebook from scratch
+	@$(BIN)/python notebooks/execute.py
 
 libraries: $(STAMPS)/core ## audit real libraries, each in an environment of its own (about 6 GB, once)
 	@$(BIN)/python -m kltheory.audit.libraries .venv-libraries $(LIBRARIES)
@@ -74,6 +87,16 @@ $(STAMPS)/bench: $(STAMPS)/core
 $(STAMPS)/test: $(STAMPS)/core
 	@echo "installing the test tools and PyTorch into .venv (about 1 GB, once)"
 	@$(EDITABLE) '.[test,torch]'
+	@touch $@
+
+$(STAMPS)/notebooks: $(STAMPS)/core
+	@echo "installing JupyterLab and the notebook tools into .venv"
+	@$(EDITABLE) '.[notebooks]'
+	@touch $@
+
+$(STAMPS)/browser: $(STAMPS)/core
+	@echo "installing Playwright into .venv"
+	@$(EDITABLE) '.[browser]'
 	@touch $@
 
 # OpenRLHF, without its dependencies: a test loads one file of it by path. The only wheel is tagged for CPython 3.11 on

@@ -13,6 +13,7 @@ from kltheory.cli.audit import audit, compare
 from kltheory.cli.listing import list_
 from kltheory.cli.optimum import optimum
 from kltheory.cli.plot import plot
+from kltheory.cli.report import report
 from kltheory.cli.sequence import sequence
 from kltheory.cli.shared import KEYWORD, PATHS, SCHEMA, chosen_theorems, progress, write_json
 from kltheory.cli.variance import variance
@@ -164,6 +165,7 @@ cli.add_command(variance)
 cli.add_command(optimum)
 cli.add_command(sequence)
 cli.add_command(plot)
+cli.add_command(report)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from multiprocessing import get_all_start_methods, get_context
+from multiprocessing.context import BaseContext
 from pathlib import Path
 
 from kltheory.proving.engines import concretely
@@ -117,8 +118,7 @@ def run_all(theorems: Sequence[Theorem], workers: int | None = None) -> Iterator
     if workers <= 1:
         yield from (_safely(run, t) for t in theorems)
         return
-    safe_to_fork = "jax" not in sys.modules and "fork" in get_all_start_methods()  # JAX has threads
-    context = get_context("fork" if safe_to_fork else "spawn")
+    context = process_context()
     with (
         ProcessPoolExecutor(workers - workers // 2, context) as exact,
         ProcessPoolExecutor(workers // 2, context, _compile_quickly) as numeric,
@@ -129,6 +129,12 @@ def run_all(theorems: Sequence[Theorem], workers: int | None = None) -> Iterator
         ]
         for t, (a, b) in zip(theorems, halves, strict=True):
             yield _safely(_joined, t, a, b)
+
+
+def process_context() -> BaseContext:
+    """How workers start: forked, which is quick, unless JAX, which has threads, is loaded already."""
+    safe_to_fork = "jax" not in sys.modules and "fork" in get_all_start_methods()
+    return get_context("fork" if safe_to_fork else "spawn")
 
 
 def _compile_quickly() -> None:

@@ -23,7 +23,7 @@ COMMANDS = (
     "variance",
     "optimum",
     "sequence",
-    "plot",
+    *("plot", "report"),
 )
 THEOREM = {"name", "catalogue", "statement", "sources", "hypotheses", "expected", "reason"}
 REPORT = {"verdict", "as_expected", "reason", "engines", "mutants", "witness", "seconds", "problems"}

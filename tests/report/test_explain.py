@@ -1,6 +1,7 @@
 """Derivations: every theorem has one, in text and in LaTeX; no step is printed that the calculus does not confirm."""
 
 import re
+import xml.etree.ElementTree as ET
 from dataclasses import replace
 from functools import cache
 
@@ -94,6 +95,18 @@ def test_latex_is_ascii(name):
     texts = [LIBRARY[name].statement, *LIBRARY[name].hypotheses, *LIBRARY[name].sources]
     shown = [*map(latex.text, texts), *(step.latex() for step in steps(name))]
     assert {c for text in shown for c in text if not c.isascii()} == set()
+
+
+@EACH
+def test_every_formula_is_mathml(name):
+    pytest.importorskip("latex2mathml", reason="latex2mathml is not installed; `make test` installs it")
+    from kltheory.report.atlas.mathml import mathml
+
+    for formula in filter(None, (step.formula() for step in steps(name))):
+        root = ET.fromstring(mathml(formula))
+        assert root.tag == "{http://www.w3.org/1998/Math/MathML}math"
+        assert "\\" not in "".join(root.itertext())
+        assert "".join(root.itertext()).strip()
 
 
 CHARACTERS = [

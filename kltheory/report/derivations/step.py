@@ -32,9 +32,15 @@ class Step:
         """The line in LaTeX, the formula displayed."""
         if not self.cells:
             return latex.text(self.text) + "."
+        return f"{latex.text(self.text)}:\n\\[ {self.formula()} \\]"
+
+    def formula(self) -> str:
+        """``name = formula`` in LaTeX; empty where there is none."""
+        if not self.cells:
+            return ""
         rows = [(latex.formula(tidy(e)), latex.text(str(r))) for r, e in self.cells]
         body = rows[0][0] if len(rows) == 1 else _cases(rows)
-        return f"{latex.text(self.text)}:\n\\[ {NAMES[self.name]} = {body} \\]"
+        return f"{NAMES[self.name]} = {body}"
 
 
 NAMES: Final = {

@@ -57,12 +57,15 @@ class Picture:
     figure: Any
 
     def svg(self) -> str:
-        """The figure as SVG text, the same every time, without XML prologue: it stands in a page as it is."""
+        """The figure as SVG text, the same every time: without prologue, and with ids of its own, for a page."""
         with styled():
             file = io.StringIO()
             self.figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None})
         text = file.getvalue()
-        return text[text.index("<svg") :]
+        text = text[text.index("<svg") :]
+        for mark in ('id="', "url(#", 'href="#'):
+            text = text.replace(mark, f"{mark}{self.name}-")
+        return text
 
     def save(self, path: Path) -> None:
         """Write it in the format of the file's suffix.

@@ -1,0 +1,74 @@
+"""The atlas as one HTML file that needs nothing else, and as a LaTeX document."""
+
+import re
+from typing import Any, Final
+
+from kltheory.calculus.coefficient import tidy
+from kltheory.report import latex
+from kltheory.report.atlas.content import Atlas
+from kltheory.report.table import Row
+
+ARXIV: Final = re.compile(r"arXiv (\d{4}\.\d{4,5})|(github\.com/[\w./-]+)")
+
+
+class NoTemplates(Exception):
+    """Jinja2 or latex2mathml is not installed; the message says how to install them."""
+
+
+def _environment(**options: Any) -> Any:
+    try:
+        from jinja2 import Environment, PackageLoader, StrictUndefined
+    except ImportError:
+        raise NoTemplates("the atlas needs Jinja2: pip install 'kltheory[report]'") from None
+    loader = PackageLoader("kltheory.report.atlas")
+    return Environment(loader=loader, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, **options)
+
+
+def html(atlas: Atlas) -> str:
+    """One page: no network, no script needed to read it, formulas in MathML, figures in SVG.
+
+    Raises:
+        NoTemplates: a package is missing.
+        NotMathML: a formula cannot be written.
+    """
+    environment = _environment(autoescape=True)
+    try:
+        from kltheory.report.atlas.mathml import mathml
+    except ImportError:
+        raise NoTemplates("the atlas needs latex2mathml: pip install 'kltheory[report]'") from None
+    from markupsafe import Markup, escape
+
+    def math(formula: str, display: str = "block") -> Markup:
+        return Markup(mathml(formula, display))
+
+    def linked(words: str) -> Markup:
+        return Markup(ARXIV.sub(_link, str(escape(words))))
+
+    environment.filters |= {"math": math, "linked": linked, "coefficient": coefficient}
+    figures = [(f, Markup(f.svg())) for f in atlas.figures]
+    return str(environment.get_template("atlas.html.j2").render(atlas=atlas, figures=figures))
+
+
+def tex(atlas: Atlas) -> str:
+    """An appendix, complete with preamble; it needs amsmath, amssymb and hyperref. Raises NoTemplates."""
+    delimiters = {"block_start_string": "<%", "block_end_string": "%>", "variable_start_string": "<<"}
+    delimiters |= {"variable_end_string": ">>", "comment_start_string": "<#", "comment_end_string": "#>"}
+    environment = _environment(autoescape=False, **delimiters)
+    environment.filters |= {"text": latex.text, "coefficient": coefficient}
+    return str(environment.get_template("atlas.tex.j2").render(atlas=atlas))
+
+
+def coefficient(row: Row) -> str:
+    """C of a row of the class table in LaTeX; of several cells, those joined by what holds where."""
+    cells = row.found.coefficient.cells
+    parts = [latex.formula(tidy(e)) for _, e in cells]
+    if len(cells) == 1:
+        return parts[0]
+    where = (latex.text(str(r)) for r, _ in cells)
+    body = r" \\ ".join(rf"{e} & \text{{{r}}}" for e, r in zip(parts, where, strict=True))
+    return rf"\begin{{cases}} {body} \end{{cases}}"
+
+
+def _link(found: re.Match[str]) -> str:
+    address = f"https://arxiv.org/abs/{found[1]}" if found[1] else f"https://{found[2]}"
+    return f'<a href="{address}">{found[0]}</a>'
