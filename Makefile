@@ -45,7 +45,7 @@ atlas: $(STAMPS)/test ## prove everything and write atlas.html, one page that ne
 browser: $(STAMPS)/browser ## test that page in Chromium, where there is one
 	@$(BIN)/pytest tests/report/test_atlas_browser.py
 
-notebooks: $(STAMPS)/notebooks ## open the notebooks in JupyterLab
+notebooks: $(STAMPS)/lab ## open the notebooks in JupyterLab
 	@$(BIN)/jupytext --quiet --to ipynb notebooks/[0-9]*.py
 	@$(BIN)/jupyter lab notebooks
 
@@ -90,8 +90,13 @@ $(STAMPS)/test: $(STAMPS)/core
 	@touch $@
 
 $(STAMPS)/notebooks: $(STAMPS)/core
-	@echo "installing JupyterLab and the notebook tools into .venv"
+	@echo "installing the notebook tools into .venv"
 	@$(EDITABLE) '.[notebooks]'
+	@touch $@
+
+$(STAMPS)/lab: $(STAMPS)/notebooks
+	@echo "installing JupyterLab into .venv"
+	@$(EDITABLE) '.[lab]'
 	@touch $@
 
 $(STAMPS)/browser: $(STAMPS)/core

@@ -109,7 +109,7 @@ def test_every_option_in_the_readme_exists():
     lines = re.findall(r"^\| `kltheory (\w+)([^`]*)` \|", README, flags=re.MULTILINE)
     assert len(lines) == len(cli.commands)
     for command, rest in lines:
-        known = {option for p in cli.commands[command].params for option in p.opts}
+        known = {option for p in cli.commands[command].params for option in (*p.opts, *p.secondary_opts)}
         assert set(re.findall(r"--?\w[\w-]*", rest)) <= known
 
 

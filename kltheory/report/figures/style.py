@@ -67,6 +67,10 @@ class Picture:
             text = text.replace(mark, f"{mark}{self.name}-")
         return text
 
+    def _repr_svg_(self) -> str:
+        """What a notebook shows."""
+        return self.svg()
+
     def save(self, path: Path) -> None:
         """Write it in the format of the file's suffix.
 
