@@ -51,6 +51,16 @@ def roughly(text: str) -> str:
 CONSOLE = re.findall(r"^\$ \.venv/bin/kltheory (.*)\n((?:(?!```).*\n)*)", README, flags=re.MULTILINE)
 
 
+DOCS = [f"docs/{p.name}" for p in sorted(ROOT.joinpath("docs").glob("*.md"))]
+IN_DOCS = [
+    found
+    for text in (ROOT.joinpath(name).read_text(encoding="utf-8") for name in DOCS)
+    for found in re.findall(r"^\$ \.venv/bin/kltheory (.*)\n((?:(?!```).*\n)*)", text, flags=re.MULTILINE)
+]
+JOBS = {"prove": ("-j", "1")}
+"""Options that change nothing of what is printed."""
+
+
 @pytest.mark.parametrize("command", ["identify", "variance", "optimum"])
 def test_what_the_readme_shows_of_an_answer_is_what_it_prints(command):
     shown = {arguments: output for arguments, output in CONSOLE if arguments.startswith(command)}
@@ -113,8 +123,8 @@ def test_every_option_in_the_readme_exists():
         assert set(re.findall(r"--?\w[\w-]*", rest)) <= known
 
 
-def test_every_key_of_the_json_is_in_the_readme(tmp_path):
-    section = README.split("\n## JSON\n")[1].split("\n## ")[0]
+def test_every_key_of_the_json_is_documented(tmp_path):
+    section = ROOT.joinpath("docs", "json.md").read_text(encoding="utf-8")
     named = set(re.findall(r"[`\"](\w+)[`\"]", section))
     source = ROOT.joinpath("kltheory", "proving", "verdict.py").read_text(encoding="utf-8")
     keys = {key.value for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Dict) for key in node.keys}
@@ -131,10 +141,43 @@ def test_the_settings_the_readme_speaks_of():
     assert f"{sum(len(s.family) for s in standard_settings())} settings" in README
 
 
-def test_the_links_of_the_readme_lead_somewhere():
-    targets = re.findall(r"\]\((?!https?:)([^)#]+)\)", README)
-    assert targets
-    assert [t for t in targets if not ROOT.joinpath(t).exists()] == []
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "notebooks/README.md", *DOCS])
+def test_links_lead_somewhere(name):
+    path = ROOT / name
+    targets = re.findall(r"\]\((?!https?:)([^)#]+)\)", path.read_text(encoding="utf-8"))
+    assert targets or name != "README.md"
+    assert [t for t in targets if not path.parent.joinpath(t).exists()] == []
+
+
+@pytest.mark.parametrize(("arguments", "output"), IN_DOCS, ids=[a for a, _ in IN_DOCS])
+def test_what_the_docs_show_is_what_is_printed(arguments, output):
+    printed = kltheory(*shlex.split(arguments), *JOBS.get(arguments.split()[0], ()))
+    assert roughly(printed).strip() == roughly(output).strip()
+
+
+@pytest.mark.parametrize("name", DOCS)
+def test_what_the_docs_compute_holds(name):
+    for code in re.findall(r"```python\n(.*?)```", ROOT.joinpath(name).read_text(encoding="utf-8"), flags=re.DOTALL):
+        assert "assert " in code
+        exec(compile(code, name, "exec"), {})  # noqa: S102 (our own text)
+
+
+@pytest.mark.parametrize("command", ["sequence --eos 0"])
+def test_a_table_the_readme_shows_is_what_is_printed(command):
+    (output,) = (output for arguments, output in CONSOLE if arguments == command)
+    assert kltheory(*command.split()).strip() == output.strip()
+
+
+def test_the_picture_of_the_readme_is_drawn_by_this_version():
+    """The file is the figure, byte for byte where Matplotlib is the pinned one."""
+    mpl = pytest.importorskip("matplotlib", reason="Matplotlib is not installed; `make test` installs it")
+    pinned = re.findall(r"^matplotlib==(.*)$", ROOT.joinpath("constraints.txt").read_text(), flags=re.MULTILINE)
+    if pinned != [mpl.__version__]:
+        pytest.skip(f"another Matplotlib draws it a little differently: {mpl.__version__}, pinned is {pinned[0]}")
+    from kltheory.report.figures.classes import classes
+
+    shown = ROOT.joinpath("docs", "table.svg").read_text(encoding="utf-8")
+    assert shown[shown.index("<svg") :].strip() == classes().svg().strip()
 
 
 # --- version ----------------------------------------------------------------------------------------------------------
