@@ -85,6 +85,13 @@ def test_every_theorem_has_its_place_and_every_link_leads_somewhere(atlas, text)
     assert {"figure-table", "figure-drift", "audits", "class-table"} <= set(page.ids)
 
 
+def test_what_is_open_is_said(atlas, text):
+    section = text.split('<section id="open">')[1].split("</section>")[0]
+    for entry in atlas.coverage.missing():
+        assert f"<li>{entry.section} {entry.number}. " in section
+    assert section.count("<li>") == len(atlas.coverage.missing()) + len(atlas.coverage.in_part()) > 100
+
+
 def test_a_link_that_leads_nowhere_is_found(text):
     broken = text.replace(f'id="{CHOSEN[0]}"', 'id="elsewhere"')
     assert Page(broken).dangling() == [f"#{CHOSEN[0]}"]
