@@ -37,7 +37,7 @@ def response_kl_is_the_sum_of_the_token_kls():
     )
 
 
-@theorem(catalogue="50", source=TANG_MUNOS)
+@theorem(catalogue=("50", "119"), source=TANG_MUNOS)
 def k1_in_reward_with_reward_to_go_eq_grad_response_kl():
     """E[Σ_t s_t Σ_{u≥t} l_u] = ∇KL(π‖π_ref) of responses; the past l drop out, so whole returns do as well."""
     return same(in_sequence_reward(to_go(l)), REVERSE_KL), same(in_sequence_reward(total(l)), REVERSE_KL)
@@ -121,7 +121,7 @@ def k3_of_the_response_eq_grad_response_forward_kl():
 
 
 # --- returns ----------------------------------------------------------------------------------------------------------
-@theorem(catalogue="54", source=COMEDY)
+@theorem(catalogue=("54", "119"), source=COMEDY)
 def k3_in_reward_with_returns_eq_response_kl_less_frozen_forward_kl():
     """k3 in the reward, with reward-to-go or whole returns, descends KL(π‖π_ref) of responses minus Σ_t KL(π_ref‖π) on
     frozen prefixes: all of its bias is in the token's own term."""
