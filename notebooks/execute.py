@@ -20,7 +20,9 @@ def main(names: list[str]) -> int:
         if names and path.stem not in names:
             continue
         start = time.perf_counter()
-        client = NotebookClient(jupytext.read(path), timeout=LIMIT, resources={"metadata": {"path": str(HERE)}})
+        quiet = ["--log-level=ERROR"]  # the kernel speaks to this machine only
+        where = {"metadata": {"path": str(HERE)}}
+        client = NotebookClient(jupytext.read(path), timeout=LIMIT, resources=where, extra_arguments=quiet)
         try:
             client.execute()
         except CellExecutionError as e:

@@ -15,7 +15,7 @@ from kltheory.audit.confirm import EPSILON
 from kltheory.audit.experiments import Distance
 from kltheory.audit.on_trees import LENGTHS, Run, settings
 from kltheory.audit.recovered import Reading, Recovered
-from kltheory.audit.rows import is_central
+from kltheory.audit.rows import is_central, place
 from kltheory.calculus.exact import Undecidable
 from kltheory.calculus.moments import E, map_means
 from kltheory.calculus.sequence.language import length, to_go, total
@@ -135,7 +135,7 @@ def _verdict(
     sampler: Sampler,
 ) -> ResponseVerdict:
     limit = AGREES.get(found.dtype, AGREES["float32"])
-    cut = found.surrogate is None or len(found.cells(Sampler.OLD)) > 1
+    cut = _is_cut(found, placement, sampler)
     for tried, where in ((runs, "everywhere"), (runs[1:], "near the reference")):
         match = _proposed(tried, placement, credit, sampler, limit)
         if match is None:
@@ -147,6 +147,14 @@ def _verdict(
         title = scale.replace("*", "·") + TARGETS[name][1]
         return ResponseVerdict(scale + name, title, where, "derived" if settled else "measured", gap)
     return ResponseVerdict("none", *_unnamed(None if cut else loss, sampler, kind))
+
+
+def _is_cut(found: Recovered, placement: str, sampler: Sampler) -> bool:
+    """Whether a token's gradient has another formula far from the reference."""
+    try:
+        return found.surrogate is None or len(found.coefficient(place(found, placement, "none"), sampler).merged) > 1
+    except Undecidable:
+        return True
 
 
 def _proposed(
