@@ -39,7 +39,7 @@ lint: $(STAMPS)/dev ## ruff check, ruff format --check, mypy: all three, then fa
 bench: $(STAMPS)/bench ## run the benchmarks
 	@$(BIN)/pytest benchmarks $(BENCH_ARGS)
 
-atlas: $(STAMPS)/test ## prove everything and write atlas.html, one page that needs no network
+atlas: $(STAMPS)/report ## prove everything and write atlas.html, one page that needs no network
 	@$(BIN)/kltheory report --html atlas.html
 
 browser: $(STAMPS)/browser ## test that page in Chromium, where there is one
@@ -87,6 +87,11 @@ $(STAMPS)/bench: $(STAMPS)/core
 $(STAMPS)/test: $(STAMPS)/core
 	@echo "installing the test tools and PyTorch into .venv (about 1 GB, once)"
 	@$(EDITABLE) '.[test,torch]'
+	@touch $@
+
+$(STAMPS)/report: $(STAMPS)/core
+	@echo "installing what figures and pages need into .venv"
+	@$(EDITABLE) '.[report]'
 	@touch $@
 
 $(STAMPS)/notebooks: $(STAMPS)/core
