@@ -39,8 +39,9 @@ lint: $(STAMPS)/dev ## ruff check, ruff format --check, mypy: all three, then fa
 bench: $(STAMPS)/bench ## run the benchmarks
 	@$(BIN)/pytest benchmarks $(BENCH_ARGS)
 
+# What `make libraries` found is shown as well, where it ran.
 atlas: $(STAMPS)/report ## prove everything and write atlas.html, one page that needs no network
-	@$(BIN)/kltheory report --html atlas.html
+	@$(BIN)/kltheory report --html atlas.html $(addprefix --audit ,$(wildcard .venv-libraries/*/kltheory-audit.json))
 
 browser: $(STAMPS)/browser ## test that page in Chromium, where there is one
 	@$(BIN)/pytest tests/report/test_atlas_browser.py
