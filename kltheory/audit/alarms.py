@@ -18,6 +18,7 @@ from kltheory.calculus.divergence import DIVERGENCES, Divergence, Objective, rev
 from kltheory.calculus.exact import Undecidable, is_zero
 from kltheory.calculus.expectation import expectation, same_value
 from kltheory.calculus.identify import identify
+from kltheory.calculus.notation import text
 from kltheory.calculus.regions import split
 from kltheory.calculus.surrogate import Sampler, Surrogate
 from kltheory.calculus.symbols import erase_sg, log_ratio, log_weight, logp, sg
@@ -147,23 +148,28 @@ def value_and_gradient_differ(case: Case) -> Iterator[Alarm]:
     if case.found.surrogate is None or row is None or row.gradient_of in ("undecided", "none"):
         return
     for d in DIVERGENCES:
-        if not row.is_multiple_of(d.name) and _estimates(case, case.value, d):
+        if not row.is_multiple_of(d.name) and (multiple := _estimated(case, case.value, d)) is not None:
             what = "zero" if row.gradient_of == "zero" else f"that of {row.title}"
+            scale = "" if multiple == 1 else f"{text(multiple)} "
             yield Alarm(
                 "value_and_gradient_differ",
-                f"on-policy the value estimates {d.title}, and as a loss its expected gradient is {what}"
+                f"on-policy the value estimates {scale}{d.title}, and as a loss its expected gradient is {what}"
                 + (f" where {row.where}" if row.where != "everywhere" else ""),
             )
 
 
 def _estimates(case: Case, value: Expr, d: Divergence) -> bool:
-    """Whether the expectation of the value is a divergence; at the reference, where the value has several cells."""
+    return _estimated(case, value, d) is not None
+
+
+def _estimated(case: Case, value: Expr, d: Divergence) -> Expr | None:
+    """The multiple of a divergence that the value's mean is; at the reference, where the value has several cells."""
     try:
         central = _central(value)
-        scales = {S.One, central.as_content_primitive()[0]}  # a coefficient such as 1/10 in front
-        return any(same_value(case.objective(central), d.objective * a) for a in scales)
+        scales = dict.fromkeys([S.One, central.as_content_primitive()[0]])  # a coefficient such as 1/10 in front
+        return next((a for a in scales if same_value(case.objective(central), d.objective * a)), None)
     except Undecidable:
-        return False
+        return None
 
 
 @lru_cache(maxsize=16)

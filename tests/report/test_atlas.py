@@ -217,4 +217,5 @@ def test_an_audit_is_shown(tmp_path):
     text = page.read_text(encoding="utf-8")
     assert '<section id="audits">' in text
     assert "<code>l**2/2</code>" in text
+    assert "Σ_t KL(π‖π_ref) on frozen prefixes" in text
     assert "KL(π‖π_ref)" in text
