@@ -80,10 +80,12 @@ class Picture:
         """
         if path.suffix not in SUFFIXES:
             raise ValueError(f"{path}: expected a file name that ends in {', '.join(SUFFIXES)}")
+        if path.suffix == ".svg":
+            path.write_text(f'<?xml version="1.0" encoding="utf-8"?>\n{self.svg()}', encoding="utf-8")
+            return
         with styled():
-            metadata = {"Software": None} if path.suffix == ".png" else {"CreationDate": None}
-            metadata = {"Date": None} if path.suffix == ".svg" else metadata
-            self.figure.savefig(path, metadata=metadata)
+            undated = {"Software": None} if path.suffix == ".png" else {"CreationDate": None}
+            self.figure.savefig(path, metadata=undated)
 
 
 @contextmanager
