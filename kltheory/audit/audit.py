@@ -10,6 +10,7 @@ from kltheory.audit.alarms import Alarm, Case, alarms
 from kltheory.audit.behaviour import behaviour
 from kltheory.audit.binding import bind
 from kltheory.audit.finding import Finding
+from kltheory.audit.forms import recognised
 from kltheory.audit.probes import probes
 from kltheory.audit.recover import recover, runnable
 from kltheory.audit.recovered import Recovered
@@ -221,11 +222,13 @@ def _examined(
 
 
 def _on_responses(found: Recovered, placements: tuple[str, ...]) -> tuple[tuple[ResponseRow, ...], list[str]]:
-    """The rows of whole responses, or why there are none where tokens of one response may meet."""
+    """The rows of whole responses, and what to know of them; or why there are none."""
     if found.across:
         return (), [f"responses are coupled as well: {found.across}"]
+    form = recognised(found) if found.coupled and len(found.layout.tokens) == 2 else None
+    notes = [] if form is None else [f"told on responses of two and three tokens: its gradient is that of {form.name}"]
     try:
-        return tuple(response_rows(found, placements)), []
+        return tuple(response_rows(found, placements, form)), notes
     except (Raised, CannotTrace) as e:
         return (), [f"on whole responses it raises {e}"]
 

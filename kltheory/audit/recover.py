@@ -85,6 +85,11 @@ def _traced(subject: Subject, layout: Layout, mask: Floats | None = None) -> Tra
     return subject.trace(layout.arrays(mask=mask), layout.exprs(subject.traced))
 
 
+def traced(subject: Subject, layout: Layout) -> Exprs:
+    """What it computes on arrays of this shape, entry by entry. Raises CannotTrace, Raised."""
+    return _normalised(_traced(subject, layout).exprs, layout)
+
+
 def _separated(subject: Subject, layout: Layout, trace: Trace) -> Recovered:
     exprs = _normalised(trace.exprs, layout)
     terms, coupled = terms_of(exprs, layout)
@@ -174,7 +179,7 @@ def _single(subject: Subject, layout: Layout) -> Expr | None:
     for tokens in ONE_TOKEN:
         alone = Layout(tokens, layout.vocabulary)
         try:
-            exprs = _normalised(_traced(subject, alone).exprs, alone)
+            exprs = traced(subject, alone)
         except (CannotTrace, Raised):
             continue
         if any(e.has(nan, zoo, oo, -oo) for e in exprs.ravel().tolist()):

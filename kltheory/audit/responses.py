@@ -6,13 +6,14 @@ formula, the calculus of responses then settles it for every vocabulary, every l
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from sympy import Expr, Rational, S, exp
 
 from kltheory.audit.confirm import EPSILON
 from kltheory.audit.experiments import Distance
+from kltheory.audit.forms import Form
 from kltheory.audit.on_trees import LENGTHS, Run, settings
 from kltheory.audit.recovered import Reading, Recovered
 from kltheory.audit.rows import is_central, place
@@ -24,6 +25,7 @@ from kltheory.calculus.sequence.placements import TARGETS, in_sequence_reward
 from kltheory.calculus.sequence.same import is_conservative, same_gradient
 from kltheory.calculus.surrogate import Sampler, derivative
 from kltheory.calculus.symbols import erase_sg, logp
+from kltheory.numerics.trees.gradient import expected_gradient
 
 CREDITS: Final[dict[str, tuple[str, Callable[[Expr], Expr]]]] = {
     "own": ("own token", lambda cost: cost),
@@ -82,8 +84,13 @@ class ResponseRow:
         return data | {k: dict(vars(v)) for k, v in (*self.verdicts.items(), *self.distances.items())}
 
 
-def response_rows(found: Recovered, placements: Sequence[str]) -> Iterator[ResponseRow]:
+def response_rows(found: Recovered, placements: Sequence[str], form: Form | None = None) -> Iterator[ResponseRow]:
     """All rows of a function of arrays of shape (B, T); none for other shapes.
+
+    Args:
+        found: the function.
+        placements: ``loss``, ``reward`` or both.
+        form: what it computes as a loss of one response, where tokens meet and that is known.
 
     Raises:
         Raised: the function raises on responses.
@@ -96,14 +103,25 @@ def response_rows(found: Recovered, placements: Sequence[str]) -> Iterator[Respo
         if placement == "reward" and not far.has_costs:
             continue
         for credit in CREDITS if placement == "reward" else ("",):
-            loss = _formula(found, near, placement, credit)
+            known = form is not None and placement == "loss"
+            loss = form.loss if form is not None and known else _formula(found, near, placement, credit)
             for sampler in Sampler:
-                named = {k: _verdict(found, runs[k], loss, k, placement, credit, sampler) for k in LENGTHS}
+                cut = not known and _is_cut(found, placement, sampler)
+                who = _Who(placement, credit, sampler)
+                named = {kind: _verdict(found, runs[kind], loss, cut, kind, who) for kind in LENGTHS}
                 distances = {
                     name: run.distance(run.gradient(placement, credit, sampler), sampler)
                     for name, run in (("near", near), ("far", far))
                 }
                 yield ResponseRow(placement, credit, sampler.value, named, distances)
+
+
+class _Who(NamedTuple):
+    """Of which row one speaks."""
+
+    placement: str
+    credit: str
+    sampler: Sampler
 
 
 def _formula(found: Recovered, near: Run, placement: str, credit: str) -> SequenceLoss | None:
@@ -126,27 +144,31 @@ def _formula(found: Recovered, near: Run, placement: str, credit: str) -> Sequen
 
 
 def _verdict(
-    found: Recovered,
-    runs: Sequence[Run],
-    loss: SequenceLoss | None,
-    kind: str,
-    placement: str,
-    credit: str,
-    sampler: Sampler,
+    found: Recovered, runs: Sequence[Run], loss: SequenceLoss | None, cut: bool, kind: str, who: _Who
 ) -> ResponseVerdict:
+    """The verdict; ``cut``: the loss speaks of policies near the reference only."""
     limit = AGREES.get(found.dtype, AGREES["float32"])
-    cut = _is_cut(found, placement, sampler)
     for tried, where in ((runs, "everywhere"), (runs[1:], "near the reference")):
-        match = _proposed(tried, placement, credit, sampler, limit)
+        match = _proposed(tried, who, limit)
         if match is None:
             continue
         multiple, name, gap = match
-        settled = loss is not None and _settled(loss, multiple, name, sampler, kind)
+        settled = loss is not None and _settled(loss, multiple, name, who.sampler, kind)
         where = "near the reference" if settled and cut else where
         scale = {1.0: "", -1.0: "-"}.get(multiple, f"{Rational(multiple).limit_denominator(MOST)}*")
         title = scale.replace("*", "·") + TARGETS[name][1]
         return ResponseVerdict(scale + name, title, where, "derived" if settled else "measured", gap)
-    return ResponseVerdict("none", *_unnamed(None if cut else loss, sampler, kind))
+    if loss is None or cut or not all(_obeys(run, loss, who, limit) for run in runs):
+        return ResponseVerdict("none", "none of these", "everywhere", "measured")
+    return ResponseVerdict("none", *_unnamed(loss, who.sampler, kind))
+
+
+def _obeys(run: Run, loss: SequenceLoss, who: _Who, limit: float) -> bool:
+    """Whether the running gradient is that of the formula, which was read from responses of other lengths."""
+    if who.placement == "reward":
+        return True  # a cost is a value, and values were compared token by token
+    expected, mine = expected_gradient(loss, run.setting, who.sampler), run.gradient(*who)
+    return float(np.abs(mine.values - expected.values).max()) <= limit * max(1.0, mine.scale)
 
 
 def _is_cut(found: Recovered, placement: str, sampler: Sampler) -> bool:
@@ -157,13 +179,11 @@ def _is_cut(found: Recovered, placement: str, sampler: Sampler) -> bool:
         return True
 
 
-def _proposed(
-    runs: Sequence[Run], placement: str, credit: str, sampler: Sampler, limit: float
-) -> tuple[float, str, float] | None:
+def _proposed(runs: Sequence[Run], who: _Who, limit: float) -> tuple[float, str, float] | None:
     """The target of which all gradients are one multiple, and how far off the worst is."""
-    gradients = [run.gradient(placement, credit, sampler) for run in runs]
+    gradients = [run.gradient(*who) for run in runs]
     for name in ("zero", *TARGETS):
-        goals = [run.target(name, sampler).values for run in runs]
+        goals = [run.target(name, who.sampler).values for run in runs]
         multiple = 1.0 if name == "zero" else _simple(float(gradients[0].values @ goals[0] / (goals[0] @ goals[0])))
         gap = max(
             float(np.abs(g.values - multiple * goal).max()) / max(1.0, g.scale)
@@ -192,12 +212,10 @@ def _settled(loss: SequenceLoss, multiple: float, name: str, sampler: Sampler, k
         return False
 
 
-def _unnamed(loss: SequenceLoss | None, sampler: Sampler, kind: str) -> tuple[str, str, str]:
+def _unnamed(loss: SequenceLoss, sampler: Sampler, kind: str) -> tuple[str, str, str]:
     """What to say of what is none of the targets: whether it descends any objective at all."""
     try:
-        if loss is not None:
-            title = "another objective" if is_conservative(loss, sampler, kind == "fixed") else "no objective"
-            return title, "everywhere", "derived"
+        title = "another objective" if is_conservative(loss, sampler, kind == "fixed") else "no objective"
     except Undecidable:
-        pass
-    return "none of these", "everywhere", "measured"
+        return "none of these", "everywhere", "measured"
+    return title, "everywhere", "derived"

@@ -55,6 +55,11 @@ def geometric_weight(logp, ref_logp, old_logp, mask):
     return weight * (k3(logp, ref_logp) * mask).sum(-1)
 
 
+def clipped_geometric_weight(logp, ref_logp, old_logp, mask):
+    weight = jnp.exp(((logp - old_logp) * mask).sum(-1) / mask.sum(-1))
+    return jnp.clip(weight, 0.5, 1.5) * (k3(logp, ref_logp) * mask).sum(-1)
+
+
 def exact_kl(logits, ref_logits):
     p, q = jax.nn.log_softmax(logits), jax.nn.log_softmax(ref_logits)
     return (jnp.exp(p) * (p - q)).sum(-1)

@@ -7,8 +7,10 @@ import pytest
 import response_functions as functions
 from sympy import exp
 
+from kltheory.audit import forms
 from kltheory.audit.audit import Audited, audit
 from kltheory.audit.binding import bind
+from kltheory.audit.forms import recognised
 from kltheory.audit.on_trees import LENGTHS, Run, settings
 from kltheory.audit.recover import recover
 from kltheory.audit.responses import ResponseRow
@@ -43,16 +45,17 @@ LOSSES = [  # function, sampler, on one length, on any, derived
     ("k2_sum", "policy", "1/5*frozen_reverse_kl", "1/5*frozen_reverse_kl", True),
     ("k2_token_mean", "policy", "1/3*frozen_reverse_kl", "none", True),
     ("k2_fixed_budget", "policy", "1/3*frozen_reverse_kl", "1/3*frozen_reverse_kl", True),
-    ("k2_of_the_response", "policy", "reverse_kl", "reverse_kl", False),
-    ("k2_of_the_response", "old", "none", "none", False),
-    ("k3_prefix_weight", "policy", "reverse_kl", "reverse_kl", False),
-    ("k3_prefix_weight", "old", "reverse_kl", "reverse_kl", False),
-    ("k3_suffix_weight", "old", "frozen_reverse_kl", "frozen_reverse_kl", False),
-    ("k3_negated_prefix_weight", "old", "-reverse_kl", "-reverse_kl", False),
-    ("geometric_weight", "old", "none", "none", False),
+    ("k2_of_the_response", "policy", "reverse_kl", "reverse_kl", True),
+    ("k2_of_the_response", "old", "none", "none", True),
+    ("k3_prefix_weight", "policy", "reverse_kl", "reverse_kl", True),
+    ("k3_prefix_weight", "old", "reverse_kl", "reverse_kl", True),
+    ("k3_suffix_weight", "old", "frozen_reverse_kl", "frozen_reverse_kl", True),
+    ("k3_negated_prefix_weight", "old", "-reverse_kl", "-reverse_kl", True),
+    ("geometric_weight", "old", "none", "none", True),
     ("exact_kl", "policy", "frozen_reverse_kl", "frozen_reverse_kl", True),
     ("exact_kl", "old", "frozen_reverse_kl", "frozen_reverse_kl", True),
     ("k2_of_logits", "policy", "frozen_reverse_kl", "frozen_reverse_kl", True),
+    ("clipped_geometric_weight", "policy", "none", "none", False),
 ]
 
 
@@ -97,6 +100,42 @@ def test_tokens_that_meet_within_a_response_are_decided_across_responses_are_not
     assert any("tokens are coupled" in note for note in within.notes)
     assert across.undecided
     assert not across.responses
+
+
+RECOGNISED = {
+    "k2_of_the_response": "k2 of the response",
+    "k3_prefix_weight": "k3 per token, prefix weight",
+    "k3_suffix_weight": "k3 per token, suffix weight",
+    "k3_negated_prefix_weight": "minus k3 per token, prefix weight",
+    "geometric_weight": "k3 per token, geometric weight",
+    "clipped_geometric_weight": None,
+    "centred": None,
+}
+
+
+@pytest.mark.parametrize("name", RECOGNISED)
+def test_forms_in_which_tokens_meet_are_told_by_name(name):
+    found = recognised(recover(bind(of_function(getattr(functions, name), framework="jax"), {}, {}, None)))
+    assert (found and found.name) == RECOGNISED[name]
+    told = [note for note in audited(name).notes if "told on responses" in note]
+    assert told == (
+        [f"told on responses of two and three tokens: its gradient is that of {found.name}"] if found else []
+    )
+
+
+def test_forms_are_told_apart():
+    """No two have the same slopes, or one name would be the other's."""
+    points = [tuple(np.concatenate(numbers).round(9)) for _, _, numbers in forms._spelled()]
+    names = [form.name for form, _, _ in forms._spelled()]
+    assert len(set(names)) == len(names) > 80
+    assert len(set(points)) == len(points)
+
+
+def test_a_form_is_written_out_token_by_token():
+    """Σ_t w_{1:t} l_t for two tokens, by hand."""
+    (p0, q0, o0), (p1, q1, o1) = forms._symbols(2)
+    by_hand = exp(p0 - o0) * (p0 - q0) + exp(p0 - o0 + p1 - o1) * (p1 - q1)
+    assert (forms.written(total(prefix_weight * k1.expr), 2) - by_hand).expand() == 0
 
 
 def test_other_shapes_have_no_rows():
