@@ -248,9 +248,11 @@ def test_the_check_of_sources_can_fail(source, missing):
     assert uncited(source) == missing
 
 
-@pytest.mark.parametrize("folder", ["proofs", "kltheory", "benchmarks", "."])
+@pytest.mark.parametrize("folder", ["proofs", "kltheory", "benchmarks", "notebooks", "docs", "."])
 def test_every_arxiv_number_in_the_text_is_in_the_references(folder):
-    files = ROOT.glob("*.md") if folder == "." else ROOT.joinpath(folder).rglob("*.py")
+    every = ROOT.glob("*.md") if folder == "." else ROOT.joinpath(folder).rglob("*")
+    files = [f for f in every if f.suffix in (".py", ".md")]
+    assert files
     cited = {number: file.name for file in files for number in arxiv(file.read_text(encoding="utf-8"))}
     assert {number: file for number, file in cited.items() if number not in EPRINTS} == {}
 
