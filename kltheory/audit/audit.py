@@ -228,9 +228,12 @@ def _on_responses(found: Recovered, placements: tuple[str, ...]) -> tuple[tuple[
     form = recognised(found) if found.coupled and len(found.layout.tokens) == 2 else None
     notes = [] if form is None else [f"told on responses of two and three tokens: its gradient is that of {form.name}"]
     try:
-        return tuple(response_rows(found, placements, form)), notes
+        every = tuple(response_rows(found, placements, form))
     except (Raised, CannotTrace) as e:
         return (), [f"on whole responses it raises {e}"]
+    if not all(np.isfinite(d.relative_error) for r in every for d in r.distances.values()):
+        return (), ["on some whole responses its value or gradient is not finite"]
+    return every, notes
 
 
 def _over_vocabulary(one: Audited) -> list[tuple[str, Subject]]:

@@ -75,6 +75,14 @@ def centred(logp, ref_logp):
     return (log_ratio - log_ratio.mean()) ** 2
 
 
+def standardised(logp, ref_logp, mask):
+    """Of a response of one token the spread is zero."""
+    n = mask.sum(-1, keepdims=True)
+    gap = (logp - ref_logp) * mask
+    centred = (gap - gap.sum(-1, keepdims=True) / n) * mask
+    return centred / jnp.sqrt((centred**2).sum(-1, keepdims=True) / n) * logp
+
+
 def flat(logp, ref_logp):
     (tokens,) = logp.shape
     return k2(logp, ref_logp).reshape(tokens)

@@ -138,6 +138,13 @@ def test_a_form_is_written_out_token_by_token():
     assert (forms.written(total(prefix_weight * k1.expr), 2) - by_hand).expand() == 0
 
 
+def test_what_is_not_finite_on_some_responses_is_not_decided():
+    found = audited("standardised")
+    assert not found.responses
+    assert any("not finite" in note for note in found.notes)
+    assert any("tokens are coupled" in text for text in found.undecided)
+
+
 def test_other_shapes_have_no_rows():
     assert audited("flat").rows
     assert not audited("flat").responses
