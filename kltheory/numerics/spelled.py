@@ -29,6 +29,7 @@ from kltheory.numerics.balls import BALLS, number
 from kltheory.numerics.bridge import NotNumeric
 from kltheory.numerics.forms import Component, Form, in_logits
 from kltheory.numerics.responses import ResponseTree, Rows, Tokens, pseudorandom
+from kltheory.numerics.settings import membership
 
 Numbers = Mapping[Symbol, Any]
 
@@ -123,7 +124,7 @@ class Reading:
 
     def _logarithm(self, symbol: Symbol, prefix: Tokens, token: int) -> Any:
         if symbol == inside:
-            return number(1 - token % 2)
+            return number(membership(token))
         p, q, o = (rows(prefix)[token] for rows in (self.tree.policy, self.tree.reference, self.tree.old))
         ratios = {logp: p, log_ratio: p / q, log_weight: p / o}
         if symbol not in ratios:

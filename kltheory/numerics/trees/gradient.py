@@ -20,7 +20,7 @@ from kltheory.calculus.symbols import inside, log_ratio, log_weight, logp, sg
 from kltheory.numerics.autodiff import scope
 from kltheory.numerics.bridge import jax_bridge
 from kltheory.numerics.responses import pseudorandom
-from kltheory.numerics.settings import Array
+from kltheory.numerics.settings import Array, membership
 from kltheory.numerics.trees.policies import TreeSetting
 from kltheory.numerics.trees.reading import Rows, lookups
 from kltheory.numerics.trees.tree import Block, Tree
@@ -95,17 +95,13 @@ def accumulate(loss: Callable[[Rows], Any], expr: Expr, setting: TreeSetting, at
         totals = [jnp.zeros_like(x) for x in table]
         scale = 0.0
         for block in setting.tree.blocks(ROWS):
-            found = slopes(tables.gathered(block, *table), _as_tree(block))
+            found = slopes(tables.gathered(block, *table), block.columns)
             masked = [s * block.mask for s in found]
             totals[0] = totals[0].at[block.nodes, block.tokens].add(masked[0])
             totals[1:] = [x.at[block.nodes].add(s) for x, s in zip(totals[1:], masked[1:], strict=True)]
             scale += sum(float(abs(s).sum()) for s in masked)
         gradient = np.asarray(back(*totals))
     return Gradient(gradient, scale)
-
-
-def _as_tree(block: Block) -> tuple[Any, Any, Any]:
-    return block.nodes, block.tokens, block.mask
 
 
 class _Tables:
@@ -151,7 +147,7 @@ class _Tables:
         s = self.setting
         known = {node: x if x.ndim == 2 else x[:, None] for node, x in self.still.items()}
         known |= {m: self._mean(m, table)[:, None] for m in expr.atoms(Mean) if m in self.means}
-        even = np.broadcast_to(1.0 - np.arange(s.tree.size) % 2, table.shape)
+        even = np.broadcast_to(membership(np.arange(s.tree.size)), table.shape)
         own = {logp: table, log_ratio: table - s.reference, log_weight: table - s.old, inside: even}
         names: dict[Expr, Symbol] = {node: Symbol(f"_{i}") for i, node in enumerate(known)}
         values = {names[node]: x for node, x in known.items()}
@@ -179,7 +175,7 @@ class _Tables:
 
     def rows(self, block: Any, log_policy: Any, *means: Any) -> Rows:
         """A block, ready to be read."""
-        nodes, tokens, mask = block if isinstance(block, tuple) else _as_tree(block)
+        nodes, tokens, mask = block if isinstance(block, tuple) else block.columns
         from jax import numpy as jnp
 
         s = self.setting
@@ -214,7 +210,7 @@ def trace_variance(term: SequenceLoss, setting: TreeSetting, sampler: Sampler, a
         for block in setting.tree.blocks(SPREAD_ROWS):
             rows = tables.rows(block, *tables.gathered(block, *table))
             p = jnp.exp(((rows.logp_old if from_old else rows.logp) * rows.mask).sum(-1))
-            found = [s * block.mask for s in slopes(tables.gathered(block, *table), _as_tree(block))]
+            found = [s * block.mask for s in slopes(tables.gathered(block, *table), block.columns)]
             here = np.arange(len(p))[:, None]
             by_table = [jnp.zeros((len(p), *x.shape)) for x in table]
             by_table[0] = by_table[0].at[here, block.nodes, block.tokens].add(found[0])

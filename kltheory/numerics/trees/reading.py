@@ -4,7 +4,7 @@ Sums over earlier and later tokens are products with triangular matrices. Means 
 are tables, one entry for each node, computed once and looked up.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from kltheory.calculus.moments import Mean
 from kltheory.calculus.sequence.language import SUMS, Ahead, Future, Past, Total, length
 from kltheory.calculus.symbols import VARIABLES, inside, log_ratio, log_weight, logp, sg
 from kltheory.numerics.bridge import NotNumeric, jax_bridge
+from kltheory.numerics.settings import membership
 
 
 @dataclass
@@ -77,7 +78,7 @@ class Rows:
         if symbol == log_weight:
             return self.logp - self.logp_old
         if symbol == inside:
-            return 1.0 - self.tokens % 2
+            return membership(self.tokens)
         raise NotNumeric(f"no value is given for {symbol}")
 
 
@@ -90,19 +91,14 @@ def lookups(expr: Expr) -> list[Expr]:
     live = expr.replace(sg, lambda x: Symbol("_"))
     if any(m.has(Ahead) for m in (live, *(m.integrand for m in live.atoms(Mean)))):
         raise NotNumeric("the gradient flows into what is to come")
-    found: list[Expr] = []
+    return list(dict.fromkeys(_nested(expr)))
+
+
+def _nested(expr: Expr) -> Iterator[Expr]:
+    """The means and values in a formula, each after those in its own argument."""
     for node in sorted(expr.atoms(Mean, Ahead), key=str):
         inner = node.integrand if isinstance(node, Mean) else node.summand
-        found += [x for x in lookups_within(inner) if x not in found]
-        found += [node] if node not in found else []
-    return found
-
-
-def lookups_within(expr: Expr) -> list[Expr]:
-    """Those in the argument of one."""
-    if expr.has(*(s for s in SUMS if s is not Ahead)):
-        raise NotNumeric(f"{expr} sums over tokens inside a mean")
-    found: list[Expr] = []
-    for node in sorted(expr.atoms(Mean, Ahead), key=str):
-        found += [*lookups_within(node.integrand if isinstance(node, Mean) else node.summand), node]
-    return found
+        if inner.has(*(s for s in SUMS if s is not Ahead)):
+            raise NotNumeric(f"{inner} sums over tokens inside a mean")
+        yield from _nested(inner)
+        yield node

@@ -21,6 +21,11 @@ class Block:
     tokens: Integers
     mask: np.ndarray[Any, np.dtype[np.float64]]
 
+    @property
+    def columns(self) -> tuple[Integers, Integers, Any]:
+        """The three arrays, for what takes no objects."""
+        return self.nodes, self.tokens, self.mask
+
 
 @dataclass(frozen=True)
 class Tree:
@@ -62,19 +67,14 @@ class Tree:
 
     def blocks(self, rows: int) -> Iterator[Block]:
         """The responses, each once, shorter ones first, ``rows`` at a time: all blocks but the last have one shape."""
-        held: list[Block] = []
-        for length, count in self._kinds():
-            first = 0
-            while first < count:
-                room = rows - sum(len(b.nodes) for b in held)
-                last = min(first + room, count)
-                held.append(self._block(length, np.arange(first, last)))
-                first = last
-                if sum(len(b.nodes) for b in held) == rows:
-                    yield _joined(held)
-                    held = []
-        if held:
-            yield _joined(held)
+        for first in range(0, self.responses, rows):
+            parts, start = [], 0
+            for length, count in self._kinds():
+                low, high = max(first, start), min(first + rows, start + count)
+                if low < high:
+                    parts.append(self._block(length, np.arange(low, high) - start).columns)
+                start += count
+            yield Block(*map(np.concatenate, zip(*parts, strict=True)))
 
     def _block(self, length: int, number: Integers) -> Block:
         tokens = np.zeros((len(number), self.horizon), dtype=np.int64)
@@ -102,12 +102,3 @@ class Tree:
     def children(self, values: np.ndarray[Any, np.dtype[np.float64]], level: int) -> Any:
         """Of an array over the nodes of the next level: by node of this one and token."""
         return values.reshape(self.size**level, self.size)
-
-
-def _joined(blocks: list[Block]) -> Block:
-    nodes, tokens, mask = (np.concatenate(column) for column in zip(*map(_columns, blocks), strict=True))
-    return Block(nodes, tokens, mask)
-
-
-def _columns(block: Block) -> tuple[Integers, Integers, Any]:
-    return block.nodes, block.tokens, block.mask
