@@ -10,7 +10,7 @@ from kltheory.audit.alarms import Alarm, Case, alarms
 from kltheory.audit.behaviour import behaviour
 from kltheory.audit.binding import bind
 from kltheory.audit.finding import Finding
-from kltheory.audit.forms import recognised
+from kltheory.audit.known_losses import recognised
 from kltheory.audit.probes import probes
 from kltheory.audit.recover import recover, runnable
 from kltheory.audit.recovered import Recovered
@@ -225,10 +225,14 @@ def _on_responses(found: Recovered, placements: tuple[str, ...]) -> tuple[tuple[
     """The rows of whole responses, and what to know of them; or why there are none."""
     if found.across:
         return (), [f"responses are coupled as well: {found.across}"]
-    form = recognised(found) if found.coupled and len(found.layout.tokens) == 2 else None
-    notes = [] if form is None else [f"told on responses of two and three tokens: its gradient is that of {form.name}"]
+    if len(found.layout.tokens) != 2:
+        return (), []
+    known = recognised(found) if found.coupled else None
+    notes = (
+        [] if known is None else [f"told on responses of two and three tokens: its gradient is that of {known.name}"]
+    )
     try:
-        every = tuple(response_rows(found, placements, form))
+        every = tuple(response_rows(found, placements, known))
     except (Raised, CannotTrace) as e:
         return (), [f"on whole responses it raises {e}"]
     if not all(np.isfinite(d.relative_error) for r in every for d in r.distances.values()):

@@ -1,7 +1,7 @@
 """Losses in which tokens of a response meet, told by what the code writes down on responses of two and three tokens.
 
-A traced function of one response is an expression in every token's symbols. The forms that libraries write are spelled
-out in the same symbols, and compared slope by slope: first at a point, then exactly.
+A traced function of one response is an expression in every token's symbols. The losses that libraries write are
+spelled out in the same symbols, and compared slope by slope: first at a point, then exactly.
 """
 
 from collections.abc import Iterator, Mapping
@@ -10,9 +10,10 @@ from functools import lru_cache
 from typing import Final
 
 import numpy as np
-from sympy import Expr, Integer, Rational, S, Symbol, exp
+from sympy import Expr, Integer, S, Symbol, exp
 
 from kltheory.audit.layout import Layout
+from kltheory.audit.on_trees import simple
 from kltheory.audit.recover import traced
 from kltheory.audit.recovered import Recovered
 from kltheory.audit.subject import Raised
@@ -20,40 +21,47 @@ from kltheory.calculus.estimators import k1, k2, k3, w
 from kltheory.calculus.exact import Undecidable, is_zero
 from kltheory.calculus.sequence.language import Future, Past, Total, length, to_go, total
 from kltheory.calculus.sequence.loss import SequenceLoss
-from kltheory.calculus.sequence.placements import earlier_weight, prefix_weight, response_weight
+from kltheory.calculus.sequence.placements import (
+    earlier_weight,
+    geometric_weight,
+    prefix_weight,
+    response_weight,
+    token_loss,
+)
 from kltheory.calculus.symbols import erase_sg, log_ratio, log_weight, logp, logp_old, logp_ref, sg
 from kltheory.numerics.bridge import NUMPY, NotNumeric
-from kltheory.tracing.trace import CannotTrace
+from kltheory.numerics.responses import pseudorandom
+from kltheory.tracing.trace import CannotTrace, Floats
 
 LENGTHS: Final = (2, 3)
-"""Responses on which a function and a form have to agree."""
+"""Responses on which a function and a known loss have to agree."""
 OF_TOKENS: Final = {
     "token weight": w,
     "prefix weight": prefix_weight,
     "weight of earlier tokens": earlier_weight,
     "suffix weight": exp(to_go(log_weight)),
 }
-OF_RESPONSES: Final = {"response weight": response_weight, "geometric weight": exp(total(log_weight) / length)}
+OF_RESPONSES: Final = {"response weight": response_weight, "geometric weight": geometric_weight}
 AGGREGATIONS: Final[dict[str, Expr]] = {"": S.One, ", mean over tokens": 1 / length}
 
 
 @dataclass(frozen=True)
-class Form:
+class KnownLoss:
     """A name, and the loss of one response."""
 
     name: str
     loss: SequenceLoss
 
 
-def forms() -> Iterator[Form]:
+def known_losses() -> Iterator[KnownLoss]:
     """What libraries write: an estimator of each token or of the response, a weight, an aggregation."""
     for k in (k1, k2, k3):
         of_response = k.expr.xreplace({log_ratio: total(log_ratio)})
         for words, weight in _weights(OF_RESPONSES):
-            yield Form(f"{k.name} of the response{words}", SequenceLoss(weight * of_response))
+            yield KnownLoss(f"{k.name} of the response{words}", SequenceLoss(weight * of_response))
         for words, weight in _weights(OF_TOKENS | OF_RESPONSES):
             for end, share in AGGREGATIONS.items():
-                yield Form(f"{k.name} per token{words}{end}", SequenceLoss(share * total(weight * k.expr)))
+                yield KnownLoss(f"{k.name} per token{words}{end}", share * token_loss(k, weight))
 
 
 def _weights(known: Mapping[str, Expr]) -> Iterator[tuple[str, Expr]]:
@@ -63,21 +71,21 @@ def _weights(known: Mapping[str, Expr]) -> Iterator[tuple[str, Expr]]:
         yield f", detached {name}", sg(weight)
 
 
-def recognised(found: Recovered) -> Form | None:
-    """The form that a function of one response is a multiple of, multiple and all; ``None`` where it is none."""
+def recognised(found: Recovered) -> KnownLoss | None:
+    """The known loss that a function of one response is a multiple of, multiple and all; ``None`` if it is none."""
     try:
         mine = [_slopes(_of_function(found, n), n) for n in LENGTHS]
         at = [_point(n) for n in LENGTHS]
         here = [np.array([float(NUMPY(e, p)) for e in slopes]) for slopes, p in zip(mine, at, strict=True)]
-    except (CannotTrace, Raised, NotNumeric, TypeError):
+    except (CannotTrace, Raised, NotNumeric):
         return None
-    for form, spelled, there in _spelled():
+    for known, spelled, there in _spelled():
         scale = here[0] @ there[0] / (there[0] @ there[0])
-        multiple = Rational(float(scale)).limit_denominator(10_000)
+        multiple = simple(float(scale))
         gaps = [np.abs(a - float(multiple) * b).max() for a, b in zip(here, there, strict=True)]
         if multiple and max(gaps) < NEAR and _equal(mine, spelled, multiple):
-            scale_words = {1: "", -1: "minus "}.get(multiple, f"{multiple} times ")
-            return Form(scale_words + form.name, multiple * form.loss)
+            words = {1: "", -1: "minus "}.get(multiple, f"{multiple} times ")
+            return KnownLoss(words + known.name, multiple * known.loss)
     return None
 
 
@@ -94,16 +102,16 @@ def _equal(mine: list[list[Expr]], spelled: list[list[Expr]], multiple: Expr) ->
 
 
 @lru_cache(maxsize=1)
-def _spelled() -> list[tuple[Form, list[list[Expr]], list[np.ndarray[tuple[int, ...], np.dtype[np.float64]]]]]:
-    """Every form, its slopes at each length, and their numbers at a point; of two with the same, the first."""
+def _spelled() -> list[tuple[KnownLoss, list[list[Expr]], list[Floats]]]:
+    """Every known loss, its slopes at each length, and their numbers at a point; of two with the same, the first."""
     out, seen = [], set()
-    for form in forms():
-        slopes = [_slopes(written(form.loss.expr, n), n) for n in LENGTHS]
+    for known in known_losses():
+        slopes = [_slopes(written(known.loss.expr, n), n) for n in LENGTHS]
         numbers = [np.array([float(NUMPY(e, _point(n))) for e in s]) for s, n in zip(slopes, LENGTHS, strict=True)]
         key = tuple(np.concatenate(numbers).round(9))
         if key not in seen:
             seen.add(key)
-            out.append((form, slopes, numbers))
+            out.append((known, slopes, numbers))
     return out
 
 
@@ -145,4 +153,4 @@ def _slopes(expr: Expr, n: int) -> list[Expr]:
 
 def _point(n: int) -> Mapping[Symbol, float]:
     """Numbers for all symbols."""
-    return {s: -0.3 - 0.17 * k - 0.05 * k * k % 1 for k, s in enumerate(x for row in _symbols(n) for x in row)}
+    return {s: float(pseudorandom((k,))) for k, s in enumerate(x for row in _symbols(n) for x in row)}

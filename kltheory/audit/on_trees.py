@@ -4,9 +4,10 @@ It is called on the very arrays a trainer would pass, one response a row, with i
 response's probability, are added up and pulled back to the parameters of a small network.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from sympy import Expr, Rational, S
@@ -15,7 +16,8 @@ from kltheory.audit.experiments import SHRINKS, USES_OLD, Distance
 from kltheory.audit.layout import arrays, slope
 from kltheory.audit.recovered import Recovered
 from kltheory.audit.roles import Role
-from kltheory.calculus.sequence.language import length
+from kltheory.calculus.sequence.language import length, to_go, total
+from kltheory.calculus.sequence.loss import SequenceObjective
 from kltheory.calculus.sequence.placements import TARGETS
 from kltheory.calculus.surrogate import Sampler
 from kltheory.calculus.symbols import log_ratio, log_weight, logp
@@ -29,6 +31,25 @@ from kltheory.tracing.trace import Floats
 LENGTHS: Final = {"fixed": Tree(2, 3), "random": Tree(3, 3, 0)}
 """Responses of one length, and of any up to a maximum."""
 BLOCK: Final = 1 << 10
+
+
+def _to_the_end(costs: Floats) -> Floats:
+    return np.cumsum(costs[:, ::-1], axis=-1)[:, ::-1]
+
+
+class Credit(NamedTuple):
+    """Which costs a token's score is multiplied by: for people, of a formula, of arrays of shape (B, T)."""
+
+    title: str
+    cost: Callable[[Expr], Expr]
+    costs: Callable[[Floats], Floats]
+
+
+CREDITS: Final = {
+    "own": Credit("own token", lambda cost: cost, lambda costs: costs),
+    "to_go": Credit("to go", to_go, _to_the_end),
+    "whole": Credit("whole return", total, lambda costs: np.broadcast_to(_to_the_end(costs)[:, :1], costs.shape)),
+}
 
 
 @lru_cache(maxsize=2)
@@ -75,7 +96,7 @@ class Run:
         where = (block.nodes,) if subject.is_over_vocabulary else (block.nodes, block.tokens)
         policy, reference, drew = (table[where] for table in (self.table, self.setting.reference, old))
         at = arrays(policy, reference, drew, block.mask)
-        at |= {Role.ACTIONS: block.tokens.astype(np.float64), Role.ADVANTAGE: np.zeros(block.mask.shape)}
+        at[Role.ACTIONS] = block.tokens.astype(np.float64)
         value, slopes = subject.run(at)
         value = value.sum(axis=-1) if value.shape == policy.shape and policy.ndim == 3 else value
         costs = np.where(block.mask > 0, value, 0.0) if value.shape == block.mask.shape else value
@@ -87,7 +108,7 @@ class Run:
         drew = self.table if sampler is Sampler.POLICY else self.setting.old
         for ran in self.ran[sampler]:
             nodes, tokens, mask = ran.block.nodes, ran.block.tokens, ran.block.mask
-            each = ran.slopes if placement == "loss" else credited(ran.value, credit)
+            each = ran.slopes if placement == "loss" else CREDITS[credit].costs(ran.value)
             p = np.exp((drew[nodes, tokens] * mask).sum(-1))[:, None] * mask
             weighed = each * p[..., None] if each.ndim == 3 else each * p
             np.add.at(by_table, (nodes,) if each.ndim == 3 else (nodes, tokens), weighed)
@@ -95,8 +116,9 @@ class Run:
         return Gradient(np.asarray(self.setting.policy.pulled_back(by_table)), scale)
 
     def target(self, name: str, sampler: Sampler) -> Gradient:
-        """The expected gradient of a target on this tree."""
-        return _target(name, self.setting, sampler)
+        """The expected gradient of a target on this tree; that of an objective does not depend on who sampled."""
+        fixed = isinstance(TARGETS[name][0], SequenceObjective)
+        return _target(name, self.setting, Sampler.POLICY if fixed else sampler)
 
     def distance(self, g: Gradient, sampler: Sampler) -> Distance:
         """How far a gradient is from that of KL(π‖π_ref) of responses."""
@@ -122,7 +144,7 @@ class Run:
         for power, factor in ((0, S.One), (1, 1 / length)):
             scaled = np.array([r * n**power for n, r in seen])
             if seen and np.ptp(scaled) <= SAME_WEIGHT * np.abs(scaled).max():
-                return Rational(float(scaled[0])).limit_denominator(10**4) * factor
+                return simple(float(scaled[0])) * factor
         return None
 
 
@@ -130,12 +152,9 @@ SAME_WEIGHT: Final = 1e-5
 """Relative; slopes may be float32."""
 
 
-def credited(costs: Floats, credit: str) -> Floats:
-    """What each token's score is multiplied by, from the costs of tokens, shape (B, T)."""
-    if credit == "own":
-        return costs
-    to_the_end = np.cumsum(costs[:, ::-1], axis=-1)[:, ::-1]
-    return to_the_end if credit == "to_go" else np.broadcast_to(to_the_end[:, :1], costs.shape)
+def simple(x: float) -> Rational:
+    """The simple number that a multiple, perhaps of float32, was meant to be."""
+    return Rational(x).limit_denominator(10_000)
 
 
 @lru_cache(maxsize=64)

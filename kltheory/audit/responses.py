@@ -4,41 +4,32 @@ Running the function on all responses of small trees proposes a target and a mul
 formula, the calculus of responses then settles it for every vocabulary, every length and every policy.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 import numpy as np
-from sympy import Expr, Rational, S, exp
+from sympy import Expr, S, exp
 
 from kltheory.audit.confirm import EPSILON
 from kltheory.audit.experiments import Distance
-from kltheory.audit.forms import Form
-from kltheory.audit.on_trees import LENGTHS, Run, settings
+from kltheory.audit.known_losses import KnownLoss
+from kltheory.audit.on_trees import CREDITS, LENGTHS, Run, settings, simple
 from kltheory.audit.recovered import Reading, Recovered
 from kltheory.audit.rows import is_central, place
 from kltheory.calculus.exact import Undecidable
 from kltheory.calculus.moments import E, map_means
-from kltheory.calculus.sequence.language import length, to_go, total
+from kltheory.calculus.sequence.language import length, total
 from kltheory.calculus.sequence.loss import SequenceLoss
 from kltheory.calculus.sequence.placements import TARGETS, in_sequence_reward
 from kltheory.calculus.sequence.same import is_conservative, same_gradient
 from kltheory.calculus.surrogate import Sampler, derivative
 from kltheory.calculus.symbols import erase_sg, logp
-from kltheory.numerics.trees.gradient import expected_gradient
+from kltheory.numerics.settings import Array
+from kltheory.numerics.trees.gradient import Gradient, expected_gradient
 
-CREDITS: Final[dict[str, tuple[str, Callable[[Expr], Expr]]]] = {
-    "own": ("own token", lambda cost: cost),
-    "to_go": ("to go", to_go),
-    "whole": ("whole return", total),
-}
-"""In the reward: which costs a token's score is multiplied by, for people and of a cost."""
 AGREES: Final = {"float64": 1e-9, **{d: 256 * e for d, e in EPSILON.items() if d != "float64"}}
 """What a gradient may differ by from a target's, relative to the size of the terms it sums."""
-
-
-MOST: Final = 10_000
-"""Multiples are simple numbers: no denominator is larger."""
 
 
 @dataclass(frozen=True)
@@ -84,44 +75,49 @@ class ResponseRow:
         return data | {k: dict(vars(v)) for k, v in (*self.verdicts.items(), *self.distances.items())}
 
 
-def response_rows(found: Recovered, placements: Sequence[str], form: Form | None = None) -> Iterator[ResponseRow]:
-    """All rows of a function of arrays of shape (B, T); none for other shapes.
+def response_rows(found: Recovered, placements: Sequence[str], known: KnownLoss | None = None) -> Iterator[ResponseRow]:
+    """All rows of a function of arrays of shape (B, T).
 
     Args:
         found: the function.
         placements: ``loss``, ``reward`` or both.
-        form: what it computes as a loss of one response, where tokens meet and that is known.
+        known: what it computes as a loss of one response, where tokens meet and that is known.
 
     Raises:
         Raised: the function raises on responses.
     """
-    if len(found.layout.tokens) != 2:
-        return
     runs = {kind: [Run(found, s) for s in settings(kind)] for kind in LENGTHS}
     far, near = runs["random"]
     for placement in placements:
         if placement == "reward" and not far.has_costs:
             continue
+        whole = known if placement == "loss" else None
         for credit in CREDITS if placement == "reward" else ("",):
-            known = form is not None and placement == "loss"
-            loss = form.loss if form is not None and known else _formula(found, near, placement, credit)
+            loss = _formula(found, near, placement, credit) if whole is None else whole.loss
             for sampler in Sampler:
-                cut = not known and _is_cut(found, placement, sampler)
-                who = _Who(placement, credit, sampler)
-                named = {kind: _verdict(found, runs[kind], loss, cut, kind, who) for kind in LENGTHS}
-                distances = {
-                    name: run.distance(run.gradient(placement, credit, sampler), sampler)
-                    for name, run in (("near", near), ("far", far))
+                cut = whole is None and _is_cut(found, placement, sampler)
+                asked = _Asked(placement, sampler, loss, cut, AGREES.get(found.dtype, AGREES["float32"]))
+                gradients = {
+                    kind: [(run, run.gradient(placement, credit, sampler)) for run in both]
+                    for kind, both in runs.items()
                 }
-                yield ResponseRow(placement, credit, sampler.value, named, distances)
+                named = {kind: _verdict(asked, kind, pairs) for kind, pairs in gradients.items()}
+                far_away, close = (run.distance(g, sampler) for run, g in gradients["random"])
+                yield ResponseRow(placement, credit, sampler.value, named, {"near": close, "far": far_away})
 
 
-class _Who(NamedTuple):
-    """Of which row one speaks."""
+class _Asked(NamedTuple):
+    """What one verdict is asked of; ``cut``: the loss speaks of policies near the reference only."""
 
     placement: str
-    credit: str
     sampler: Sampler
+    loss: SequenceLoss | None
+    cut: bool
+    limit: float
+
+
+Pairs = Sequence[tuple[Run, Gradient]]
+"""A function on trees, far from the reference and near it, and its expected gradients there."""
 
 
 def _formula(found: Recovered, near: Run, placement: str, credit: str) -> SequenceLoss | None:
@@ -137,38 +133,39 @@ def _formula(found: Recovered, near: Run, placement: str, credit: str) -> Sequen
     summed = found.reading is Reading.VOCABULARY
     of_token = E(central[0] * exp(-logp)) if summed else central[0]
     if placement == "reward":
-        return in_sequence_reward(CREDITS[credit][1](map_means(erase_sg(of_token), erase_sg)))
+        return in_sequence_reward(CREDITS[credit].cost(map_means(erase_sg(of_token), erase_sg)))
     slope = erase_sg(derivative(central[0]))
     weight = S.One if found.per_token or slope == 0 else None if summed else near.token_weight(slope)
     return None if weight is None else SequenceLoss(weight * total(of_token))
 
 
-def _verdict(
-    found: Recovered, runs: Sequence[Run], loss: SequenceLoss | None, cut: bool, kind: str, who: _Who
-) -> ResponseVerdict:
-    """The verdict; ``cut``: the loss speaks of policies near the reference only."""
-    limit = AGREES.get(found.dtype, AGREES["float32"])
-    for tried, where in ((runs, "everywhere"), (runs[1:], "near the reference")):
-        match = _proposed(tried, who, limit)
+def _verdict(asked: _Asked, kind: str, pairs: Pairs) -> ResponseVerdict:
+    loss = asked.loss
+    for tried, where in ((pairs, "everywhere"), (pairs[1:], "near the reference")):
+        match = _proposed(tried, asked)
         if match is None:
             continue
         multiple, name, gap = match
-        settled = loss is not None and _settled(loss, multiple, name, who.sampler, kind)
-        where = "near the reference" if settled and cut else where
-        scale = {1.0: "", -1.0: "-"}.get(multiple, f"{Rational(multiple).limit_denominator(MOST)}*")
+        settled = loss is not None and _settled(loss, multiple, name, asked.sampler, kind)
+        where = "near the reference" if settled and asked.cut else where
+        scale = {1.0: "", -1.0: "-"}.get(multiple, f"{_written(multiple)}*")
         title = scale.replace("*", "·") + TARGETS[name][1]
         return ResponseVerdict(scale + name, title, where, "derived" if settled else "measured", gap)
-    if loss is None or cut or not all(_obeys(run, loss, who, limit) for run in runs):
+    if loss is None or asked.cut or not all(_obeys(run, g, loss, asked) for run, g in pairs):
         return ResponseVerdict("none", "none of these", "everywhere", "measured")
-    return ResponseVerdict("none", *_unnamed(loss, who.sampler, kind))
+    return ResponseVerdict("none", *_unnamed(loss, asked.sampler, kind))
 
 
-def _obeys(run: Run, loss: SequenceLoss, who: _Who, limit: float) -> bool:
+def _obeys(run: Run, mine: Gradient, loss: SequenceLoss, asked: _Asked) -> bool:
     """Whether the running gradient is that of the formula, which was read from responses of other lengths."""
-    if who.placement == "reward":
+    if asked.placement == "reward":
         return True  # a cost is a value, and values were compared token by token
-    expected, mine = expected_gradient(loss, run.setting, who.sampler), run.gradient(*who)
-    return float(np.abs(mine.values - expected.values).max()) <= limit * max(1.0, mine.scale)
+    return _gap(mine, expected_gradient(loss, run.setting, asked.sampler).values) <= asked.limit
+
+
+def _gap(mine: Gradient, expected: Array) -> float:
+    """The largest difference, relative to the size of what is summed."""
+    return float(np.abs(mine.values - expected).max()) / max(1.0, mine.scale)
 
 
 def _is_cut(found: Recovered, placement: str, sampler: Sampler) -> bool:
@@ -179,30 +176,36 @@ def _is_cut(found: Recovered, placement: str, sampler: Sampler) -> bool:
         return True
 
 
-def _proposed(runs: Sequence[Run], who: _Who, limit: float) -> tuple[float, str, float] | None:
+def _proposed(pairs: Pairs, asked: _Asked) -> tuple[float, str, float] | None:
     """The target of which all gradients are one multiple, and how far off the worst is."""
-    gradients = [run.gradient(*who) for run in runs]
-    for name in ("zero", *TARGETS):
-        goals = [run.target(name, who.sampler).values for run in runs]
-        multiple = 1.0 if name == "zero" else _simple(float(gradients[0].values @ goals[0] / (goals[0] @ goals[0])))
-        gap = max(
-            float(np.abs(g.values - multiple * goal).max()) / max(1.0, g.scale)
-            for g, goal in zip(gradients, goals, strict=True)
-        )
-        if gap <= limit and multiple:
+    size = max(_gap(g, 0 * g.values) for _, g in pairs)
+    if size <= asked.limit:
+        return 1.0, "zero", size
+    for name in TARGETS:
+        if name == "zero":
+            continue
+        goals = [run.target(name, asked.sampler).values for run, _ in pairs]
+        multiple = _rounded(float(pairs[0][1].values @ goals[0] / (goals[0] @ goals[0])))
+        gap = max(_gap(g, multiple * goal) for (_, g), goal in zip(pairs, goals, strict=True))
+        if gap <= asked.limit and multiple:
             return multiple, name, gap
     return None
 
 
-def _simple(x: float) -> float:
+def _rounded(x: float) -> float:
     """The simple number that it was meant to be, if there is one near."""
-    near = float(Rational(x).limit_denominator(MOST))
+    near = float(simple(x))
     return near if abs(near - x) <= 1e-6 * abs(x) else x
+
+
+def _written(x: float) -> str:
+    """A fraction where it is a simple one, else to six digits."""
+    return str(simple(x)) if float(simple(x)) == x else f"{x:.6g}"
 
 
 def _settled(loss: SequenceLoss, multiple: float, name: str, sampler: Sampler, kind: str) -> bool:
     """Whether the calculus agrees for every vocabulary and length."""
-    exact = Rational(multiple).limit_denominator(MOST)
+    exact: Expr = simple(multiple)
     if kind == "fixed" and loss.expr.has(length):  # the multiple was seen at one length
         exact = exact * LENGTHS[kind].horizon / length
     target = TARGETS[name][0]

@@ -8,14 +8,15 @@ import numpy as np
 from kltheory.__about__ import __version__
 from kltheory.audit.audit import Audit, Audited
 from kltheory.audit.experiments import Distance
+from kltheory.audit.on_trees import CREDITS
 from kltheory.audit.recovered import Reading, Recovered
-from kltheory.audit.responses import CREDITS, ResponseRow, ResponseVerdict
+from kltheory.audit.responses import ResponseRow, ResponseVerdict
 from kltheory.audit.rows import Row
 from kltheory.calculus.coefficient import tidy
 from kltheory.calculus.notation import text
 from kltheory.calculus.regions import DISPLAY, is_smooth
 from kltheory.calculus.symbols import sg
-from kltheory.report.columns import columns
+from kltheory.report.columns import columns, markdown_table
 
 SCHEMA: Final = 1
 STATUS: Final = {0: "nothing to report", 1: "alarms", 2: "undecided", 3: "could not run"}
@@ -205,7 +206,7 @@ RESPONSES: Final = ("whole responses", "sampled by", "of one length", "how", "of
 
 def _response_cells(r: ResponseRow) -> tuple[str, ...]:
     """One row; the residual is in the JSON."""
-    placed = r.placement if not r.credit else f"{r.placement}, {CREDITS[r.credit][0]}"
+    placed = r.placement if not r.credit else f"{r.placement}, {CREDITS[r.credit].title}"
     verdicts = (x for v in r.verdicts.values() for x in (_verdict(v), v.how))
     return (placed, r.sampler, *verdicts, *_distances(r.distances))
 
@@ -224,8 +225,7 @@ def markdown(audit: Audit) -> str:
             continue
         lines += [f"- {_spaced(line)}" for line in _facts(v)]
         for head, *body in _tables(v):
-            lines += ["", "| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
-            lines += ["| " + " | ".join(c.replace("|", "\\|") for c in line) + " |" for line in body]
+            lines += ["", *markdown_table(head, body)]
         lines += ["", *(f"- **alarm** {line}" for line in v.alarming)]
         lines += [f"- {f.text}" for f in v.probes if not f.alarm]
         lines += [f"- **undecided** {line}" for line in v.undecided]

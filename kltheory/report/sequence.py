@@ -16,6 +16,7 @@ from kltheory.calculus.sequence.loss import SequenceLoss
 from kltheory.calculus.sequence.placements import (
     REVERSE_KL,
     TARGETS,
+    geometric_weight,
     in_sequence_reward,
     prefix_weight,
     response_weight,
@@ -26,7 +27,7 @@ from kltheory.calculus.surrogate import Sampler
 from kltheory.calculus.symbols import log_ratio, sg
 from kltheory.numerics.trees.gradient import expected_gradient, trace_variance
 from kltheory.numerics.trees.policies import TreeSetting
-from kltheory.report.columns import columns
+from kltheory.report.columns import columns, markdown_table
 
 SMALL: Final = 1 << 12
 """Variances are taken on trees with no more responses than this."""
@@ -46,7 +47,7 @@ LOSSES: Final = {
     "k1 per token, prefix weight": token_loss(k1, prefix_weight),
     "k2 per token, detached prefix weight": token_loss(k2, sg(prefix_weight)),
     "k3 of all tokens, response weight": SequenceLoss(response_weight * total(k3.expr)),
-    "k3 per token, geometric weight": SequenceLoss(exp(total(w.args[0]) / length) * total(k3.expr)),
+    "k3 per token, geometric weight": SequenceLoss(geometric_weight * total(k3.expr)),
     "k1 in reward, own token": in_sequence_reward(k1.expr),
     "k1 in reward, to go": in_sequence_reward(to_go(k1.expr)),
     "k1 in reward, whole return": in_sequence_reward(total(k1.expr)),
@@ -157,8 +158,7 @@ def plain(found: Sequence[Row], sampler: Sampler) -> str:
 
 def markdown(found: Sequence[Row], sampler: Sampler) -> str:
     """A Markdown table."""
-    lines = [HEAD, ("---",) * len(HEAD), *(_cells(r, sampler) for r in found)]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    return "\n".join(markdown_table(HEAD, (_cells(r, sampler) for r in found)))
 
 
 def to_json(found: Sequence[Row], setting: TreeSetting, sampler: Sampler) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from kltheory.calculus.identify import Identification, by_cell, identify
 from kltheory.calculus.notation import in_probabilities, text
 from kltheory.calculus.surrogate import Sampler, Surrogate
 from kltheory.calculus.symbols import log_weight, logp, sg, weight
-from kltheory.report.columns import columns
+from kltheory.report.columns import columns, markdown_table
 
 WEIGHTS: Final[dict[str, Expr]] = {"none": S.One, "detached": sg(w), "live": w}
 """The importance weight as code writes it: absent, w.detach(), or w with its gradient."""
@@ -95,17 +95,14 @@ def class_table(estimators: tuple[Estimator, ...] = ESTIMATORS) -> Iterator[Row]
 
 def markdown(rows: list[Row]) -> str:
     """The table in Markdown: a line for each estimator, placement and weight, on-policy beside off-policy."""
-    lines = [
-        "| estimator | placed | weight | C on-policy | descends on-policy | C off-policy | descends off-policy |",
-        "|---|---|---|---|---|---|---|",
-    ]
+    cells = []
     off = {(r.estimator, r.placement, r.weight): r for r in rows if r.sampler is Sampler.OLD}
     for r in rows:
         if r.sampler is Sampler.POLICY:
             o = off[r.estimator, r.placement, r.weight]
-            cells = (r.estimator, r.placement, r.weight, _c(r), _cell(r), _c(o), _cell(o))
-            lines.append("| " + " | ".join(c.replace("|", "\\|") for c in cells) + " |")
-    return "\n".join(lines)
+            cells.append((r.estimator, r.placement, r.weight, _c(r), _cell(r), _c(o), _cell(o)))
+    head = ("estimator", "placed", "weight", "C on-policy", "descends on-policy", "C off-policy", "descends off-policy")
+    return "\n".join(markdown_table(head, cells))
 
 
 def plain(rows: list[Row]) -> str:

@@ -7,10 +7,10 @@ import pytest
 import response_functions as functions
 from sympy import exp
 
-from kltheory.audit import forms
+from kltheory.audit import known_losses
 from kltheory.audit.audit import Audited, audit
 from kltheory.audit.binding import bind
-from kltheory.audit.forms import recognised
+from kltheory.audit.known_losses import recognised
 from kltheory.audit.on_trees import LENGTHS, Run, settings
 from kltheory.audit.recover import recover
 from kltheory.audit.responses import ResponseRow
@@ -125,17 +125,17 @@ def test_forms_in_which_tokens_meet_are_told_by_name(name):
 
 def test_forms_are_told_apart():
     """No two have the same slopes, or one name would be the other's."""
-    points = [tuple(np.concatenate(numbers).round(9)) for _, _, numbers in forms._spelled()]
-    names = [form.name for form, _, _ in forms._spelled()]
+    points = [tuple(np.concatenate(numbers).round(9)) for _, _, numbers in known_losses._spelled()]
+    names = [form.name for form, _, _ in known_losses._spelled()]
     assert len(set(names)) == len(names) > 80
     assert len(set(points)) == len(points)
 
 
 def test_a_form_is_written_out_token_by_token():
     """Σ_t w_{1:t} l_t for two tokens, by hand."""
-    (p0, q0, o0), (p1, q1, o1) = forms._symbols(2)
+    (p0, q0, o0), (p1, q1, o1) = known_losses._symbols(2)
     by_hand = exp(p0 - o0) * (p0 - q0) + exp(p0 - o0 + p1 - o1) * (p1 - q1)
-    assert (forms.written(total(prefix_weight * k1.expr), 2) - by_hand).expand() == 0
+    assert (known_losses.written(total(prefix_weight * k1.expr), 2) - by_hand).expand() == 0
 
 
 def test_what_is_not_finite_on_some_responses_is_not_decided():

@@ -10,7 +10,7 @@ from sympy import Expr, S, exp
 
 from kltheory.calculus.estimators import Estimator, k1, k3
 from kltheory.calculus.moments import E
-from kltheory.calculus.sequence.language import total, up_to
+from kltheory.calculus.sequence.language import length, total, up_to
 from kltheory.calculus.sequence.loss import SequenceLoss, SequenceObjective
 from kltheory.calculus.symbols import erase_sg, log_ratio, log_weight, logp, sg
 
@@ -20,6 +20,8 @@ earlier_weight: Final = exp(up_to(log_weight) - log_weight)
 """w_{1:t-1}, the weight of the prefix alone."""
 response_weight: Final = exp(total(log_weight))
 """w_{1:T}, the weight of the whole response."""
+geometric_weight: Final = exp(total(log_weight) / length)
+"""w_{1:T}^{1/T}, the geometric mean of the tokens' weights."""
 
 REVERSE_KL: Final = SequenceObjective(total(k1.expr))
 """KL(π‖π_ref) of responses, by the chain rule E_π[Σ l_t]."""
