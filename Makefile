@@ -75,39 +75,16 @@ $(STAMPS)/core: $(STAMPS)/venv pyproject.toml constraints.txt
 	@$(EDITABLE) .
 	@touch $@
 
-$(STAMPS)/dev: $(STAMPS)/core
-	@echo "installing the development tools into .venv"
-	@$(EDITABLE) '.[dev]'
-	@touch $@
-
-$(STAMPS)/bench: $(STAMPS)/core
-	@echo "installing the benchmark tools into .venv"
-	@$(EDITABLE) '.[bench]'
+# An extra of pyproject.toml each.
+EXTRAS := bench browser dev lab notebooks report
+$(addprefix $(STAMPS)/,$(EXTRAS)): $(STAMPS)/core
+	@echo "installing the extra $(@F) into .venv"
+	@$(EDITABLE) '.[$(@F)]'
 	@touch $@
 
 $(STAMPS)/test: $(STAMPS)/core
 	@echo "installing the test tools and PyTorch into .venv (about 1 GB, once)"
 	@$(EDITABLE) '.[test,torch]'
-	@touch $@
-
-$(STAMPS)/report: $(STAMPS)/core
-	@echo "installing what figures and pages need into .venv"
-	@$(EDITABLE) '.[report]'
-	@touch $@
-
-$(STAMPS)/notebooks: $(STAMPS)/core
-	@echo "installing the notebook tools into .venv"
-	@$(EDITABLE) '.[notebooks]'
-	@touch $@
-
-$(STAMPS)/lab: $(STAMPS)/notebooks
-	@echo "installing JupyterLab into .venv"
-	@$(EDITABLE) '.[lab]'
-	@touch $@
-
-$(STAMPS)/browser: $(STAMPS)/core
-	@echo "installing Playwright into .venv"
-	@$(EDITABLE) '.[browser]'
 	@touch $@
 
 # OpenRLHF, without its dependencies: a test loads one file of it by path. The only wheel is tagged for CPython 3.11 on
