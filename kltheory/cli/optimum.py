@@ -5,7 +5,7 @@ from typing import Final
 import click
 
 from kltheory.__about__ import __version__
-from kltheory.cli.shared import SCHEMA, write_json
+from kltheory.cli.shared import SCHEMA, rewards_of, write_json
 
 NAMES: Final = (
     "reverse_kl",
@@ -45,7 +45,7 @@ def optimum(
         probabilities = [float(p) for p in distribution("reference", reference)]
     except BadSetting as e:
         raise click.UsageError(str(e)) from None
-    rewards = _numbers(reward)
+    rewards = rewards_of(reward)
     if len(rewards) != len(probabilities):
         raise click.UsageError(
             f"--reward has {len(rewards)} numbers and --reference has {len(probabilities)}: one for each action"
@@ -61,15 +61,3 @@ def optimum(
         write_json({"schema": SCHEMA, "version": __version__, **found.to_json()}, "-")
     else:
         click.echo(found.plain())
-
-
-def _numbers(text: str) -> list[float]:
-    from math import isfinite
-
-    try:
-        found = [float(word) for word in text.replace(",", " ").split()]
-    except ValueError:
-        found = []
-    if not found or not all(map(isfinite, found)):
-        raise click.UsageError(f"--reward {text!r}: write numbers with spaces between, '1 0 0'")
-    return found

@@ -6,14 +6,24 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from kltheory.cli.shared import rewards_of
+
 if TYPE_CHECKING:
     from kltheory.report.figures.style import Picture
 
-KINDS: Final = ("table", "coefficient", "field", "variance", "drift", "optimum")
+TAKES: Final = {
+    "table": (),
+    "coefficient": (),
+    "field": ("reference",),
+    "variance": ("policy", "reference"),
+    "drift": ("policy", "reference"),
+    "optimum": ("reward", "reference"),
+}
+"""Kind to the options it knows."""
 
 
 @click.command()
-@click.argument("kind", type=click.Choice([*KINDS, "all"]))
+@click.argument("kind", type=click.Choice([*TAKES, "all"]))
 @click.argument("formulas", nargs=-1, metavar="[FORMULA]...")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="FILE.svg, .png or .pdf; a folder for all.")
 @click.option("--policy", metavar="P", help="Of variance and drift: probabilities, '.5 .3 .2'.")
@@ -53,7 +63,7 @@ def plot(
         if given:
             raise click.UsageError("all are drawn as they are: name one kind to give it numbers")
         folder = output or Path("figures")
-        targets = {k: folder / f"{k}.svg" for k in KINDS}
+        targets = {k: folder / f"{k}.svg" for k in TAKES}
     else:
         targets = {kind: output or Path(f"{kind}.svg")}
     try:
@@ -67,37 +77,26 @@ def plot(
         raise click.ClickException(f"this is not a formula\n{e}") from None
     except (NoMatplotlib, Undecidable) as e:
         raise click.ClickException(str(e)) from None
-    except (TypeError, ValueError) as e:
+    except ValueError as e:
         raise click.UsageError(str(e)) from None
     except OSError as e:
         raise click.ClickException(f"cannot write {e.filename}: {e.strerror}") from None
 
 
-TAKES: Final = {
-    "table": (),
-    "coefficient": (),
-    "field": ("reference",),
-    "variance": ("policy", "reference"),
-    "drift": ("policy", "reference"),
-    "optimum": ("reward", "reference"),
-}
-"""Kind to the options it knows."""
-
-
 def _drawn(kind: str, formulas: Sequence[str], given: dict[str, list[float]]) -> "Picture":
-    from kltheory.report.figures.kinds import KINDS as DRAW
+    from kltheory.report.figures.kinds import KINDS
 
     if unknown := [name for name in given if name not in TAKES[kind]]:
         raise ValueError(f"{kind} takes no --{unknown[0]}")
-    return DRAW[kind](formulas) if formulas else DRAW[kind](**given)
+    return KINDS[kind](formulas) if formulas else KINDS[kind](**given)
 
 
 def _numbers(name: str, text: str) -> list[float]:
     from kltheory.report.setting import BadSetting, distribution
 
+    if name == "reward":
+        return rewards_of(text)
     try:
-        if name == "reward":
-            return [float(x) for x in text.replace(",", " ").split()]
         return [float(p) for p in distribution(name, text)]
-    except (BadSetting, ValueError) as e:
+    except BadSetting as e:
         raise click.UsageError(str(e)) from None

@@ -4,6 +4,7 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -51,6 +52,17 @@ def write_json(data: Any, target: str) -> None:
             Path(target).write_text(text + "\n", encoding="utf-8")
         except OSError as e:
             raise click.ClickException(f"cannot write {target}: {e.strerror}") from None
+
+
+def rewards_of(text: str) -> list[float]:
+    """The numbers of ``--reward``. Raises UsageError."""
+    try:
+        found = [float(word) for word in text.replace(",", " ").split()]
+    except ValueError:
+        found = []
+    if not found or not all(map(isfinite, found)):
+        raise click.UsageError(f"--reward {text!r}: write numbers with spaces between, '1 0 0'")
+    return found
 
 
 @contextmanager

@@ -3,9 +3,9 @@
 import re
 from typing import Any, Final
 
-from kltheory.calculus.coefficient import tidy
 from kltheory.report import latex
 from kltheory.report.atlas.content import Atlas
+from kltheory.report.derivations.step import cells_in_latex
 from kltheory.report.table import Row
 
 ARXIV: Final = re.compile(r"arXiv (\d{4}\.\d{4,5})|(github\.com/[\w./-]+)")
@@ -59,14 +59,8 @@ def tex(atlas: Atlas) -> str:
 
 
 def coefficient(row: Row) -> str:
-    """C of a row of the class table in LaTeX; of several cells, those joined by what holds where."""
-    cells = row.found.coefficient.cells
-    parts = [latex.formula(tidy(e)) for _, e in cells]
-    if len(cells) == 1:
-        return parts[0]
-    where = (latex.text(str(r)) for r, _ in cells)
-    body = r" \\ ".join(rf"{e} & \text{{{r}}}" for e, r in zip(parts, where, strict=True))
-    return rf"\begin{{cases}} {body} \end{{cases}}"
+    """C of a row of the class table in LaTeX."""
+    return cells_in_latex(row.found.coefficient.cells)
 
 
 def _link(found: re.Match[str]) -> str:

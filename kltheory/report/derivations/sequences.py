@@ -1,7 +1,7 @@
 """Derivations about whole responses: from a loss to the words of its expected gradient, and to what is left of them."""
 
-from collections.abc import Iterator, Mapping
-from typing import Final
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final
 
 from sympy import S
 
@@ -26,15 +26,28 @@ MOST: Final = 8
 
 
 def _same_gradient(claim: SameSequenceGradient) -> Iterator[Step]:
-    forms: list[Form] = []
-    for side, term in (("Left", claim.left), ("Right", claim.right)):
-        yield from _moved(side, term, claim.sampler)
-        found = form(term, claim.sampler, claim.fixed_length)
+    def moved(side: str, term: SequenceTerm) -> Iterator[Step]:
+        return _moved(side, term, claim.sampler)
+
+    def reduced(term: SequenceTerm) -> Form:
+        return form(term, claim.sampler, claim.fixed_length)
+
+    yield from _both(claim, moved, reduced, "the expected gradients are equal")
+
+
+def _both(
+    claim: SameSequenceGradient | SameSequenceValue,
+    introduced: Callable[[str, Any], Iterator[Step]],
+    reduced: Callable[[Any], Form],
+    conclusion: str,
+) -> Iterator[Step]:
+    """Each side introduced, and its words; then what is left of their difference."""
+    left, right = reduced(claim.left), reduced(claim.right)
+    for side, term, found in (("Left", claim.left, left), ("Right", claim.right, right)):
+        yield from introduced(side, term)
         yield from _listed(f"{side}, reduced", found)
-        forms.append(found)
     yield Step(REDUCED)
-    left, right = forms
-    yield from _compared(left, right, claim.fixed_length, claim.decide(), "the expected gradients are equal")
+    yield from _compared(left, right, claim.fixed_length, claim.decide(), conclusion)
 
 
 def _moved(side: str, term: SequenceTerm, sampler: Sampler) -> Iterator[Step]:
@@ -81,14 +94,13 @@ def _compared(mine: Form, other: Form, fixed_length: bool, holds: bool, conclusi
 
 
 def _same_value(claim: SameSequenceValue) -> Iterator[Step]:
-    forms: list[Form] = []
-    for side, term in (("Left", claim.left), ("Right", claim.right)):
+    def averaged(side: str, term: SequenceObjective) -> Iterator[Step]:
         yield equation(f"{side} is the average over the policy's responses of", "L", term.expr)
-        forms.append(value_form(term, claim.fixed_length))
-        yield from _listed(f"{side}, reduced", forms[-1])
-    yield Step(REDUCED)
-    left, right = forms
-    yield from _compared(left, right, claim.fixed_length, claim.decide(), "the averages are the same number")
+
+    def reduced(term: SequenceObjective) -> Form:
+        return value_form(term, claim.fixed_length)
+
+    yield from _both(claim, averaged, reduced, "the averages are the same number")
 
 
 def _is_conservative(claim: IsConservative) -> Iterator[Step]:

@@ -1,6 +1,6 @@
 """The lines of a derivation: words, then perhaps a formula."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -38,9 +38,7 @@ class Step:
         """``name = formula`` in LaTeX; empty where there is none."""
         if not self.cells:
             return ""
-        rows = [(latex.formula(tidy(e)), latex.text(str(r))) for r, e in self.cells]
-        body = rows[0][0] if len(rows) == 1 else _cases(rows)
-        return f"{NAMES[self.name]} = {body}"
+        return f"{NAMES[self.name]} = {cells_in_latex(self.cells)}"
 
 
 NAMES: Final = {
@@ -63,7 +61,11 @@ NAMES: Final = {
 """Left-hand sides of displayed formulas."""
 
 
-def _cases(rows: list[tuple[str, str]]) -> str:
+def cells_in_latex(cells: Sequence[Cell]) -> str:
+    """A formula in LaTeX; of several cells, what it is in each."""
+    rows = [(latex.formula(tidy(e)), latex.text(str(r))) for r, e in cells]
+    if len(rows) == 1:
+        return rows[0][0]
     return r"\begin{cases} " + r" \\ ".join(rf"{e} & \text{{{r}}}" for e, r in rows) + r" \end{cases}"
 
 

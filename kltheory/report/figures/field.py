@@ -10,7 +10,7 @@ from kltheory.calculus.divergence import forward_kl, reverse_kl
 from kltheory.calculus.estimators import as_loss, in_reward, k1, k2, k3
 from kltheory.calculus.surrogate import Sampler
 from kltheory.numerics import enumeration
-from kltheory.numerics.settings import Array, Settings
+from kltheory.numerics.settings import Array, Settings, log_softmax
 from kltheory.report.figures.style import COLOURS, Picture, panels, styled
 
 REFERENCE: Final = (0.5, 0.3, 0.2)
@@ -71,8 +71,7 @@ def descent(c: Coefficient, logits: Array, reference: Array) -> Array:
 
 def probabilities(logits: Array) -> Array:
     """The softmax."""
-    e = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    return np.asarray(e / e.sum(axis=-1, keepdims=True))
+    return np.exp(log_softmax(logits))
 
 
 def velocity(c: Coefficient, policy: Array, reference: Array) -> Array:

@@ -1,6 +1,7 @@
 """Bias and noise of the estimators on the way from the reference to a policy, and off-policy drift."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
@@ -33,11 +34,9 @@ DRIFTED: Final = (k2, k3)
 
 
 def on_path(policy: Sequence[float], reference: Sequence[float], t: Array) -> Settings:
-    """Policies on the geometric path from the reference, one a row; samples are their own."""
-    p, q = (np.log(np.asarray(x, dtype=np.float64)) for x in (policy, reference))
-    rows = q + t[:, None] * (p - q)
-    wide = np.broadcast_to(q, rows.shape)
-    return Settings(rows, wide, rows, np.zeros(rows.shape), ("",) * len(t))
+    """Policies on the geometric path from the reference, one a row."""
+    p, q = (np.log(np.asarray([x], dtype=np.float64)) for x in (policy, reference))
+    return variance.on_path(Settings(p, q, p, np.zeros(p.shape), ("path",)), t)
 
 
 def distance(rows: Settings) -> Array:
@@ -122,12 +121,9 @@ def drift(policy: Sequence[float] = POLICY, reference: Sequence[float] = REFEREN
 
 
 def drifted(policy: Sequence[float], reference: Sequence[float], t: Array) -> Settings:
-    """One policy, and old policies on the geometric path from it to the reference, and t as far again."""
-    p, q = (np.log(np.asarray(x, dtype=np.float64)) for x in (policy, reference))
-    rows = np.broadcast_to(p, (len(t), len(p)))
-    return Settings(
-        rows, np.broadcast_to(q, rows.shape), p + t[:, None] * (q - p), np.zeros(rows.shape), ("",) * len(t)
-    )
+    """One policy, and old policies on the geometric path from it to the reference, one a row."""
+    old = on_path(reference, policy, t)
+    return replace(old, policy=old.reference, reference=old.old, old=old.policy)
 
 
 def off_policy(k: Estimator, weight: Expr, rows: Settings) -> tuple[Array, Array]:

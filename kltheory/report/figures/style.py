@@ -11,7 +11,6 @@ COLOURS: Final = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F0
 """Okabe and Ito's palette (Color Universal Design, 2008), dark ones first."""
 DASHES: Final = ("-", (0, (5, 2)), (0, (1, 1.2)), (0, (7, 2, 1, 2)), (0, (3, 1)), (0, (1, 3)), "-", (0, (5, 1, 1, 1)))
 """A line is told by its dashes as well as by its colour."""
-MARKS: Final = ("o", "s", "^", "D", "v", "P", "X", "*")
 SUFFIXES: Final = (".svg", ".png", ".pdf")
 
 SETTINGS: Final[dict[Any, Any]] = {
