@@ -24,6 +24,10 @@ def k2_sum(logp, ref_logp, mask):
     return 0.2 * (k2(logp, ref_logp) * mask).sum()
 
 
+def k2_with_a_small_weight(logp, ref_logp, mask):
+    return 1e-5 * (k2(logp, ref_logp) * mask).sum()
+
+
 def k2_token_mean(logp, ref_logp, mask):
     return (k2(logp, ref_logp) * mask).sum() / mask.sum()
 

@@ -43,6 +43,7 @@ LOSSES = [  # function, sampler, on one length, on any, derived
     ("k2", "old", "none", "none", True),
     ("k3", "policy", "frozen_forward_kl", "frozen_forward_kl", True),
     ("k2_sum", "policy", "1/5*frozen_reverse_kl", "1/5*frozen_reverse_kl", True),
+    ("k2_with_a_small_weight", "policy", "1e-05*frozen_reverse_kl", "1e-05*frozen_reverse_kl", False),
     ("k2_token_mean", "policy", "1/3*frozen_reverse_kl", "none", True),
     ("k2_fixed_budget", "policy", "1/3*frozen_reverse_kl", "1/3*frozen_reverse_kl", True),
     ("k2_of_the_response", "policy", "reverse_kl", "reverse_kl", True),
