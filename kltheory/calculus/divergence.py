@@ -9,8 +9,8 @@ from typing import Final, Literal
 
 from sympy import Abs, Expr, Rational, S, Symbol, exp, log, sqrt
 
+from kltheory.calculus.cells import split
 from kltheory.calculus.coefficient import Coefficient
-from kltheory.calculus.regions import split
 from kltheory.calculus.surrogate import derivative
 from kltheory.calculus.symbols import log_ratio, log_weight, logp, to_quotients
 

@@ -11,10 +11,10 @@ from enum import Enum
 
 from sympy import Dummy, Expr, S, exp
 
+from kltheory.calculus.cells import split
 from kltheory.calculus.coefficient import Coefficient
 from kltheory.calculus.exact import Undecidable
 from kltheory.calculus.moments import Mean, boolean, erase, map_means, mean
-from kltheory.calculus.regions import split
 from kltheory.calculus.symbols import log_ratio, log_weight, logp, sg, to_quotients
 
 

@@ -3,19 +3,21 @@
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import chain
+from typing import Any
 
 from sympy import Expr, S, exp
 
 from kltheory.calculus.concrete import at_action
 from kltheory.calculus.exact import Undecidable, is_zero
-from kltheory.calculus.moments import Mean, same_moment, trace_variance
+from kltheory.calculus.moments import Mean, trace_variance
 from kltheory.calculus.notation import text
+from kltheory.calculus.relations import same_moment
 from kltheory.calculus.surrogate import Sampler, Surrogate
-from kltheory.calculus.symbols import inside, log_weight
-from kltheory.numerics.certificate import Certificate
+from kltheory.calculus.symbols import VARIABLES, inside, log_weight, logp
+from kltheory.numerics.certificate import Certificate, certify
 from kltheory.numerics.rational import RationalSetting, small_settings
-from kltheory.numerics.witness import certified_moment
-from kltheory.proving.claims import SAMPLED, formula
+from kltheory.numerics.witness import certified_moment, gradient, value
+from kltheory.proving.claims import SAMPLED, coefficient_of, formula
 from kltheory.proving.scalars import HasSign
 
 
@@ -64,9 +66,33 @@ class GradientBound:
     sampler: Sampler
 
     def decide(self) -> bool:
-        """Whether |C| ≤ bound for every l: ‖E_π[C ∇log π]‖ ≤ E_π[|C| ‖∇log π‖], and ‖∇log π‖ ≤ √2 in logits."""
+        """Whether |C - b| ≤ bound for a number b; a setting with a longer gradient, certified, is a *no*.
+
+        ‖E_π[(C - b) ∇log π]‖ ≤ E_π[|C - b| ‖∇log π‖], and ‖∇log π‖ ≤ √2 in logits.
+
+        Raises:
+            Undecidable: neither is found.
+        """
+        if self.counterexample() is not None:
+            return False
         c = formula(self.left, self.sampler)
-        return HasSign(self.bound - c, 1).decide() and HasSign(self.bound + c, 1).decide()
+        for b in (S.Zero, c.as_independent(*VARIABLES)[0]):
+            if HasSign(self.bound - c + b, 1).decide() and HasSign(self.bound + c - b, 1).decide():
+                return True
+        raise Undecidable("the bound does not hold for each action by itself, and no setting contradicts it")
+
+    def counterexample(self) -> Certificate | None:
+        """A small setting on which the gradient is certainly longer."""
+        c, bound = coefficient_of(self.left, self.sampler), exp(logp) * self.bound
+
+        def square(setting: RationalSetting) -> list[Any]:
+            return [sum(g * g for g in gradient(c, setting))]
+
+        def limit(setting: RationalSetting) -> list[Any]:
+            return [2 * value(bound, setting) ** 2]
+
+        found = (certify("the square of the length", square, limit, s) for s in small_settings())
+        return next((f for f in found if f is not None and f.is_positive), None)
 
     def __str__(self) -> str:
         return f"‖E[({formula(self.left, self.sampler)}) ∇log π]‖ ≤ √2 E[{text(self.bound)}]"

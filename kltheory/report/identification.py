@@ -1,9 +1,12 @@
 """What a typed formula descends: the answer of ``kltheory identify``."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from kltheory.calculus.domain import Undefined
 from kltheory.calculus.estimators import Estimator, in_reward
+from kltheory.calculus.exact import Undecidable
 from kltheory.calculus.formula.parse import parse_formula
 from kltheory.calculus.identify import identify
 from kltheory.calculus.notation import text
@@ -13,21 +16,25 @@ from kltheory.report.table import WEIGHTS, Row
 
 @dataclass(frozen=True)
 class Answer:
-    """The rows of one formula: on-policy and off-policy."""
+    """The rows of one formula, on-policy and off-policy, or where it has no value."""
 
     formula: str
+    placement: str
+    weight: str
     rows: tuple[Row, ...]
+    undefined: str = ""
 
     def to_json(self) -> dict[str, Any]:
-        """``formula`` and ``rows`` with the keys of the class table, and ``f``, ``objective``, ``reason``."""
-        extra = [{"f": _text(r.found.f), "objective": r.objective(), "reason": r.found.reason} for r in self.rows]
-        return {"formula": self.formula, "rows": [{**r.to_json(), **e} for r, e in zip(self.rows, extra, strict=True)]}
+        """``formula``, ``undefined``, and ``rows`` with the keys of the class table and those of :func:`_extra`."""
+        rows = [{**r.to_json(), **_extra(r)} for r in self.rows]
+        return {"formula": self.formula, "undefined": self.undefined, "rows": rows}
 
     def plain(self) -> str:
         """For people."""
-        first = self.rows[0]
-        weight = "" if first.weight == "none" else f", {first.weight} weight w"
-        lines = [f"{self.formula}, placed in the {first.placement}{weight}"]
+        weight = "" if self.weight == "none" else f", {self.weight} weight w"
+        lines = [f"{self.formula}, placed in the {self.placement}{weight}"]
+        if self.undefined:
+            lines.append(f"  undefined {self.undefined}")
         for r in self.rows:
             who = "on-policy" if r.sampler is Sampler.POLICY else "off-policy"
             lines += [f"  {who}", f"    coefficient  {r.found.coefficient}", f"    descends     {r.verdict()}"]
@@ -45,32 +52,53 @@ def identify_text(formula: str, placement: str = "loss", weight: str = "none") -
     expr = parse_formula(formula)
     factor = WEIGHTS[weight]
     s = Surrogate.of(expr) * factor if placement == "loss" else in_reward(Estimator(formula, expr), factor)
-    return Answer(
-        formula,
-        tuple(Row(formula, placement, weight, who, s, identify(s.coefficient(who))) for who in Sampler),
+    try:
+        rows = tuple(Row(formula, placement, weight, who, s, identify(s.coefficient(who))) for who in Sampler)
+    except Undefined as e:
+        return Answer(formula, placement, weight, (), _where(e))
+    return Answer(formula, placement, weight, rows)
+
+
+def _where(e: Undefined) -> str:
+    """Where a formula has no value, and what follows: any other policy has actions on either side of the reference."""
+    sides = {"l < 0", "0 < l"}
+    return (
+        f"where {e.where}, so no policy but the reference has a loss" if e.where in sides else str(e).partition(" ")[2]
     )
 
 
-def _text(value: Any) -> str | None:
-    return None if value is None else text(value)
-
-
-def _notes(r: Row) -> list[str]:
+def _extra(r: Row) -> dict[str, Any]:
+    """``f`` and the policy it is over, ``objective``, why it is no f-divergence, or why that is not decided."""
     found = r.found
-    notes = []
+    over = {"f": None if found.f is None else text(found.f), "base": found.base, "objective": r.objective()}
+    return {**over, "obstacle": found.obstacle, "reason": found.reason}
+
+
+def _notes(r: Row) -> Iterator[str]:
+    found = r.found
     if found.terms == ():
-        return ["the coefficient is constant: in expectation nothing is descended"]
-    if found.f is not None and found.terms is not None:
-        base = "π_old" if r.base_is_old else "π_ref"
-        notes.append(f"f(u) = {text(found.f)}, the objective is Σ {base} f(u), u = π/{base}")
-    if found.is_divergence:
-        notes.append("f is convex: an f-divergence")
-    elif found.reason:
-        notes.append(f"whether f is convex is not decided: {found.reason}")
+        yield "the coefficient is constant: in expectation nothing is descended"
+    elif found.f is not None and found.terms is not None:
+        yield f"f(u) = {text(found.f)}, the objective is Σ {r.base} f(u), u = π/{r.base}"
+    if found.reason:
+        yield f"whether f is convex is not decided: {found.reason}"
+    elif found.is_divergence:
+        yield f"f is convex: an f-divergence{'' if found.base == 'ref' else ' from the old policy'}"
     elif found.slope == -1:
-        notes.append("f is concave: minus an f-divergence, pushed away from")
-    elif found.f is not None or found.slope is None:
-        notes.append("not an f-divergence of the policy from the reference")
-    if r.depends_on_sampler:
-        notes.append("it depends on who sampled")
-    return notes
+        yield "f is concave: minus an f-divergence, pushed away from"
+    elif found.obstacle:
+        yield f"not an f-divergence: {found.obstacle}"
+    elif found.terms != ():
+        yield "not an f-divergence of the policy from the reference: C is no function of l alone"
+    if r.sampler is Sampler.OLD:
+        yield _sampler(r)
+
+
+def _sampler(r: Row) -> str:
+    """Whether it depends on who sampled."""
+    try:
+        return (
+            "it depends on who sampled: C moves with w" if r.depends_on_sampler else "whoever sampled: C is free of w"
+        )
+    except Undecidable as e:
+        return f"whether it depends on who sampled is not decided: {e}"

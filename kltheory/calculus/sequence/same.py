@@ -6,10 +6,10 @@ where it does not, in its mean given the past; where the length is still to come
 
 from sympy import Expr, S
 
+from kltheory.calculus.cells import split
 from kltheory.calculus.coefficient import Coefficient
 from kltheory.calculus.exact import Undecidable, is_zero
 from kltheory.calculus.moments import CORNERED, map_means, normal
-from kltheory.calculus.regions import split
 from kltheory.calculus.sequence.language import length
 from kltheory.calculus.sequence.loss import SequenceLoss, SequenceObjective, curl
 from kltheory.calculus.sequence.words import Key, normal_form

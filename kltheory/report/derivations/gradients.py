@@ -66,7 +66,7 @@ def _objective(c: Coefficient) -> Iterator[Step]:
         yield Step("Up to a constant C is 0: there is no objective")
         return
     if found.f is not None and not found.f.has(Integral):
-        base = c.sole_variable()
+        base = c.sole_variable
         slope = Coefficient.of(found.f.diff(u).xreplace({u: exp(base)}))
         confirm(slope.equals(c), "f'(u) = C(log u)")
         words = f"Integrate f'(u) = C(log u); this is {found.title}" if found.terms else "Integrate f'(u) = C(log u)"

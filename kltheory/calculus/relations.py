@@ -1,0 +1,143 @@
+"""When is a formula in variables of the sample and in means zero in every setting?
+
+Variables of one action, values at other actions and means are free of each other, so a formula vanishes iff the number
+in front of each product of variables does: a polynomial in means. A sum of means is one sum over the vocabulary, which
+:mod:`.sums` decides. In products, means whose integrands depend on the others modulo 1, 1/u, 1/w are written by them
+first; independent ones sweep out an open set, on which only the zero polynomial vanishes (docs/decision.md).
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from sympy import Add, Dummy, Expr, Poly, Rational, S, exp
+
+from kltheory.calculus.cells import is_smooth, split
+from kltheory.calculus.exact import Undecidable, is_constant, is_zero, normal_form
+from kltheory.calculus.moments import NORMALISED, At, Mean, is_product, monomials, normal
+from kltheory.calculus.sums import sums_to_zero
+from kltheory.calculus.symbols import VARIABLES, logp, sg
+
+
+@lru_cache(maxsize=16384)
+def is_null(expr: Expr) -> bool:
+    """Whether a smooth formula, ``sg`` erased, is zero for every action of every setting.
+
+    Raises:
+        Undecidable: it is not formally zero, and means in it are not known to be independent.
+    """
+    if is_zero(expr):
+        return True
+    if not expr.has(Mean, At):
+        return False
+    apart = _at_each_action(normal(expr))
+    answers = [_decided(c) for c in _in_front(apart)]
+    unclear = [a for a in answers if isinstance(a, Undecidable)]
+    if unclear and all(answers):
+        raise unclear[0]
+    opaque = [v for v in sorted(apart.atoms(At), key=str) if v.integrand not in VARIABLES]
+    if opaque and not all(answers):
+        raise Undecidable(f"whether {opaque[0]} is independent of the other values is not known")
+    return all(answers)
+
+
+def is_free(expr: Expr) -> bool:
+    """Whether a smooth formula is the same number for every action; raises as above."""
+    if not expr.has(Mean, At):
+        return is_constant(expr)
+    return all(is_null(expr.diff(v)) for v in VARIABLES if v in expr.free_symbols)
+
+
+def same_moment(left: Expr, right: Expr) -> bool:
+    """Whether two formulas in means are the same number in every setting; raises as above."""
+    return is_null(normal(left) - normal(right))
+
+
+def _at_each_action(expr: Expr) -> Expr:
+    """Values at an action written in the variables of that action."""
+    found = {v: v.integrand.xreplace({x: At(x, v.action) for x in VARIABLES}) for v in expr.atoms(At)}
+    return expr.xreplace({v: e for v, e in found.items() if v.integrand not in VARIABLES and is_smooth(e)})
+
+
+def _in_front(expr: Expr) -> Iterable[Expr]:
+    """The numbers in front of products of variables, in the numerator."""
+    element = normal_form(expr)
+    above = element.field.lift(element.value.numer.as_expr())
+    return monomials(above, lambda e: bool(e.free_symbols & set(VARIABLES)) or e.has(At)).values()
+
+
+def _decided(number: Expr) -> bool | Undecidable:
+    try:
+        return _is_null_number(number)
+    except Undecidable as e:
+        return e
+
+
+def _is_null_number(number: Expr) -> bool:
+    number = normal(number).expand()
+    means = sorted(number.atoms(Mean), key=str)
+    if is_zero(number):
+        return True
+    if not means:
+        return False
+    if number.is_polynomial(*means) and Poly(number, *means).total_degree() == 1:
+        return sums_to_zero(exp(logp) * number.xreplace({m: m.integrand for m in means}))
+    relations = _relations(tuple(means))
+    if is_zero(number.xreplace(relations.dependent)):
+        return True
+    if relations.unclear is not None:
+        raise Undecidable(f"whether {relations.unclear} is independent of the other means is not known")
+    return False
+
+
+@dataclass(frozen=True)
+class _Relations:
+    """Some means by others, and a mean (if any) of which it is not known whether it depends on the others."""
+
+    dependent: Mapping[Mean, Expr]
+    unclear: Mean | None
+
+
+@lru_cache(maxsize=1024)
+def _relations(means: tuple[Mean, ...]) -> _Relations:
+    """The linear relations between integrands, cell by cell, modulo what has mean one."""
+    unclear = next((m for m in means if m.integrand.has(sg, Mean, At) or not is_smooth(m.integrand)), None)
+    if all(map(is_product, (m.integrand for m in means))):
+        return _Relations({}, unclear)
+    functions = [*NORMALISED, *(m.integrand for m in means)]
+    names = [Dummy(f"t{i}") for i in range(len(functions))]
+    rows = _vectors(Add(*(t * f for t, f in zip(names, functions, strict=True))), names)
+    values: list[Expr] = [*([S.One] * len(NORMALISED)), *means]
+    basis: list[tuple[Any, dict[Any, Rational], Expr]] = []
+    dependent: dict[Mean, Expr] = {}
+    for value, vector in zip(values, rows, strict=True):
+        combination: Expr = S.Zero
+        for pivot, other, number in basis:
+            if c := vector.get(pivot, S.Zero):
+                vector = _minus(vector, c, other)
+                combination += c * number
+        if vector:
+            pivot, c = next(iter(vector.items()))
+            basis.append((pivot, {k: x / c for k, x in vector.items()}, (value - combination) / c))
+        elif isinstance(value, Mean):
+            dependent[value] = combination
+    return _Relations(dependent, unclear)
+
+
+def _vectors(total: Expr, names: list[Dummy]) -> list[dict[Any, Rational]]:
+    """Of Σ t_i f_i, the vector of each f_i over cells and products of generators."""
+    vectors: list[dict[Any, Rational]] = [{} for _ in names]
+    for cell, (_, e) in enumerate(split(total)):
+        numerator = normal_form(e).value.numer
+        places = [numerator.ring.symbols.index(t) if t in numerator.ring.symbols else None for t in names]
+        for powers, c in numerator.terms():
+            (i,) = (i for i, place in enumerate(places) if place is not None and powers[place])
+            key = cell, tuple(k for n, k in enumerate(powers) if n not in places)
+            vectors[i][key] = Rational(c.numerator, c.denominator)
+    return vectors
+
+
+def _minus(vector: dict[Any, Rational], c: Rational, other: dict[Any, Rational]) -> dict[Any, Rational]:
+    out = {k: vector.get(k, S.Zero) - c * other.get(k, S.Zero) for k in (vector | other)}
+    return {k: x for k, x in out.items() if x != 0}
