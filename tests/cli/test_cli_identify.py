@@ -34,13 +34,27 @@ NAMED = [
     ("w*sg(l)", "", "reverse_kl", "reverse_kl"),
     ("logp - logp_ref", "--as reward", "reverse_kl", "none"),
     ("w*log(w)", "", "zero", "kl_policy_old"),
+    ("k1", "", "zero", "-kl_old_policy"),
+    ("k3", "--weight detached", "forward_kl", "forward_kl"),
+    ("abs", "", "2*total_variation", "none"),
+    ("beta*k3", "", "beta*forward_kl", "none"),
+    ("beta*k3", "--param beta", "beta*forward_kl", "none"),
+    ("beta*k3", "--param beta=0.04", "1/25*forward_kl", "none"),
+    ("(1 - gap)*k2", "--param gap=0.9", "1/10*reverse_kl", "none"),
+    ("w*k1 + strength*k2", "--param strength=1/3", "4/3*reverse_kl", "none"),
+    ("k3.detach() + k2 - k2.detach()", "", "reverse_kl", "none"),
+    ("logp - ref_logp", "--as reward", "reverse_kl", "none"),
+    ("0.5*(logprobs - ref_logprobs).pow(2)", "", "reverse_kl", "none"),
+    ("w*log_w", "", "zero", "kl_policy_old"),
+    ("(l > 0)*l - (l < 0)*l", "", "2*total_variation", "none"),
+    ("l if l > 0 else -l", "", "2*total_variation", "none"),
 ]
 
 
 @pytest.mark.parametrize(("formula", "options", "on", "off"), NAMED, ids=[f"{f} {o}" for f, o, _, _ in NAMED])
 def test_a_formula_is_named(formula, options, on, off, call):
     data = json.loads(call("identify", formula, *options.split(), "--json").stdout)
-    assert set(data) == {"schema", "version", "formula", "rows"}
+    assert set(data) == {"schema", "version", "formula", "read_as", "notes", "rows"}
     assert (data["schema"], data["version"], data["formula"]) == (1, __version__, formula)
     assert [row["sampler"] for row in data["rows"]] == ["policy", "old"]
     assert all(set(row) == ROW for row in data["rows"])
@@ -75,6 +89,58 @@ def test_who_sampled_matters_or_does_not(call):
     assert "it depends on who sampled" not in call("identify", "l**2/2", "--weight", "detached").stdout
 
 
+PPO = "min(A*w, A*clamp(w, 0.8, 1.2))"
+CLIPPED = [
+    (f"where(A<0, -max({PPO}, 3*A), -{PPO})", "-A", {"0 where w < 4/5 and A < 0", "-A where w < 6/5 and 0 < A"}),
+    (f"-max({PPO}, 3*A)", "-A where A < 0; 0 where 0 < A", {"0 where 4/5 < w and 0 < A", "0 where 3 < w and A < 0"}),
+    ("-min(A*w, A*clamp(w, 1-eps, 1+eps))", "-A", {"-A where eps + w - 1 > 0 and eps - w + 1 > 0"}),
+    ("where((w > 0.5) & (w < 2), -w*A, 0)", "-A", {"-A where 1/2 < w < 2", "0 where w < 1/2", "0 where 2 < w"}),
+]
+
+
+@pytest.mark.parametrize(("formula", "on", "off"), CLIPPED, ids=[f for f, _, _ in CLIPPED])
+def test_clipped_losses_are_cut_up(formula, on, off, call):
+    on_policy, off_policy = json.loads(call("identify", formula, "--json").stdout)["rows"]
+    assert on_policy["coefficient"] == on
+    assert off <= set(off_policy["coefficient"].split("; "))
+
+
+def test_what_was_read_is_shown(call):
+    lines = call("identify", "beta*k2 + 0*adv + (logp - ref_logp)", "--param", "beta=0.04").stdout.splitlines()
+    assert lines[:6] == [
+        "beta*k2 + 0*adv + (logp - ref_logp), placed in the loss",
+        "  read as        l**2/50 + logp - logp_ref",
+        "                 beta is 1/25",
+        "                 k2 is l**2/2",
+        "                 adv is read as A, the advantage",
+        "                 ref_logp is read as logp_ref = log π_ref",
+    ]
+    data = json.loads(call("identify", "beta*k2", "--json").stdout)
+    assert (data["read_as"], data["notes"]) == ("beta*l**2/2", ["beta is a positive constant", "k2 is l**2/2"])
+
+
+PARAMETERS = [
+    (("k3", "--param", "beta=1"), "--param beta: no formula has that name"),
+    (("beta*k3", "--param", "bet=1"), "--param bet: no formula has that name"),
+    (("beta*k3", "--param", "beta=1", "--param", "beta=2"), "a constant is given twice"),
+    (("beta*k3", "--param", "beta=l"), "the value of beta is a number, such as 0.04 or 1/5, not l"),
+    (("beta*k3", "--param", "beta=gamma"), "the value of beta is a number"),
+    (("beta*k3", "--param", "beta="), "the value of beta: the formula is empty"),
+    (("beta*k3", "--param", "beta=1/0"), "the value of beta: division by zero"),
+    (("l*k3", "--param", "l=2"), "a parameter cannot be called 'l'"),
+    (("ratio*k3", "--param", "ratio"), "a parameter cannot be called 'ratio'"),
+    (("ref_logp", "--param", "ref_logp=1"), "a parameter cannot be called 'ref_logp'"),
+    (("l", "--param", "2x"), "a parameter's name is letters"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), PARAMETERS, ids=[" ".join(a) for a, _ in PARAMETERS])
+def test_a_parameter_that_means_nothing_is_an_error(arguments, message, call):
+    shown = call("identify", *arguments)
+    assert (shown.exit_code, shown.stdout) == (2, "")
+    assert message in shown.stderr
+
+
 def test_the_placement_is_repeated(call):
     shown = call("identify", "l", "--as", "reward", "--weight", "detached")
     assert shown.stdout.startswith("l, placed in the reward, detached weight w\n")
@@ -88,6 +154,7 @@ BAD = [
     ("exp(l", 3, "this '(' is never closed"),
     ("l l", 2, "an operator is missing before 'l'"),
     ("kl + 1", 0, "unknown name 'kl'"),
+    ("l + ratio", 4, "which ratio? write w for π/π_old (PPO's), u for π/π_ref, r for π_ref/π"),
     ("l + nan", 4, "unknown name 'nan'"),
     ("inf", 0, "unknown name 'inf'"),
     ("sin(l)", 0, "unknown function 'sin'"),
@@ -119,7 +186,7 @@ def test_a_bad_formula_shows_where_and_what_to_write(text, column, message, call
 
 
 def test_what_is_allowed_is_said(call):
-    shown = call("identify", "kl")
+    shown = call("identify", "foo")
     for word in ("l", "w", "logp", "logp_ref", "logp_old", "exp", "log", "abs", "min", "max", "clamp", "sqrt", "sg"):
         assert re.search(rf"allowed: .*\b{word}\b", shown.stderr)
 
@@ -137,7 +204,6 @@ HOSTILE = {
     "a tower of exp": "exp(" * 30 + "l" + ")" * 30,
     "a product of sums": "*".join(["(1 + l + w + A)"] * 60),
     "a power of a sum": "(1 + l + w + A + logp)**64",
-    "nested min": "min(" * 40 + "l" + ", w)" * 40,
     "many corners": " + ".join(f"abs(l - {i})" for i in range(60)),
     "a long number": "9" * 1900,
     "a large exponent": "1e999999999*l",
@@ -175,6 +241,7 @@ ODD = {
     "a kink": "abs(l - 1) + abs(l + 1)",
     "a clamp of a weight": "clamp(w, 0.8, 1.2)*l",
     "an advantage": "-A*w",
+    "nested min": "min(" * 40 + "l" + ", w)" * 40,
 }
 
 
