@@ -74,8 +74,7 @@ def _notes(r: Row) -> list[str]:
     if found.terms == ():
         return ["the coefficient is constant: in expectation nothing is descended"]
     if found.f is not None and found.terms is not None:
-        base = "π_old" if r.base_is_old else "π_ref"
-        notes.append(f"f(u) = {written(found.f)}, the objective is Σ {base} f(u), u = π/{base}")
+        notes.append(f"f(u) = {written(found.f)}, the objective is Σ {r.base} f(u), u = π/{r.base}")
     if found.is_divergence:
         notes.append("f is convex: an f-divergence")
     elif found.reason:

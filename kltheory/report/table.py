@@ -37,9 +37,13 @@ class Row:
         return self.sampler is Sampler.OLD and self.found.coefficient.depends_on(log_weight)
 
     @property
-    def base_is_old(self) -> bool:
-        """Whether the objective is measured from the old policy rather than the reference."""
-        return bool(self.found.terms) and all(d.base == "old" for _, d in self.found.terms or ())
+    def base(self) -> str:
+        """The policy from which the objective is measured: that by which the generator's quotient divides."""
+        if self.found.terms:
+            is_old = all(d.base == "old" for _, d in self.found.terms)
+        else:
+            is_old = self.found.f is not None and self.found.coefficient.sole_variable() == log_weight
+        return "π_old" if is_old else "π_ref"
 
     def objective(self) -> str | None:
         """The sum descended when C is no function of one quotient: an expectation under the old policy if it is one."""
@@ -56,7 +60,7 @@ class Row:
         if self.found.terms is not None:
             return self.found.title if self.found.terms else "0 (no gradient)"
         if self.found.f is not None:
-            return f"Σ π_ref f(π/π_ref), f(u) = {text(self.found.f)}"
+            return f"Σ {self.base} f(π/{self.base}), f(u) = {text(self.found.f)}"
         return self.objective() or self._by_cell() or "Σ F with ∂F/∂π = C, no closed form found"
 
     def _by_cell(self) -> str:

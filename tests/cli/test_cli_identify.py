@@ -84,6 +84,16 @@ def test_what_a_person_reads(formula, title, note, call):
     assert note in " ".join(" ".join(on_policy).split())
 
 
+@pytest.mark.parametrize(
+    ("formula", "base"), [("min(w, 2)", "π_old"), ("log(w)**3", "π_old"), ("w**2", "π_old"), ("w*l**3", "π_ref")]
+)
+def test_an_objective_is_measured_from_the_policy_that_it_depends_on(formula, base, call):
+    off_policy = call("identify", formula).stdout.split("off-policy")[1]
+    other = {"π_old": "π_ref", "π_ref": "π_old"}[base]
+    assert f"π/{base}" in off_policy
+    assert f"π/{other}" not in off_policy
+
+
 def test_who_sampled_matters_or_does_not(call):
     assert "it depends on who sampled" in call("identify", "l**2/2").stdout
     assert "it depends on who sampled" not in call("identify", "l**2/2", "--weight", "detached").stdout
@@ -94,6 +104,7 @@ CLIPPED = [
     (f"where(A<0, -max({PPO}, 3*A), -{PPO})", "-A", {"0 where w < 4/5 and A < 0", "-A where w < 6/5 and 0 < A"}),
     (f"-max({PPO}, 3*A)", "-A where A < 0; 0 where 0 < A", {"0 where 4/5 < w and 0 < A", "0 where 3 < w and A < 0"}),
     ("-min(A*w, A*clamp(w, 1-eps, 1+eps))", "-A", {"-A where eps + w - 1 > 0 and eps - w + 1 > 0"}),
+    ("-A*w*(abs(w - 1) < 0.2)", "-A", {"-A where 4/5 < w < 6/5", "0 where w < 4/5", "0 where 6/5 < w"}),
     ("where((w > 0.5) & (w < 2), -w*A, 0)", "-A", {"-A where 1/2 < w < 2", "0 where w < 1/2", "0 where 2 < w"}),
 ]
 

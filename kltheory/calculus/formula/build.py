@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from sympy import Add, Basic, Expr, Mul, Piecewise, Rational, S
 
-from kltheory.calculus.formula.conditions import JOINS, ORDERS, Choice, is_condition, negation
+from kltheory.calculus.formula.conditions import JOINS, ORDERS, Choice, apart, is_condition, negation
 from kltheory.calculus.formula.error import FormulaError
 from kltheory.calculus.formula.formula import Formula
 from kltheory.calculus.formula.functions import CORNERED, FUNCTIONS, SYNONYMS, bind, is_module, power, reciprocal, where
@@ -74,14 +74,13 @@ class Builder:
             case ast.Call(func=ast.Attribute(attr=name, value=owner), args=args):
                 return self._dotted(node, name, owner, args, depth)
             case ast.IfExp(test=test, body=body, orelse=other):
-                choice = self._condition(test, depth + 1)
-                return self._choose(node, choice, self._visit(body, depth + 1), self._visit(other, depth + 1))
+                return self._condition(test, depth + 1)(self._visit(body, depth + 1), self._visit(other, depth + 1))
             case ast.Attribute(attr=name):
                 call = f"write {name}(...)" if name in FUNCTIONS or name in SYNONYMS else self.allowed
                 hint = call if meaning(name, self.declared) is None else f"write {name}"
                 raise self.error(node, f"an attribute ('.{name}') is not part of a formula", hint)
         if is_condition(node):
-            return self._choose(node, self._condition(node, depth), S.One, S.Zero)
+            return self._condition(node, depth)(S.One, S.Zero)
         strange = "a comma, or an empty '()', outside a call" if isinstance(node, ast.Tuple) else "this operation"
         raise self.error(node, f"{strange} is not part of a formula", self.allowed)
 
@@ -136,9 +135,8 @@ class Builder:
             raise self._unknown_function(node, name)
         bounds = self._guard(node, bind, name, args, node.keywords)
         if function == "where":
-            condition, *branches = args
-            choice = self._condition(condition, depth + 1)
-            return self._choose(node, choice, *(self._visit(branch, depth + 1) for branch in branches))
+            condition, a, b = args
+            return self._condition(condition, depth + 1)(self._visit(a, depth + 1), self._visit(b, depth + 1))
         values = [self._visit(arg, depth + 1) for arg in args]
         limits = {k: self._visit(v, depth + 1) for k, v in bounds.items()}
         if function in CORNERED:
@@ -166,10 +164,6 @@ class Builder:
         return self.error(node, f"unknown function {name!r}", hint, at)
 
     # --- conditions -----------------------------------------------------------------------------------------------
-    def _choose(self, node: ast.expr, choice: Choice, a: Expr, b: Expr) -> Expr:
-        self._guard(node, settle, [a, b], MAX_UNSETTLED)
-        return choice(a, b)
-
     def _condition(self, node: ast.expr, depth: int) -> Choice:
         if depth > MAX_DEPTH:
             raise self.error(node, f"more than {MAX_DEPTH} operations inside one another")
@@ -192,6 +186,9 @@ class Builder:
     def _relation(self, node: ast.expr, op: ast.cmpop, left: Expr, right: Expr) -> Choice:
         if type(op) not in ORDERS:
             raise self.error(node, "'==' and '!=' are not part of a formula", "write <, <=, > or >=")
+        if (found := apart(op, left, right)) is not None:
+            join, pairs = found
+            return reduce(join, [self._relation(node, op, a, b) for a, b in pairs])
         if left.has(Piecewise) or right.has(Piecewise):
             raise self.error(node, "a comparison cannot hold a where, or another comparison", "put the where outside")
         self._guard(node, settle, [left, right], MAX_UNSETTLED)

@@ -104,7 +104,7 @@ SYNONYMS: Final[Mapping[str, str]] = {
 }  # fmt: skip
 """Other names, as libraries have them."""
 
-CORNERED: Final = frozenset({"abs", "sign", "relu", "min", "max", "clamp", "where"})
+CORNERED: Final = frozenset({"abs", "sign", "relu", "min", "max", "clamp"})
 BOUNDS: Final = {"min": "lo", "max": "hi", "a_min": "lo", "a_max": "hi"}  # keywords of torch and NumPy
 MODULES: Final = (
     "torch",
