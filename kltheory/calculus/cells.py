@@ -14,7 +14,7 @@ from sympy.core.relational import Relational
 from sympy.logic.boolalg import Boolean
 
 from kltheory.calculus.domain import Undefined, has_no_value, under
-from kltheory.calculus.exact import Undecidable
+from kltheory.calculus.exact import Undecidable, is_zero
 from kltheory.calculus.moments import Mean, boolean
 from kltheory.calculus.regions import Cell, Region, joined
 from kltheory.calculus.symbols import erase_sg
@@ -76,9 +76,6 @@ def _cells(expr: Expr, region: Region) -> list[Cell]:
     stack = [(region, boolean(expr))]
     while stack:
         here, e = stack.pop()
-        if has_no_value(e):
-            outside.append((here, S.NaN))
-            continue
         node, guard, choose = _innermost(e) or (None, e, None)
         for part in _defined(erase_sg(guard), here, outside):
             if choose is None:
@@ -89,6 +86,21 @@ def _cells(expr: Expr, region: Region) -> list[Cell]:
             raise Undecidable(f"more than {MAX_CELLS} cells")
     _confirm(outside)
     return cells[::-1]
+
+
+def ties(expr: Expr) -> list[Expr]:
+    """The min and max of smooth values that are equal throughout, with different gradients."""
+    pairs = {node: node.args[0] - node.args[1] for node in postorder_traversal(expr) if isinstance(node, Min | Max)}
+    smooth = {node: gap for node, gap in pairs.items() if is_smooth(gap)}
+    return [node for node, gap in smooth.items() if _vanishes(erase_sg(gap)) and not _vanishes(gap)]
+
+
+def _vanishes(expr: Expr) -> bool:
+    """Whether it is known to be zero; a stop-gradient is opaque to the zero test."""
+    try:
+        return is_zero(expr)
+    except Undecidable:
+        return False
 
 
 def _innermost(expr: Expr) -> tuple[Expr, Expr, Callable[[int], Any]] | None:
@@ -106,7 +118,8 @@ def _defined(expr: Expr, region: Region, outside: list[Cell]) -> list[Region]:
     """The parts of a region on which a smooth expression has a value; the other parts go to ``outside``."""
     for m in expr.atoms(Mean):
         split(m.integrand)
-    parts = [region]
+    parts = [] if has_no_value(expr) else [region]
+    outside += [] if parts else [(region, S.NaN)]
     for x in dict.fromkeys(under(expr)):
         pieces = [piece for part in parts for piece in part.refine(x)]
         outside += [(r, S.NaN) for r, s in pieces if s <= 0]

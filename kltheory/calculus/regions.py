@@ -17,6 +17,7 @@ from kltheory.calculus.constants import sign_of_constant
 from kltheory.calculus.exact import is_zero, normal_form
 from kltheory.calculus.fraction import factored
 from kltheory.calculus.line import signs
+from kltheory.calculus.notation import text
 from kltheory.calculus.reach import Bounds, Point, clip, is_out_of_reach, sample, sign_on
 from kltheory.calculus.roots import ZERO, Root
 from kltheory.calculus.symbols import VARIABLES, log_weight, logp, weight
@@ -113,8 +114,8 @@ class Region:
         return not self.conditions and not any(map(self.is_cut, self.box))
 
     def __str__(self) -> str:
-        parts = [text for v, b in self.box.items() if (text := _interval_text(v, b))]
-        parts += [f"{g.xreplace(DISPLAY)} {'>' if s > 0 else '<'} 0" for g, s in self.conditions.items()]
+        parts = [shown for v, b in self.box.items() if (shown := _interval_text(v, b))]
+        parts += [f"{text(g.xreplace(DISPLAY))} {'>' if s > 0 else '<'} 0" for g, s in self.conditions.items()]
         return " and ".join(parts) or EVERYWHERE
 
 
@@ -155,12 +156,12 @@ def _interval_text(variable: Symbol, bounds: Bounds) -> str:
 
 
 def _exp_text(root: Root) -> str:
-    return str(exp(root.exact)) if root.exact is not None else f"{mpmath.exp(float(root))!s:.8}"
+    return text(exp(root.exact)) if root.exact is not None else f"{mpmath.exp(float(root))!s:.8}"
 
 
 def short(root: Root) -> str:
     """A threshold for people: exact when it is, else seven digits."""
-    return str(root.exact) if root.exact is not None else f"{float(root):.7g}"
+    return text(root.exact) if root.exact is not None else f"{float(root):.7g}"
 
 
 def _sign_factors(guard: Expr) -> tuple[int, list[tuple[Expr, int]]]:

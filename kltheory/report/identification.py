@@ -1,70 +1,88 @@
 """What a typed formula descends: the answer of ``kltheory identify``."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
+from sympy import Expr, exp, log
+
+from kltheory.calculus.cells import ties
 from kltheory.calculus.domain import Undefined
 from kltheory.calculus.estimators import Estimator, in_reward
 from kltheory.calculus.exact import Undecidable
-from kltheory.calculus.formula.parse import parse_formula
+from kltheory.calculus.formula.formula import Formula
+from kltheory.calculus.formula.parse import NONE, read_formula
 from kltheory.calculus.identify import identify
 from kltheory.calculus.notation import text
+from kltheory.calculus.regions import EVERYWHERE
 from kltheory.calculus.surrogate import Sampler, Surrogate
+from kltheory.calculus.symbols import logp, sg, weight
 from kltheory.report.table import WEIGHTS, Row
+
+ON_POLICY: Final = {exp(logp - sg(logp)): weight, logp - sg(logp): log(weight)}
+"""How the weight is written for people where it is 1."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """The rows of one formula, on-policy and off-policy, or where it has no value."""
+    """What one formula descends, on-policy and off-policy, or where it has no value there."""
 
-    formula: str
+    formula: Formula
     placement: str
     weight: str
-    rows: tuple[Row, ...]
-    undefined: str = ""
+    found: dict[Sampler, Row | Undefined]
 
     def to_json(self) -> dict[str, Any]:
-        """``formula``, ``undefined``, and ``rows`` with the keys of the class table and those of :func:`_extra`."""
-        rows = [{**r.to_json(), **_extra(r)} for r in self.rows]
-        return {"formula": self.formula, "undefined": self.undefined, "rows": rows}
+        """What was read, where it is ``undefined`` (sampler to text), and ``rows`` as in the class table, with more."""
+        return {
+            "formula": self.formula.typed,
+            "read_as": str(self.formula),
+            "notes": list(self.formula.notes),
+            "undefined": {s.value: r.where for s, r in self.found.items() if isinstance(r, Undefined)},
+            "rows": [{**r.to_json(), **_extra(r)} for r in self.found.values() if isinstance(r, Row)],
+        }
 
     def plain(self) -> str:
         """For people."""
         weight = "" if self.weight == "none" else f", {self.weight} weight w"
-        lines = [f"{self.formula}, placed in the {self.placement}{weight}"]
-        if self.undefined:
-            lines.append(f"  undefined {self.undefined}")
-        for r in self.rows:
-            who = "on-policy" if r.sampler is Sampler.POLICY else "off-policy"
-            lines += [f"  {who}", f"    coefficient  {r.found.coefficient}", f"    descends     {r.verdict()}"]
-            lines += [f"                 {note}" for note in _notes(r)]
+        lines = [f"{self.formula.typed}, placed in the {self.placement}{weight}"]
+        if self.formula.notes:
+            lines += [f"  read as        {self.formula}", *(f"                 {note}" for note in self.formula.notes)]
+        for sampler, r in self.found.items():
+            lines.append("  on-policy" if sampler is Sampler.POLICY else "  off-policy")
+            if isinstance(r, Undefined):
+                lines.append(f"    undefined    {_where(r)}")
+            else:
+                lines += [f"    coefficient  {r.found.coefficient}", f"    descends     {r.verdict()}"]
+                lines += [f"                 {note}" for note in _notes(r)]
         return "\n".join(lines)
 
 
-def identify_text(formula: str, placement: str = "loss", weight: str = "none") -> Answer:
-    """Identify a formula typed by a person.
+def identify_text(
+    typed: str, placement: str = "loss", weight: str = "none", declared: Mapping[str, Expr] = NONE
+) -> Answer:
+    """Identify a formula typed by a person, with the constants that were declared.
 
     Raises:
         FormulaError: it is not a formula; the message shows where and what is allowed.
         Undecidable: the zero test has no answer.
     """
-    expr = parse_formula(formula)
-    factor = WEIGHTS[weight]
-    s = Surrogate.of(expr) * factor if placement == "loss" else in_reward(Estimator(formula, expr), factor)
-    try:
-        rows = tuple(Row(formula, placement, weight, who, s, identify(s.coefficient(who))) for who in Sampler)
-    except Undefined as e:
-        return Answer(formula, placement, weight, (), _where(e))
-    return Answer(formula, placement, weight, rows)
+    formula = read_formula(typed, declared)
+    factor, expr = WEIGHTS[weight], formula.expr
+    s = Surrogate.of(expr) * factor if placement == "loss" else in_reward(Estimator(typed, expr), factor)
+    found: dict[Sampler, Row | Undefined] = {}
+    for who in Sampler:
+        try:
+            found[who] = Row(typed, placement, weight, who, s, identify(s.coefficient(who)))
+        except Undefined as e:
+            found[who] = e
+    return Answer(formula, placement, weight, found)
 
 
 def _where(e: Undefined) -> str:
     """Where a formula has no value, and what follows: any other policy has actions on either side of the reference."""
-    sides = {"l < 0", "0 < l"}
-    return (
-        f"where {e.where}, so no policy but the reference has a loss" if e.where in sides else str(e).partition(" ")[2]
-    )
+    where = e.where if e.where == EVERYWHERE else f"where {e.where}"
+    return f"{where}, so no policy but the reference has a loss" if e.where in ("l < 0", "0 < l") else where
 
 
 def _extra(r: Row) -> dict[str, Any]:
@@ -76,6 +94,9 @@ def _extra(r: Row) -> dict[str, Any]:
 
 def _notes(r: Row) -> Iterator[str]:
     found = r.found
+    for tie in ties(r.surrogate.sampled_by(r.sampler).expr):
+        yield f"always on the kink of {text(tie.xreplace(ON_POLICY))}: both sides share the gradient,"
+        yield "as in minimum and maximum of torch and jax.numpy; torch.clamp passes all of it"
     if found.terms == ():
         yield "the coefficient is constant: in expectation nothing is descended"
     elif found.f is not None and found.terms is not None:
