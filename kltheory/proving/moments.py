@@ -99,8 +99,7 @@ class SignAt:
     def setting(self) -> RationalSetting:
         """The setting; its old policy lies half way between the two, its advantages are zero."""
         policy, reference = (tuple(map(Fraction, p.split())) for p in (self.policy, self.reference))
-        half_way = tuple((p + q) / 2 for p, q in zip(policy, reference, strict=True))
-        return RationalSetting(policy, reference, half_way, tuple(Fraction(0) for _ in policy))
+        return RationalSetting.between(policy, reference)
 
     def decide(self) -> bool:
         """Whether an enclosure has that sign."""
@@ -138,8 +137,7 @@ class AlwaysSign:
         """A setting, one of those tried or a small one, on which the sign is certainly the other one."""
         tried = (SignAt(self.left, -self.sign, *columns).setting() for columns in self.tried)
         for setting in chain(tried, small_settings()):
-            found = certified_moment(self.left, setting)
-            if found is not None and found.is_positive == (self.sign < 0):
+            if found := certified_moment(self.left, setting, -self.sign):
                 return found
         return None
 
