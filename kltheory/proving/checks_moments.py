@@ -8,7 +8,7 @@ from sympy import Abs, Expr, Symbol
 from kltheory.calculus.concrete import at_action
 from kltheory.calculus.moments import map_means
 from kltheory.calculus.surrogate import Sampler
-from kltheory.numerics import autodiff, enumeration, witness
+from kltheory.numerics import autodiff, enumeration
 from kltheory.numerics.bridge import NUMPY
 from kltheory.numerics.settings import Array, Settings, standard_settings
 from kltheory.numerics.tolerance import residual
@@ -100,17 +100,3 @@ def always_sign(claim: AlwaysSign, at: Numbers) -> Iterator[Finding]:
     for policy, reference in claim.tried:  # the other sign there is a counterexample; zero is none
         if next(sign_at(SignAt(claim.left, -claim.sign, policy, reference), at)).status is Status.HOLDS:
             yield Finding("enumeration", Status.FAILS, None, f"at policy ({policy}), reference ({reference})")
-
-
-def moment_witness(claim: SameMoment, at: Numbers) -> dict[str, object] | None:
-    """A setting on which the two numbers certainly differ."""
-    found = witness.find_moment_witness(claim.left, claim.right, at)
-    return None if found is None else {**found.to_json(), "text": str(found)}
-
-
-def sign_witness(claim: AlwaysSign, at: Numbers) -> dict[str, object] | None:
-    """A setting with the other sign, enclosed."""
-    found = claim.counterexample()
-    if found is None:
-        return None
-    return {**found.to_json(), "text": f"at {found.setting}: it is {found.difference}"}

@@ -59,10 +59,15 @@ def chosen(claim: Claim, instance: Claim) -> dict[str, str]:
 
 
 def parameters(claim: Claim) -> dict[Symbol, Rational]:
-    """A number for every parameter of the claim."""
+    """A number for every parameter of the claim, one that the assumptions about its symbol admit."""
     symbols = {s for e in expressions(claim) for s in e.free_symbols if isinstance(s, Symbol)} - PER_SAMPLE
     names = {s for s in symbols if not isinstance(s, Mean | At | PastValue)}
-    return dict(zip(sorted(names, key=str), numbers(), strict=False))
+    ordered = enumerate(zip(sorted(names, key=str), numbers(), strict=False), 2)
+    return {s: _admitted(s, Rational(n) if s.is_integer else number) for n, (s, number) in ordered}
+
+
+def _admitted(symbol: Symbol, number: Rational) -> Rational:
+    return -number if symbol.is_nonpositive else number
 
 
 def expressions(claim: Claim) -> list[Expr]:
