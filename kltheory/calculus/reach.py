@@ -11,7 +11,8 @@ from itertools import product
 from random import Random
 from typing import Any, Final, Protocol
 
-from sympy import Expr, Rational, S, Symbol
+from sympy import Derivative, Expr, Rational, S, Subs, Symbol
+from sympy.core.function import AppliedUndef
 
 from kltheory.calculus.enclosure import LINE, CannotEnclose, enclose, iv, sign_of
 from kltheory.calculus.exact import Undecidable
@@ -79,7 +80,9 @@ _WRITINGS: Final = tuple(
 
 @lru_cache(maxsize=4096)
 def _forms(guard: Expr) -> tuple[Expr, ...]:
-    """The guard in each of them."""
+    """The guard in each of them; an unknown function has no enclosure in any."""
+    if guard.has(AppliedUndef, Derivative, Subs):
+        return ()
     return tuple(dict.fromkeys(guard.xreplace(writing).expand() for writing in _WRITINGS))
 
 

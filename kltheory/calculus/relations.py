@@ -9,11 +9,11 @@ first; independent ones sweep out an open set, on which only the zero polynomial
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
-from sympy import Add, Dummy, Expr, Poly, Rational, S, exp
+from sympy import Add, Expr, Poly, S, exp
 
-from kltheory.calculus.cells import is_smooth, split
+from kltheory.calculus.cells import is_smooth
+from kltheory.calculus.combinations import combinations
 from kltheory.calculus.exact import Undecidable, is_constant, is_zero, normal_form
 from kltheory.calculus.moments import NORMALISED, At, Mean, is_product, monomials, normal
 from kltheory.calculus.sums import sums_to_zero
@@ -106,38 +106,6 @@ def _relations(means: tuple[Mean, ...]) -> _Relations:
     if all(map(is_product, (m.integrand for m in means))):
         return _Relations({}, unclear)
     functions = [*NORMALISED, *(m.integrand for m in means)]
-    names = [Dummy(f"t{i}") for i in range(len(functions))]
-    rows = _vectors(Add(*(t * f for t, f in zip(names, functions, strict=True))), names)
-    values: list[Expr] = [*([S.One] * len(NORMALISED)), *means]
-    basis: list[tuple[Any, dict[Any, Rational], Expr]] = []
-    dependent: dict[Mean, Expr] = {}
-    for value, vector in zip(values, rows, strict=True):
-        combination: Expr = S.Zero
-        for pivot, other, number in basis:
-            if c := vector.get(pivot, S.Zero):
-                vector = _minus(vector, c, other)
-                combination += c * number
-        if vector:
-            pivot, c = next(iter(vector.items()))
-            basis.append((pivot, {k: x / c for k, x in vector.items()}, (value - combination) / c))
-        elif isinstance(value, Mean):
-            dependent[value] = combination
-    return _Relations(dependent, unclear)
-
-
-def _vectors(total: Expr, names: list[Dummy]) -> list[dict[Any, Rational]]:
-    """Of Σ t_i f_i, the vector of each f_i over cells and products of generators."""
-    vectors: list[dict[Any, Rational]] = [{} for _ in names]
-    for cell, (_, e) in enumerate(split(total)):
-        numerator = normal_form(e).value.numer
-        places = [numerator.ring.symbols.index(t) if t in numerator.ring.symbols else None for t in names]
-        for powers, c in numerator.terms():
-            (i,) = (i for i, place in enumerate(places) if place is not None and powers[place])
-            key = cell, tuple(k for n, k in enumerate(powers) if n not in places)
-            vectors[i][key] = Rational(c.numerator, c.denominator)
-    return vectors
-
-
-def _minus(vector: dict[Any, Rational], c: Rational, other: dict[Any, Rational]) -> dict[Any, Rational]:
-    out = {k: vector.get(k, S.Zero) - c * other.get(k, S.Zero) for k in (vector | other)}
-    return {k: x for k, x in out.items() if x != 0}
+    values = [*([S.One] * len(NORMALISED)), *means]
+    rows = zip(means, combinations(functions)[len(NORMALISED) :], strict=True)
+    return _Relations({m: Add(*(c * values[i] for i, c in row.items())) for m, row in rows}, unclear)
