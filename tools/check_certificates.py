@@ -348,7 +348,7 @@ def sign_at(c, claim):
 def fall(c, claim):
     """∇ Σ π_ref f(π/π_ref) = π (f' - Σ π f') by logits, and f' of a convex f does not fall as π/π_ref grows."""
     p, q = (rows_of(c)[who][()] for who in ("policy", "reference"))
-    require(p[0] / q[0] < p[1] / q[1], "the log-ratio of the first action has to be the smaller one")
+    require(p[0] / q[0] <= p[1] / q[1], "the log-ratio of the first action must not be the larger one")
     return *(gradient(c, claim["left"], claim["sampler"], (a,)) * ball(1 / p[a]) for a in (0, 1)), 1
 
 

@@ -16,8 +16,9 @@ from sympy.logic.boolalg import Boolean
 from kltheory.calculus.domain import Undefined, has_no_value, under
 from kltheory.calculus.exact import Undecidable, is_zero
 from kltheory.calculus.moments import Mean, boolean
+from kltheory.calculus.reach import sign_on
 from kltheory.calculus.regions import Cell, Region, joined
-from kltheory.calculus.symbols import erase_sg
+from kltheory.calculus.symbols import VARIABLES, erase_sg
 
 MAX_CELLS: Final = 512
 
@@ -115,12 +116,17 @@ def _innermost(expr: Expr) -> tuple[Expr, Expr, Callable[[int], Any]] | None:
 
 # --- where it is defined ----------------------------------------------------------------------------------------------
 def _defined(expr: Expr, region: Region, outside: list[Cell]) -> list[Region]:
-    """The parts of a region on which a smooth expression has a value; the other parts go to ``outside``."""
+    """The parts of a region on which a smooth expression has a value; the other parts go to ``outside``.
+
+    What is a number of the setting, or holds parameters only, has a value by assumption where it can have one.
+    """
     for m in expr.atoms(Mean):
         split(m.integrand)
     parts = [] if has_no_value(expr) else [region]
     outside += [] if parts else [(region, S.NaN)]
     for x in dict.fromkeys(under(expr)):
+        if not x.free_symbols & set(VARIABLES) and sign_on(x, region) != -1:
+            continue
         pieces = [piece for part in parts for piece in part.refine(x)]
         outside += [(r, S.NaN) for r, s in pieces if s <= 0]
         parts = [r for r, s in pieces if s > 0]

@@ -50,7 +50,10 @@ def objective(c: Coefficient) -> Objective | None:
 
 def _along(c: Coefficient, t: Symbol, rate: int) -> Expr | None:
     """The continuous ∫ C e^(rate t) dt that is 0 at t = 0, in t; ``None`` without a closed form or exact thresholds."""
-    pieces = [(bounds, _piece(e, t, rate)) for bounds, e in c.along(t)]
+    try:
+        pieces = [(bounds, _piece(e, t, rate)) for bounds, e in c.along(t)]
+    except Undecidable:
+        return None
     edges = [hi for (_, hi), _ in pieces[:-1]]
     if any(p is None for _, p in pieces) or any(edge is None or edge.exact is None for edge in edges):
         return None

@@ -17,6 +17,7 @@ from kltheory.calculus.constants import sign_of_constant
 from kltheory.calculus.exact import is_zero, normal_form
 from kltheory.calculus.fraction import factored
 from kltheory.calculus.line import signs
+from kltheory.calculus.moments import At, Mean
 from kltheory.calculus.notation import text
 from kltheory.calculus.reach import Bounds, Point, clip, is_out_of_reach, sample, sign_on
 from kltheory.calculus.roots import ZERO, Root
@@ -105,8 +106,12 @@ class Region:
 
     @cached_property
     def is_reached(self) -> bool:
-        """Whether it is known to hold an action of some setting; a box that is not known to be empty does."""
-        return not self.conditions or self.sample() is not None
+        """Whether it is known to hold an action of some setting; a box that is not known to be empty does.
+
+        Of which numbers means are, in one setting, nothing is known.
+        """
+        means = any(g.has(Mean, At) for g in self.conditions)
+        return not self.conditions or (not means and self.sample() is not None)
 
     @property
     def is_everything(self) -> bool:

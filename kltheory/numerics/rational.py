@@ -82,6 +82,15 @@ def _with_log_ratios(*wanted: float) -> RationalSetting:
     return RationalSetting.between(*((*row, Fraction(1 - sum(row))) for row in (policy, reference)))
 
 
+SAME_RATIO: Final = (
+    RationalSetting.of(".2 .1 .7", ".4 .2 .4", ".1 .3 .6", "1 -.5 .25"),
+    RationalSetting.of(".1 .2 .7", ".2 .4 .4", ".3 .1 .6", "-.5 1 .25"),
+    RationalSetting.of(".4 .2 .4", ".2 .1 .7", ".15 .45 .4", "1 -.5 .25"),
+    RationalSetting.of(".2 .4 .4", ".1 .2 .7", ".45 .15 .4", "-.5 1 .25"),
+)
+"""The first two actions have one log-ratio, and differ in all else."""
+
+
 @lru_cache(maxsize=1)
 def at_the_reference() -> tuple[RationalSetting, ...]:
     """The first small settings with the reference moved to the policy."""

@@ -137,13 +137,6 @@ class AgreesToOrder:
         left, right = (coefficient_of(t, self.sampler) for t in (self.left, self.right))
         return agrees_to(left - right, self.order)
 
-    def difference(self) -> Expr:
-        """C_left - C_right as one smooth formula."""
-        cells = (coefficient_of(self.left, self.sampler) - coefficient_of(self.right, self.sampler)).cells
-        if len(cells) != 1:
-            raise Undecidable("the coefficients are not analytic at l = 0")
-        return cells[0][1]
-
     def __str__(self) -> str:
         left, right = (coefficient_of(t, self.sampler) for t in (self.left, self.right))
         return f"C: [{left}] = [{right}] + const + O(l^{self.order + 1}), and no better"

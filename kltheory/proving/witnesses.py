@@ -4,8 +4,9 @@ What is enclosed are the two sides as they are claimed, differentiated and summe
 takes part. The claim goes along as plain data, so that others can check the certificate.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
+from itertools import chain
 from math import log
 from typing import Any, Final
 
@@ -17,8 +18,16 @@ from kltheory.calculus.symbols import inside, log_ratio
 from kltheory.numerics.balls import enclose, number
 from kltheory.numerics.bridge import NotNumeric
 from kltheory.numerics.certificate import Certificate, Place, Point, certify
+from kltheory.numerics.critical import critical_points, drawn_rationals
 from kltheory.numerics.dual import Dual, derivatives, moved
-from kltheory.numerics.rational import GRID, RationalSetting, at_the_reference, pairs_of_log_ratios
+from kltheory.numerics.rational import (
+    GRID,
+    SAME_RATIO,
+    RationalSetting,
+    at_the_reference,
+    pairs_of_log_ratios,
+    small_settings,
+)
 from kltheory.numerics.responses import ResponseTree
 from kltheory.numerics.settings import membership
 from kltheory.numerics.spelled import past_value
@@ -27,6 +36,7 @@ from kltheory.numerics.witness import (
     POINT,
     SCORE,
     VALUE,
+    Quantity,
     factor,
     gradient,
     moment,
@@ -59,25 +69,38 @@ from kltheory.proving.scalars import Expansion, HasSign, Identity
 from kltheory.proving.sequences import IsConservative, SameSequenceGradient, SameSequenceValue
 
 Witness = dict[str, Any]
+Name = Callable[[Any], str]
+
+
+def _drawn(claim: Claim, at: Numbers) -> Iterator[RationalSetting]:
+    """Settings that the claim's own formulas ask for."""
+    yield from drawn_rationals(critical_points(expressions(claim), at))
+
+
+def _anywhere(claim: Claim, at: Numbers, name: Name, sides: tuple[Quantity, Quantity]) -> Certificate | None:
+    """On plain settings first."""
+    return search(name, sides, chain(small_settings(), _drawn(claim, at)))
 
 
 def _same_gradient(claim: SameGradient, at: Numbers) -> Certificate | None:
-    return search(GRADIENT, (gradient(claim.left, claim.sampler, at), gradient(claim.right, claim.sampler, at)))
+    sides = gradient(claim.left, claim.sampler, at), gradient(claim.right, claim.sampler, at)
+    return _anywhere(claim, at, GRADIENT, sides)
 
 
 def _same_score(claim: SameScore, at: Numbers) -> Certificate | None:
-    return search(SCORE, (score(claim.left, claim.sampler, at), score(claim.right, claim.sampler, at)))
+    return _anywhere(claim, at, SCORE, (score(claim.left, claim.sampler, at), score(claim.right, claim.sampler, at)))
 
 
 def _sampler_free(claim: SamplerFree, at: Numbers) -> Certificate | None:
     """One setting, sampled from its old policy and from the policy itself."""
-    return search(GRADIENT, (gradient(claim.left, OLD, at), gradient(claim.left, POLICY, at)))
+    return _anywhere(claim, at, GRADIENT, (gradient(claim.left, OLD, at), gradient(claim.left, POLICY, at)))
 
 
 def _is_divergence(claim: IsDivergence, at: Numbers) -> Certificate | None:
-    """Two log-ratios between which C falls: the gradient of Σ π_ref f is π (f' - Σ π f'), and f' never falls."""
+    """Two actions between which C falls: the gradient of Σ π_ref f is π (f' - Σ π f'), and f' never falls with l."""
     sides = (factor(claim.left, claim.sampler, 0, at), factor(claim.left, claim.sampler, 1, at))
-    return search("C - E[C]".format, sides, pairs_of_log_ratios(), 1)
+    drawn = (s for s in _drawn(claim, at) if s.policy[0] / s.reference[0] <= s.policy[1] / s.reference[1])
+    return search("C - E[C]".format, sides, chain(pairs_of_log_ratios(), SAME_RATIO, drawn), 1)
 
 
 def _agrees(claim: AgreesToOrder, at: Numbers) -> Certificate | None:
@@ -112,15 +135,15 @@ WITNESSES: Final[dict[type, Callable[[Any, Numbers], Certificate | None]]] = {
     SameGradient: _same_gradient,
     SameScore: _same_score,
     SamplerFree: _sampler_free,
-    SameValue: lambda c, at: search(VALUE, (value(c.left, at), value(c.right, at))),
-    Identity: lambda c, at: search(POINT, (points(c.left, at), points(c.right, at))),
+    SameValue: lambda c, at: _anywhere(c, at, VALUE, (value(c.left, at), value(c.right, at))),
+    Identity: lambda c, at: _anywhere(c, at, POINT, (points(c.left, at), points(c.right, at))),
     IsDivergence: _is_divergence,
     HasSign: _has_sign,
     AgreesToOrder: _agrees,
     Expansion: _expansion,
     AccurateIn: checks_precision.accuracy_witness,
     NegativeShare: checks_floats.negative_witness,
-    SameMoment: lambda c, at: search(VALUE, (moment(c.left, at), moment(c.right, at))),
+    SameMoment: lambda c, at: _anywhere(c, at, VALUE, (moment(c.left, at), moment(c.right, at))),
     AlwaysSign: lambda c, _: c.counterexample(),
     SameSequenceGradient: checks_sequences.certified,
     SameSequenceValue: checks_sequences.certified,
@@ -162,7 +185,8 @@ def _sentence(claim: Claim, found: Certificate) -> str:
     if not isinstance(claim, IsDivergence):
         return str(found)
     policy, reference = found.place.policy, found.place.reference
-    low, high = (f"{log(p / q):.4g}" for p, q in zip(policy[:2], reference[:2], strict=True))
+    ratios = (p / q for p, q in zip(policy[:2], reference[:2], strict=True))
+    low, high = (f"{log(r.numerator) - log(r.denominator):.4g}" for r in ratios)
     return f"at {found.place}: C falls by {found.difference.short} from l = {low} to {high}"
 
 

@@ -119,8 +119,8 @@ def _is_divergence(claim: IsDivergence) -> Iterator[Step]:
 
 def _agrees(claim: AgreesToOrder) -> Iterator[Step]:
     confirm(claim.decide(), "the order")
-    e = claim.difference()
-    yield equation("The coefficients differ by", "C", e)
+    left, right = (coefficient_of(t, claim.sampler) for t in (claim.left, claim.right))
+    yield Step("The coefficients differ by", "C", (left - right).merged)
     yield Step(f"Its derivatives at l = 0 vanish from the first to number {claim.order}, and the next one does not")
 
 
