@@ -25,7 +25,6 @@ from sympy import (
     Derivative,
     Dummy,
     Expr,
-    Float,
     Integer,
     Mul,
     Pow,
@@ -45,6 +44,7 @@ from sympy.functions.elementary.hyperbolic import HyperbolicFunction
 from sympy.polys.fields import FracElement
 from sympy.polys.rings import ring
 
+from kltheory.calculus.decimals import in_decimals
 from kltheory.calculus.fraction import Undecidable, factored, fraction, over_one_denominator
 
 MAX_DEGREE: Final = 4096
@@ -290,8 +290,7 @@ def _is_elementary(e: Expr) -> bool:
 
 def exactly(expr: Expr) -> Expr:
     """The expression with decimals read as rationals and hyperbolic functions written in exponentials."""
-    if expr.has(Float):
-        expr = expr.xreplace({x: Rational(str(x)) for x in expr.atoms(Float)})
+    expr = in_decimals(expr)
     if expr.has(HyperbolicFunction):
         expr = expr.replace(lambda e: isinstance(e, HyperbolicFunction), lambda e: e.rewrite(exp))
     return expr

@@ -14,6 +14,7 @@ from sympy import Add, Expr, Poly, S, exp
 
 from kltheory.calculus.cells import is_smooth
 from kltheory.calculus.combinations import combinations
+from kltheory.calculus.decimals import in_decimals
 from kltheory.calculus.exact import Undecidable, is_constant, is_zero, normal_form
 from kltheory.calculus.moments import NORMALISED, At, Mean, is_product, monomials, normal
 from kltheory.calculus.sums import sums_to_zero
@@ -51,7 +52,7 @@ def is_free(expr: Expr) -> bool:
 
 def same_moment(left: Expr, right: Expr) -> bool:
     """Whether two formulas in means are the same number in every setting; raises as above."""
-    return is_null(normal(left) - normal(right))
+    return is_null(normal(in_decimals(left)) - normal(in_decimals(right)))
 
 
 def _at_each_action(expr: Expr) -> Expr:

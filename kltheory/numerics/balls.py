@@ -19,6 +19,7 @@ from sympy import (
     Basic,
     E,
     Expr,
+    Float,
     Heaviside,
     Max,
     Min,
@@ -39,6 +40,7 @@ from sympy import (
 from sympy.codegen.cfunctions import expm1
 from sympy.core.relational import Ge, Gt, Le, Lt
 
+from kltheory.calculus.decimals import decimal
 from kltheory.calculus.symbols import sg
 from kltheory.numerics.bridge import SHARED, Bridge
 from kltheory.numerics.dual import Dual, detached, joined, power
@@ -56,10 +58,10 @@ def precision(bits: int) -> Iterator[None]:
 
 
 def number(value: Any) -> Any:
-    """An ``arb`` around an int, a Fraction, a SymPy rational, a float by its shortest decimal: 0.1 is 1/10."""
+    """An ``arb`` around an int, a Fraction, a SymPy rational, a float by the decimal it stands for: 0.1 is 1/10."""
     if isinstance(value, (arb, Dual)):
         return value
-    q = Fraction(str(value))
+    q = Fraction(str(decimal(value) if isinstance(value, Float) else value))
     return arb(flint.fmpq(q.numerator, q.denominator))
 
 

@@ -4,12 +4,12 @@ One text has one meaning: operators stand in front, sums and products keep the o
 """
 
 import re
-from fractions import Fraction
 from typing import Final
 
-from sympy import Basic, E, Expr, Symbol, pi
+from sympy import Basic, E, Expr, Float, Symbol, pi
 from sympy.core.function import AppliedUndef
 
+from kltheory.calculus.decimals import decimal
 from kltheory.calculus.moments import At, Mean
 from kltheory.calculus.sequence.language import length
 from kltheory.calculus.symbols import VARIABLES
@@ -65,7 +65,7 @@ def sexpr(expr: Basic) -> str:
             raise NotNumeric(f"a parameter cannot be called {expr.name!r}")
         return str(expr.name)
     if isinstance(expr, Expr) and (expr.is_Rational or expr.is_Float):
-        return str(Fraction(str(expr)))
+        return str(decimal(expr) if isinstance(expr, Float) else expr)
     if expr is E:
         return "(exp 1)"
     if expr is pi:

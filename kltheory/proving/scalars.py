@@ -73,7 +73,9 @@ class Expansion:
 
     def decide(self) -> bool:
         """Whether value and derivatives agree up to the order on either side of 0."""
-        return vanishes_to(Coefficient(tuple(split(to_quotients(self.left - self.right), NEAR))), self.order)
+        return vanishes_to(
+            Coefficient(tuple(split(to_quotients(self.left) - to_quotients(self.right), NEAR))), self.order
+        )
 
     def __str__(self) -> str:
         return f"{self.left} = {self.right} + O(l^{self.order + 1})"

@@ -11,6 +11,7 @@ from typing import Any, Final
 from sympy import Dummy, Expr, Function, S, Symbol, exp
 
 from kltheory.calculus.cells import split
+from kltheory.calculus.decimals import in_decimals
 from kltheory.calculus.domain import Undefined, has_no_value, under
 from kltheory.calculus.exact import Undecidable
 from kltheory.calculus.moments import Mean, map_means
@@ -41,6 +42,9 @@ class SequenceLoss:
     """An expression in ``total(.)`` and ``length``, of one response; minimised."""
 
     expr: Expr
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "expr", in_decimals(self.expr))
 
     @classmethod
     def of(cls, expr: Expr | int) -> "SequenceLoss":
@@ -76,6 +80,9 @@ class SequenceObjective:
     """E_π[f] of a whole response, differentiated through the sampling as well; f as in a :class:`SequenceLoss`."""
 
     expr: Expr
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "expr", in_decimals(self.expr))
 
     @classmethod
     def of(cls, expr: Expr | int) -> "SequenceObjective":
