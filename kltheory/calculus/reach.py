@@ -5,18 +5,16 @@ log w), and a region is met by settings iff it has a point there. *Empty* is sho
 empty* by a rational point; where neither is found, nothing is known.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
-from itertools import product
+from itertools import pairwise, product
 from random import Random
 from typing import Any, Final, Protocol
 
-from sympy import Derivative, Expr, Rational, S, Subs, Symbol
+from sympy import Derivative, Expr, Rational, S, Subs, Symbol, lambdify
 from sympy.core.function import AppliedUndef
 
 from kltheory.calculus.enclosure import LINE, CannotEnclose, enclose, iv, sign_of
-from kltheory.calculus.exact import Undecidable
-from kltheory.calculus.line import signs
 from kltheory.calculus.moments import Mean
 from kltheory.calculus.roots import Root, between, compare
 from kltheory.calculus.symbols import VARIABLES, inside, log_ratio, log_weight, logp, logp_old, logp_ref
@@ -25,6 +23,9 @@ Bounds = tuple[Root | None, Root | None]
 Point = dict[Symbol, Rational]
 
 _QUOTIENTS: Final = ((log_ratio, logp_ref), (log_weight, logp_old))
+
+_UNKNOWN: Final = (AppliedUndef, Derivative, Subs)
+"""Functions that have no values."""
 
 TRIES: Final = 60
 """Random points that are tried, and then as many lines through random points."""
@@ -81,7 +82,7 @@ _WRITINGS: Final = tuple(
 @lru_cache(maxsize=4096)
 def _forms(guard: Expr) -> tuple[Expr, ...]:
     """The guard in each of them; an unknown function has no enclosure in any."""
-    if guard.has(AppliedUndef, Derivative, Subs):
+    if guard.has(*_UNKNOWN):
         return ()
     return tuple(dict.fromkeys(guard.xreplace(writing).expand() for writing in _WRITINGS))
 
@@ -141,6 +142,8 @@ def _above(x: Any, bottom: Any) -> Any:
 # --- points -----------------------------------------------------------------------------------------------------------
 def sample(part: Part) -> Point | None:
     """A rational point of the part at which all three policies are probabilities, if one is found."""
+    if any(g.has(*_UNKNOWN) for g in part.conditions):
+        return None
     symbols = {*VARIABLES[1:], *part.box, *(s for g in part.conditions for s in g.free_symbols)} - {logp}
     choices = {v: _choices(v, part.bounds(v)) for v in sorted(symbols, key=str)}
     random = Random(0)
@@ -155,22 +158,40 @@ def sample(part: Part) -> Point | None:
 
 
 def _on_line(part: Part, at: Point, free: Symbol) -> Iterator[Point]:
-    """Points at which the guards have their signs, on the line through a point along one variable."""
+    """Points at which the guards seem to have their signs, on the line through a point along one variable.
+
+    A guard with two signs at neighbours of a grid has a zero between them; points are taken between all of these.
+    """
     fixed = {v: x for v, x in at.items() if v != free}
-    pieces: list[Bounds] = [part.bounds(free)]
-    for guard, wanted in part.conditions.items():
-        restricted = guard.xreplace(fixed)
-        if free not in restricted.free_symbols:
-            continue
-        try:
-            rows = signs(restricted, free)
-        except (Undecidable, CannotEnclose):
-            return
-        kept = [(a, b) for a, b, s in rows if s == wanted]
-        pieces = [c for p in pieces for k in kept if (c := clip(p, k)) is not None]
-    for piece in pieces:
-        found = {**fixed, free: Rational(between(*piece))}
-        yield found if free == logp else {**found, logp: min(found[logp], _low(found, part.bounds(logp)))}
+    guards = [(lambdify(free, g.xreplace(fixed), "math"), s) for g, s in part.conditions.items()]
+    grid = sorted(_choices(free, part.bounds(free)))
+    zeros = [
+        Rational(z) for f, _ in guards for pair in pairwise(grid) if (z := _zero(f, *map(float, pair))) is not None
+    ]
+    marks = sorted({*grid, *zeros})
+    for x in (*marks, *(Rational(between(Root(None, a), Root(None, b))) for a, b in pairwise(marks))):
+        if all(_sign_near(f, float(x)) == s for f, s in guards):
+            found = {**fixed, free: x}
+            yield found if free == logp else {**found, logp: min(found[logp], _low(found, part.bounds(logp)))}
+
+
+def _zero(f: Callable[[float], float], lo: float, hi: float) -> float | None:
+    """A float next to a zero of f between two floats at which it has two signs."""
+    at_lo, at_hi = _sign_near(f, lo), _sign_near(f, hi)
+    if at_lo * at_hi >= 0:
+        return None
+    while lo < (x := (lo + hi) / 2) < hi:
+        lo, hi = (x, hi) if _sign_near(f, x) == at_lo else (lo, x)
+    return lo
+
+
+def _sign_near(f: Callable[[float], float], x: float) -> int:
+    """The sign of a value in floats, 0 where there is none."""
+    try:
+        value = f(x)
+    except (ArithmeticError, ValueError):
+        return 0
+    return (value > 0) - (value < 0)
 
 
 def _low(at: Point, bounds: Bounds) -> Rational:

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from sympy import Add, Basic, Expr, Mul, Piecewise, Rational, S
 
-from kltheory.calculus.formula.conditions import JOINS, ORDERS, Choice, apart, is_condition, negation
+from kltheory.calculus.formula.conditions import JOINS, ORDERS, Choice, is_condition, negation
 from kltheory.calculus.formula.error import FormulaError
 from kltheory.calculus.formula.formula import Formula
 from kltheory.calculus.formula.functions import CORNERED, FUNCTIONS, SYNONYMS, bind, is_module, power, reciprocal, where
@@ -186,12 +186,11 @@ class Builder:
     def _relation(self, node: ast.expr, op: ast.cmpop, left: Expr, right: Expr) -> Choice:
         if type(op) not in ORDERS:
             raise self.error(node, "'==' and '!=' are not part of a formula", "write <, <=, > or >=")
-        if (found := apart(op, left, right)) is not None:
-            join, pairs = found
-            return reduce(join, [self._relation(node, op, a, b) for a, b in pairs])
         if left.has(Piecewise) or right.has(Piecewise):
             raise self.error(node, "a comparison cannot hold a where, or another comparison", "put the where outside")
         self._guard(node, settle, [left, right], MAX_UNSETTLED)
+        if left.free_symbols and right.free_symbols:  # sides that are alike would be solved for one another
+            left, right = self._build(node, Add, left, -right), S.Zero
         relation = self._build(node, ORDERS[type(op)], left, right)
         return lambda a, b: self._build(node, where, relation, a, b)
 

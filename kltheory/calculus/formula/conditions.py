@@ -5,17 +5,12 @@ SymPy's own conjunctions inside a ``Piecewise`` would be solved as sets, slowly;
 
 import ast
 from collections.abc import Callable
-from itertools import combinations
 from typing import Final
 
-from sympy import Abs, Expr, Max, Min, S
-
-from kltheory.calculus.symbols import logp, logp_old, weight
+from sympy import Expr
 
 Choice = Callable[[Expr, Expr], Expr]
 Join = Callable[[Choice, Choice], Choice]
-
-ON_POLICY: Final = {weight: S.One, logp_old: logp}
 
 
 def _both(p: Choice, q: Choice) -> Choice:
@@ -39,19 +34,3 @@ def is_condition(node: ast.expr) -> bool:
     """Whether a node is a comparison, or made of them."""
     made_of = isinstance(node, ast.BinOp | ast.UnaryOp | ast.BoolOp) and type(node.op) in (*JOINS, ast.Not, ast.Invert)
     return isinstance(node, ast.Compare) or made_of
-
-
-def apart(op: ast.cmpop, left: Expr, right: Expr) -> tuple[Join, list[tuple[Expr, Expr]]] | None:
-    """|x| < c as x < c and -x < c, if a side is an abs, min or max with its kink where the old policy is the policy.
-
-    At w = 1 the kink of |w - 1| is none of |w - 1| < c.
-    """
-    side = left if isinstance(left, Abs | Max | Min) else right
-    if not isinstance(side, Abs | Max | Min):
-        return None
-    parts = (side.args[0], -side.args[0]) if isinstance(side, Abs) else side.args
-    if not any((a - b).xreplace(ON_POLICY).is_zero for a, b in combinations(parts, 2)):
-        return None
-    below = isinstance(op, ast.Lt | ast.LtE) == (side is left)
-    join = _either if below == isinstance(side, Min) else _both
-    return join, [(part, right) if side is left else (left, part) for part in parts]
