@@ -11,7 +11,7 @@ from itertools import pairwise, product
 from random import Random
 from typing import Any, Final, Protocol
 
-from sympy import Derivative, Expr, Rational, S, Subs, Symbol, lambdify
+from sympy import Add, Derivative, Expr, Mul, Rational, S, Subs, Symbol, exp, lambdify
 from sympy.core.function import AppliedUndef
 
 from kltheory.calculus.enclosure import LINE, CannotEnclose, enclose, iv, sign_of
@@ -30,6 +30,8 @@ _UNKNOWN: Final = (AppliedUndef, Derivative, Subs)
 TRIES: Final = 60
 """Random points that are tried, and then as many lines through random points."""
 BITS: Final = 48
+MAX_SCALES: Final = 4
+"""Exponentials that a guard is divided by, each of which may leave constants that an enclosure sees."""
 
 
 class Part(Protocol):
@@ -62,8 +64,10 @@ def is_out_of_reach(part: Part) -> bool:
 def sign_on(guard: Expr, part: Part) -> int | None:
     """The sign that a guard has on all of a part, if boxes or the signs of the other guards show one."""
     for known, s in part.conditions.items():
-        if known != guard and (offset := _offset(guard, known)) is not None and offset * s >= 0:
-            return s
+        if known != guard and (found := _from_known(guard, known)) is not None:
+            k, c = found
+            if c * k * s >= 0:
+                return s if k > 0 else -s
     for form in _forms(guard):
         value = _range(form, part)
         if value.a >= 0 or value.b <= 0:
@@ -81,10 +85,20 @@ _WRITINGS: Final = tuple(
 
 @lru_cache(maxsize=4096)
 def _forms(guard: Expr) -> tuple[Expr, ...]:
-    """The guard in each of them; an unknown function has no enclosure in any."""
+    """What has the guard's sign: itself, divided by one of its exponentials; in each of the coordinates.
+
+    An unknown function has no enclosure in any.
+    """
     if guard.has(*_UNKNOWN):
         return ()
-    return tuple(dict.fromkeys(guard.xreplace(writing).expand() for writing in _WRITINGS))
+    written = dict.fromkeys(guard.xreplace(writing).expand() for writing in _WRITINGS)
+    scales = {form: [S.One, *dict.fromkeys(map(_exponential, Add.make_args(form)))] for form in written}
+    return tuple(dict.fromkeys((form / e).expand() for form, es in scales.items() for e in es[: MAX_SCALES + 1]))
+
+
+def _exponential(term: Expr) -> Expr:
+    """The exponentials of a product."""
+    return Mul(*(f for f in Mul.make_args(term) if f.func is exp))
 
 
 _SETTING: Final = dict.fromkeys(VARIABLES, LINE) | {logp: iv.mpf(["-inf", 0]), inside: iv.mpf([0, 1])}
@@ -92,15 +106,15 @@ _SETTING: Final = dict.fromkeys(VARIABLES, LINE) | {logp: iv.mpf(["-inf", 0]), i
 
 
 @lru_cache(maxsize=4096)
-def _offset(guard: Expr, known: Expr) -> Expr | None:
-    """c where guard = k known + c with numbers k > 0 and c; ``None`` if there are none."""
+def _from_known(guard: Expr, known: Expr) -> tuple[Expr, Expr] | None:
+    """Numbers k and c where guard = k known + c; ``None`` if there are none."""
     mine, other = (e.as_coefficients_dict() for e in (guard, known))
     shared = next((t for t in mine if t.free_symbols and t in other), None)
     if shared is None:
         return None
     k = mine[shared] / other[shared]
     rest = {t: mine[t] - k * other[t] for t in {*mine, *other}}
-    return rest.get(S.One, S.Zero) if k > 0 and all(c == 0 for t, c in rest.items() if t != 1) else None
+    return (k, rest.get(S.One, S.Zero)) if all(c == 0 for t, c in rest.items() if t != 1) else None
 
 
 def _range(expr: Expr, part: Part) -> Any:
