@@ -20,7 +20,8 @@ from kltheory.calculus.exact import Undecidable, is_zero, normal_form
 from kltheory.calculus.line import roots
 from kltheory.calculus.moments import At, Mean, is_product
 from kltheory.calculus.notation import text
-from kltheory.calculus.reach import Bounds, Point, holds
+from kltheory.calculus.points import Point, holds
+from kltheory.calculus.reach import Bounds
 from kltheory.calculus.regions import DISPLAY, Cell, Region, joined
 from kltheory.calculus.relations import is_free, is_null
 from kltheory.calculus.roots import between, compare, in_order
@@ -152,7 +153,7 @@ class Coefficient:
 
         if guards := [g for r, _ in self.merged for g in r.conditions]:
             raise Undecidable(f"the cells are cut by the sign of {guards[0]}")
-        return sorted(((r.bounds(variable), e) for r, e in self.merged), key=cmp_to_key(before))
+        return sorted(((r.bounds(variable), _alone(e, variable)) for r, e in self.merged), key=cmp_to_key(before))
 
     @cached_property
     def sole_variable(self) -> Symbol:
@@ -196,6 +197,15 @@ def _value(expr: Expr, at: Point) -> Any:
         return enclose(expr, at)
     except CannotEnclose:
         return LINE
+
+
+def _alone(expr: Expr, variable: Symbol) -> Expr:
+    """A function of one variable without the others, which cancel."""
+    others = set(VARIABLES) - {variable}
+    short = normal_form(expr).as_expr() if expr.free_symbols & others else expr
+    if short.free_symbols & others:
+        raise Undecidable(f"{short} is not written in {variable} alone")
+    return short
 
 
 def _variables(region: Region, expr: Expr) -> set[Symbol]:

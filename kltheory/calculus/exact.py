@@ -51,7 +51,7 @@ class Element:
 
     def as_expr(self) -> Expr:
         """The normal form as a SymPy expression."""
-        return self.field.lift(self.value.as_expr())
+        return self.field.value(self.value.as_expr())
 
 
 @lru_cache(maxsize=65536)

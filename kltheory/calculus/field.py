@@ -49,6 +49,8 @@ from kltheory.calculus.fraction import Undecidable, factored, fraction, over_one
 
 MAX_DEGREE: Final = 4096
 """Largest integer power that is multiplied out."""
+MAX_INTEGER: Final = 2**128
+"""Integers under logarithms and roots are factored up to here."""
 
 
 @dataclass
@@ -102,6 +104,10 @@ class Field:
         while expr.free_symbols & meaning.keys():
             expr = expr.xreplace(meaning)
         return expr
+
+    def value(self, expr: Expr) -> Expr:
+        """The same, with ``log|p|`` where it has a value: ``log(p**2)/2``."""
+        return self.lift(expr).replace(log, lambda p: log(p) if p.is_positive else log(p**2) / 2)
 
     # --- rewriting ------------------------------------------------------------------------------------------------
     def rewrite(self, expr: Expr) -> Expr:
@@ -248,7 +254,7 @@ class Field:
         for side, poly in ((1, e.numer), (-1, e.denom)):
             content, factors = factored(poly)
             sign *= 1 if content > 0 else -1
-            primes = factorint(abs(Rational(content.numerator, content.denominator)))
+            primes = _primes(abs(Rational(content.numerator, content.denominator)))
             result += [(Integer(p), side * k) for p, k in primes.items()]
             result += [(self.lift(p.as_expr()), side * k) for p, k in factors]
         if sign < 0:
@@ -257,6 +263,13 @@ class Field:
                 raise Undecidable(f"{arg} is negative under a logarithm or root")
             result[flip] = (-result[flip][0], result[flip][1])
         return result
+
+
+def _primes(c: Rational) -> dict[int, int]:
+    """The primes of a positive rational, with multiplicities; negative below the line."""
+    if max(c.p, c.q) >= MAX_INTEGER:
+        raise Undecidable("an integer under a logarithm or root is too large to take apart")
+    return dict(factorint(c))
 
 
 def _exponents(expr: Expr) -> Iterator[tuple[Rational, Expr]]:

@@ -14,6 +14,7 @@ from sympy import Add, Expr, Rational, S, Symbol, exp, expand_mul
 from kltheory.calculus.coefficient import Coefficient, tidy
 from kltheory.calculus.divergence import DIVERGENCES, Base, Divergence, Objective, cressie_read, forward_kl, reverse_kl
 from kltheory.calculus.exact import Undecidable, is_constant, is_zero, normal_form
+from kltheory.calculus.notation import text
 from kltheory.calculus.primitive import generator, objective
 from kltheory.calculus.regions import Region
 from kltheory.calculus.slope import Move
@@ -179,10 +180,10 @@ def _power_term(part: Expr) -> Term | None:
 
 
 def _sum_text(terms: list[tuple[Expr, str]], times: str) -> str:
-    text = ""
+    shown = ""
     for a, name in terms:
         negative = bool(a.could_extract_minus_sign())
         a = -a if negative else a
-        body = name if a == 1 else f"{a if a.is_Atom or a.is_Rational else f'({a})'}{times}{name}"
-        text += (" - " if negative else " + ") + body if text else ("-" if negative else "") + body
-    return text
+        body = name if a == 1 else f"{text(a) if a.is_Atom or a.is_Rational else f'({text(a)})'}{times}{name}"
+        shown += (" - " if negative else " + ") + body if shown else ("-" if negative else "") + body
+    return shown

@@ -111,7 +111,7 @@ def monomials(expr: Expr, sampled: Callable[[Expr], bool]) -> Parts:
 def _by_generators(expr: Expr, of_sample: Callable[[Expr], bool]) -> Parts | None:
     """Its normal form taken apart; ``None`` where the sample is in a denominator that is more than one product."""
     element = normal_form(expr)
-    numer, denom, lift = element.value.numer, element.value.denom, element.field.lift
+    numer, denom, lift = element.value.numer, element.value.denom, element.field.value
     gens = [g.as_expr() for g in numer.ring.gens]
     sampled = [of_sample(lift(g)) for g in gens]
 
@@ -128,10 +128,12 @@ def _by_generators(expr: Expr, of_sample: Callable[[Expr], bool]) -> Parts | Non
     if len(below) != 1:
         return None
     ((bottom, divisor),) = below.items()
-    return {
-        lift(Mul(*(g ** (i - j) for g, i, j in zip(gens, powers, bottom, strict=True)))): lift(c / divisor)
-        for powers, c in apart(numer).items()
-    }
+    out: Parts = {}
+    for powers, c in apart(numer).items():
+        product = Mul(*(g ** (i - j) for g, i, j in zip(gens, powers, bottom, strict=True)))
+        number, integrand = lift(product).as_coeff_Mul()
+        out[integrand] = number * lift(c / divisor)
+    return out
 
 
 def is_product(integrand: Expr) -> bool:

@@ -26,7 +26,7 @@ def generator(c: Coefficient, base: Symbol) -> Expr | None:
     f = _along(c, base, 1)
     if f is None and len(c.merged) == 1 and not c.cells[0][1].has(AppliedUndef):
         t = Symbol("t", positive=True)
-        return Integral(c.merged[0][1].xreplace({base: log(t)}), (t, 1, u))
+        return Integral(c.along(base)[0][1].xreplace({base: log(t)}), (t, 1, u))
     return None if f is None else tidy(_in_u(f, base))
 
 

@@ -2,36 +2,21 @@
 
 An action's three probabilities are below one, and any three are those of an action of some setting. So logp < min(0, l,
 log w), and a region is met by settings iff it has a point there. *Empty* is shown by enclosing guards over boxes, *not
-empty* by a rational point; where neither is found, nothing is known.
+empty* by a rational point (:mod:`.points`); where neither is found, nothing is known.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
-from itertools import pairwise, product
-from random import Random
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
-from sympy import Add, Derivative, Expr, Mul, Rational, S, Subs, Symbol, exp, lambdify
-from sympy.core.function import AppliedUndef
+from sympy import Expr, S, Symbol
 
-from kltheory.calculus.enclosure import LINE, CannotEnclose, enclose, iv, sign_of
-from kltheory.calculus.moments import Mean
-from kltheory.calculus.roots import Root, between, compare
+from kltheory.calculus.enclosure import iv
+from kltheory.calculus.ranges import BITS, signed
+from kltheory.calculus.roots import Root, compare
 from kltheory.calculus.symbols import VARIABLES, inside, log_ratio, log_weight, logp, logp_old, logp_ref
 
 Bounds = tuple[Root | None, Root | None]
-Point = dict[Symbol, Rational]
-
-_QUOTIENTS: Final = ((log_ratio, logp_ref), (log_weight, logp_old))
-
-_UNKNOWN: Final = (AppliedUndef, Derivative, Subs)
-"""Functions that have no values."""
-
-TRIES: Final = 60
-"""Random points that are tried, and then as many lines through random points."""
-BITS: Final = 48
-MAX_SCALES: Final = 4
-"""Exponentials that a guard is divided by, each of which may leave constants that an enclosure sees."""
 
 
 class Part(Protocol):
@@ -68,41 +53,11 @@ def sign_on(guard: Expr, part: Part) -> int | None:
             k, c = found
             if c * k * s >= 0:
                 return s if k > 0 else -s
-    for form in _forms(guard):
-        value = _range(form, part)
+    at = _box(part)
+    for value in signed(guard, at):
         if value.a >= 0 or value.b <= 0:
             return 1 if value.a >= 0 else -1
     return None
-
-
-_WRITINGS: Final = tuple(
-    {logp: p, **{q: p - other if short else q for (q, other), short in zip(_QUOTIENTS, choice, strict=True)}}
-    for p in (logp, *(other + q for q, other in _QUOTIENTS))
-    for choice in product((False, True), repeat=2)
-)
-"""log π, l and log w in other coordinates: by two log-probabilities, which are negative."""
-
-
-@lru_cache(maxsize=4096)
-def _forms(guard: Expr) -> tuple[Expr, ...]:
-    """What has the guard's sign: itself, divided by one of its exponentials; in each of the coordinates.
-
-    An unknown function has no enclosure in any.
-    """
-    if guard.has(*_UNKNOWN):
-        return ()
-    written = dict.fromkeys(guard.xreplace(writing).expand() for writing in _WRITINGS)
-    scales = {form: [S.One, *dict.fromkeys(map(_exponential, Add.make_args(form)))] for form in written}
-    return tuple(dict.fromkeys((form / e).expand() for form, es in scales.items() for e in es[: MAX_SCALES + 1]))
-
-
-def _exponential(term: Expr) -> Expr:
-    """The exponentials of a product."""
-    return Mul(*(f for f in Mul.make_args(term) if f.func is exp))
-
-
-_SETTING: Final = dict.fromkeys(VARIABLES, LINE) | {logp: iv.mpf(["-inf", 0]), inside: iv.mpf([0, 1])}
-"""Where the variables of an action can be."""
 
 
 @lru_cache(maxsize=4096)
@@ -117,27 +72,14 @@ def _from_known(guard: Expr, known: Expr) -> tuple[Expr, Expr] | None:
     return (k, rest.get(S.One, S.Zero)) if all(c == 0 for t, c in rest.items() if t != 1) else None
 
 
-def _range(expr: Expr, part: Part) -> Any:
-    """An enclosure of an expression over a part's box, and over what settings reach of it."""
+def _box(part: Part) -> dict[Symbol, Any]:
+    """Where the variables are in what settings reach of a part's box."""
     at: dict[Symbol, Any] = {v: _interval(part.bounds(v)) for v in VARIABLES}
     at[logp] = _below(at[logp], at[log_ratio].b, at[log_weight].b)
     at[log_ratio], at[log_weight] = (_above(at[v], at[logp].a) for v in (log_ratio, log_weight))
     at[logp_ref] = at[logp_old] = iv.mpf(["-inf", 0])
     at[inside] = iv.mpf([0, 1])
-    return _value(expr, at)
-
-
-def _value(expr: Expr, at: Mapping[Symbol, Any]) -> Any:
-    """An enclosure of what an expression can be; a mean lies where its integrand can be for some action."""
-    known = dict(at)
-    for s in expr.free_symbols - at.keys():
-        known[s] = (
-            _value(s.integrand, _SETTING) if isinstance(s, Mean) else iv.mpf([0, "inf"]) if s.is_positive else LINE
-        )
-    try:
-        return enclose(expr, known, BITS)
-    except CannotEnclose:
-        return LINE
+    return at
 
 
 def _interval(bounds: Bounds) -> Any:
@@ -151,94 +93,6 @@ def _below(x: Any, *tops: Any) -> Any:
 
 def _above(x: Any, bottom: Any) -> Any:
     return iv.mpf([min(x.b, max(x.a, bottom)), x.b])
-
-
-# --- points -----------------------------------------------------------------------------------------------------------
-def sample(part: Part) -> Point | None:
-    """A rational point of the part at which all three policies are probabilities, if one is found."""
-    if any(g.has(*_UNKNOWN) for g in part.conditions):
-        return None
-    symbols = {*VARIABLES[1:], *part.box, *(s for g in part.conditions for s in g.free_symbols)} - {logp}
-    choices = {v: _choices(v, part.bounds(v)) for v in sorted(symbols, key=str)}
-    random = Random(0)
-    drawn = [{v: random.choice(c) for v, c in choices.items()} for _ in range(TRIES)]
-    for at in drawn:
-        at[logp] = _low(at, part.bounds(logp))
-        if holds(part, at):
-            return at
-    guarded = sorted({s for g in part.conditions for s in g.free_symbols}, key=str)
-    lines = (found for at in drawn for v in guarded for found in _on_line(part, at, v))
-    return next((at for at in lines if holds(part, at)), None) if guarded else None
-
-
-def _on_line(part: Part, at: Point, free: Symbol) -> Iterator[Point]:
-    """Points at which the guards seem to have their signs, on the line through a point along one variable.
-
-    A guard with two signs at neighbours of a grid has a zero between them; points are taken between all of these.
-    """
-    fixed = {v: x for v, x in at.items() if v != free}
-    guards = [(lambdify(free, g.xreplace(fixed), "math"), s) for g, s in part.conditions.items()]
-    grid = sorted(_choices(free, part.bounds(free)))
-    zeros = [
-        Rational(z) for f, _ in guards for pair in pairwise(grid) if (z := _zero(f, *map(float, pair))) is not None
-    ]
-    marks = sorted({*grid, *zeros})
-    for x in (*marks, *(Rational(between(Root(None, a), Root(None, b))) for a, b in pairwise(marks))):
-        if all(_sign_near(f, float(x)) == s for f, s in guards):
-            found = {**fixed, free: x}
-            yield found if free == logp else {**found, logp: min(found[logp], _low(found, part.bounds(logp)))}
-
-
-def _zero(f: Callable[[float], float], lo: float, hi: float) -> float | None:
-    """A float next to a zero of f between two floats at which it has two signs."""
-    at_lo, at_hi = _sign_near(f, lo), _sign_near(f, hi)
-    if at_lo * at_hi >= 0:
-        return None
-    while lo < (x := (lo + hi) / 2) < hi:
-        lo, hi = (x, hi) if _sign_near(f, x) == at_lo else (lo, x)
-    return lo
-
-
-def _sign_near(f: Callable[[float], float], x: float) -> int:
-    """The sign of a value in floats, 0 where there is none."""
-    try:
-        value = f(x)
-    except (ArithmeticError, ValueError):
-        return 0
-    return (value > 0) - (value < 0)
-
-
-def _low(at: Point, bounds: Bounds) -> Rational:
-    """A log-probability below what the other two leave of it."""
-    edge = Root(None, min(Rational(0), at[log_ratio], at[log_weight]))
-    return Rational(between(*(clip(bounds, (None, edge)) or bounds)))
-
-
-def holds(part: Part, at: Point) -> bool:
-    """Whether a point is one of the part, and its three probabilities are below one."""
-    within = at[logp] < min(Rational(0), at[log_ratio], at[log_weight])
-    boxed = all(_is_between(at[v], *part.bounds(v)) for v in part.box)
-    return within and boxed and all(_sign(g, at) == s for g, s in part.conditions.items())
-
-
-def _is_between(x: Rational, lo: Root | None, hi: Root | None) -> bool:
-    here = Root(None, x)
-    return (lo is None or compare(lo, here) < 0) and (hi is None or compare(here, hi) < 0)
-
-
-def _sign(guard: Expr, at: Point) -> int | None:
-    try:
-        return sign_of(guard, at)
-    except CannotEnclose:
-        return None
-
-
-def _choices(v: Symbol, bounds: Bounds) -> list[Rational]:
-    lo, hi = bounds
-    steps = [*range(25), *(8 * k for k in (5, 8, 12, 20, 40))]
-    grid = [Rational(s * k, 8) for k in steps for s in ((1,) if v.is_positive else (-1, 1)) if k or not v.is_positive]
-    inner = [q for q in grid if (lo is None or float(lo) < q) and (hi is None or q < float(hi))]
-    return [*inner, Rational(between(lo, hi))] if lo or hi else inner
 
 
 def clip(a: Bounds, b: Bounds) -> Bounds | None:

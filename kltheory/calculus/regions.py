@@ -19,7 +19,8 @@ from kltheory.calculus.fraction import factored
 from kltheory.calculus.line import signs
 from kltheory.calculus.moments import At, Mean
 from kltheory.calculus.notation import text
-from kltheory.calculus.reach import Bounds, Point, clip, is_out_of_reach, sample, sign_on
+from kltheory.calculus.points import Point, sample
+from kltheory.calculus.reach import Bounds, clip, is_out_of_reach, sign_on
 from kltheory.calculus.roots import ZERO, Root
 from kltheory.calculus.symbols import VARIABLES, log_weight, logp, weight
 
@@ -181,7 +182,7 @@ def _sign_factors(guard: Expr) -> tuple[int, list[tuple[Expr, int]]]:
             expr = p.as_expr()
             if all(g in positive or g.is_positive for g in expr.free_symbols) and all(c > 0 for c in p.coeffs()):
                 continue
-            lifted = element.field.lift(expr)
+            lifted = element.field.value(expr)
             if not lifted.free_symbols:
                 constant *= sign_of_constant(lifted) ** k
                 continue

@@ -64,7 +64,7 @@ def _at_each_action(expr: Expr) -> Expr:
 def _in_front(expr: Expr) -> Iterable[Expr]:
     """The numbers in front of products of variables, in the numerator."""
     element = normal_form(expr)
-    above = element.field.lift(element.value.numer.as_expr())
+    above = element.field.value(element.value.numer.as_expr())
     return monomials(above, lambda e: bool(e.free_symbols & set(VARIABLES)) or e.has(At)).values()
 
 

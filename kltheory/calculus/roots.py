@@ -21,7 +21,7 @@ from kltheory.calculus.exact import Undecidable, is_zero
 
 MAX_DEPTH: Final = 200
 """Most derivatives in a row to isolate the roots of one curve."""
-MAX_BITS: Final = 4096
+MAX_BITS: Final = 1024
 """Bits to which two roots, or a value and zero, are told apart."""
 T: Final = Dummy("t", real=True)
 X: Final = Dummy("X", positive=True)

@@ -12,7 +12,7 @@ from fractions import Fraction
 from functools import cached_property
 from typing import Any, Final
 
-from sympy import Abs, Expr, Poly, Pow, Rational, Symbol, exp, limit, log, oo
+from sympy import Abs, Expr, Poly, Pow, Rational, S, Symbol, exp, limit, log, oo
 from sympy.core.function import AppliedUndef, Derivative, Subs
 
 from kltheory.calculus.constants import named, sign_of_constant
@@ -20,7 +20,7 @@ from kltheory.calculus.curve import along, curve_of, dominant, terms
 from kltheory.calculus.enclosure import CannotEnclose, enclose, iv
 from kltheory.calculus.exact import Element, Undecidable, is_zero, normal_form
 from kltheory.calculus.fraction import factored
-from kltheory.calculus.roots import Curve, Root, Side, T, X, between, isolate, sign_of_value, vanishes
+from kltheory.calculus.roots import Curve, Root, Side, T, X, between, in_order, isolate, sign_of_value, vanishes
 
 MAX_TOWER: Final = 12
 """Most derivatives in a row."""
@@ -124,8 +124,22 @@ class TowerCurve:
         return sign_of_value(self.real, Rational(t))
 
     def solved(self) -> tuple[Root, ...] | None:
-        """The roots of a root: of what stands under it."""
-        return tuple(roots_of(self.expr.base)) if _is_root(self.expr) else None
+        """The roots of a root, of what stands under it; and of a generator minus a number, by its inverse."""
+        inner = self.expr.base if _is_root(self.expr) else self._inverted
+        return None if inner is None else tuple(in_order(roots_of(inner)))
+
+    @cached_property
+    def _inverted(self) -> Expr | None:
+        """What vanishes where ``c1 g + c0`` does, for a generator g and numbers c1 and c0."""
+        generator, coefficients = _highest(self.expr)
+        if coefficients.keys() != {0, 1} or any(c.has(T) for c in coefficients.values()):
+            return None
+        value = -coefficients[0] / coefficients[1]
+        if isinstance(generator, log):
+            return generator.args[0] - exp(value)
+        if sign_of_constant(value) < 0:
+            return S.One
+        return generator.base - value ** (1 / generator.exp) if _is_root(generator) else generator.args[0] - log(value)
 
     @cached_property
     def divided(self) -> tuple[Expr, Expr]:

@@ -9,7 +9,8 @@ from sympy import Abs, Expr, Function, Max, Min, Rational, S, Symbol, exp, log, 
 from kltheory.calculus.cells import split
 from kltheory.calculus.coefficient import Coefficient
 from kltheory.calculus.line import roots
-from kltheory.calculus.reach import clip, holds, is_out_of_reach, sample, sign_on
+from kltheory.calculus.points import holds, sample
+from kltheory.calculus.reach import clip, is_out_of_reach, sign_on
 from kltheory.calculus.regions import Region
 from kltheory.calculus.roots import ZERO
 from kltheory.calculus.symbols import advantage as A
@@ -43,6 +44,10 @@ SIGNS: dict[str, tuple[Expr, int | None]] = {
     "below -1": (logp + 1, None),
     "an advantage": (A - logp, None),
     "a positive parameter": (eps * exp(logp_ref) + 1, 1),
+    "e^x - x >= 1, twice": (exp(l) - l + w - lw - Rational(3, 2), 1),
+    "but no more": (exp(l) - l + w - lw - Rational(21, 10), None),
+    "by two policies": (exp(3 * logp_ref / 4) * logp_ref - 2 * logp_ref + exp(l) - l, 1),
+    "under an exponential": (exp(exp(-logp) + l - logp_ref) - 2, 1),
     "no function at all": (Function("h", real=True)(l) - lw, None),
 }
 
