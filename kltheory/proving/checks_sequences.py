@@ -152,19 +152,38 @@ UNIGRAMS: Final = ("3/4 1/4", "2/5 3/5")
 
 def variance_growth(claim: VarianceGrowth, at: Numbers) -> Iterator[Finding]:
     """The traces at N = 1, 2, ... by enumeration: their differences are those of the polynomial."""
+    with precision(BITS):
+        gaps = _growth_gaps(claim, at)
+        worst = max(float(abs(gap).upper()) for gap in gaps)
+        holds = all(gap.contains(0) for gap in gaps) and worst < NEGLIGIBLE
+    yield Finding("enumeration", Status.HOLDS if holds else Status.FAILS, worst, f"N = 1 to {claim.degree + 2}")
+
+
+def _growth_gaps(claim: VarianceGrowth, at: Numbers) -> tuple[Any, Any]:
+    """How far the differences of the traces are from the leading coefficient, and the next ones from zero; balls."""
     policy, reference = (tuple(map(Fraction, row.split())) for row in UNIGRAMS)
     trees = [
         ResponseTree(2, n, None, lambda _: policy, lambda _: reference, lambda _: policy)
         for n in range(1, claim.degree + 3)
     ]
     setting = RationalSetting(policy, reference, policy, (Fraction(0), Fraction(0)))
+    traces = [trace_variance(claim.left, tree, Sampler.POLICY, at, shared=True) for tree in trees]
+    leading, beyond = claim.differences(traces)
+    return leading - moment(normal(claim.leading), setting), beyond
+
+
+def growth_witness(claim: VarianceGrowth, at: Numbers) -> dict[str, Any] | None:
+    """The tree of :data:`UNIGRAMS`, where the traces at N = 1, 2, ... certainly belong to no such polynomial."""
     with precision(BITS):
-        traces = [trace_variance(claim.left, tree, Sampler.POLICY, at, shared=True) for tree in trees]
-        leading, beyond = claim.differences(traces)
-        gaps = [leading - moment(normal(claim.leading), setting), beyond]
-        worst = max(float(abs(gap).upper()) for gap in gaps)
-        holds = all(gap.contains(0) for gap in gaps) and worst < NEGLIGIBLE
-    yield Finding("enumeration", Status.HOLDS if holds else Status.FAILS, worst, f"N = 1 to {len(trees)}")
+        leading, beyond = _growth_gaps(claim, at)
+        gap = leading if not leading.contains(0) else beyond
+        if gap.contains(0):
+            return None
+        ball = Ball.of(gap)
+    steps = "; ".join(f"{name} {row}" for name, row in zip(("policy", "reference"), UNIGRAMS, strict=True))
+    order = claim.degree if gap is leading else claim.degree + 1
+    text = f"difference {order} of the traces at N = 1 to {claim.degree + 2} is off by {float(ball.mid):.6g}, {steps}"
+    return {"difference": dict(vars(ball)), "bits": BITS, "text": text}
 
 
 def variance_witness(claim: LessVarianceAt, at: Numbers) -> dict[str, Any] | None:

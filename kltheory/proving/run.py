@@ -30,12 +30,11 @@ def combine(theorem: Theorem, exact: Half, numeric: Half) -> Report:
     claims = _merged(exact.claims + numeric.claims)
     if expected is Verdict.REFUTED:
         found = _merged(exact.stated + numeric.stated)
-        verdict, reason = _refuted(found, exact.witness)
         problems = [f"the corrected claim: {p}" for p in _problems(claims)]
     else:
         found = claims
-        verdict, reason = _verdict(found)
         problems = _problems(found)
+    verdict, reason = _verdict(found, exact.witness)
     unseen = [c for c, a, b in zip(theorem.claims(), exact.looked, numeric.looked, strict=True) if not (a or b)]
     problems += [f"no engine beside the calculus looked at {written(c)}" for c in unseen if verdict is expected]
     killers = zip(mutants_of(theorem), exact.killers, numeric.killers, strict=True)
@@ -51,28 +50,26 @@ def combine(theorem: Theorem, exact: Half, numeric: Half) -> Report:
     return Report(theorem.name, verdict, expected, reason, tuple(found), mutated, witness, seconds, tuple(problems))
 
 
-def _verdict(found: Sequence[Finding]) -> tuple[Verdict, str]:
+def _verdict(found: Sequence[Finding], witness: Witness | None) -> tuple[Verdict, str]:
+    """A *no* needs a certified counterexample, a *yes* that nothing contradicts it; else UNDECIDED, and who differs."""
     symbolic = next(f for f in found if f.engine == "symbolic")
-    disagreeing = [f.engine for f in found if f.status is Status.FAILS and f.engine != "symbolic"]
-    if symbolic.status is Status.UNDECIDED:
-        return Verdict.UNDECIDED, symbolic.detail
-    if symbolic.status is Status.FAILS:
-        return Verdict.REFUTED, ""
-    if disagreeing:
-        return Verdict.UNDECIDED, f"the symbolic engine proves it, and {', '.join(disagreeing)} disagrees"
-    return Verdict.PROVED, ""
-
-
-def _refuted(found: Sequence[Finding], witness: Witness | None) -> tuple[Verdict, str]:
-    """A refutation needs a certified witness; the symbolic *no* alone is not shown to anybody."""
+    others = [f for f in found if f.engine != "symbolic"]
+    no, yes = ([f.engine for f in others if f.status is s] for s in (Status.FAILS, Status.HOLDS))
+    if symbolic.status is Status.HOLDS:
+        contradicting = no + (["a certified counterexample"] if witness else [])
+        reason = f"the symbolic engine proves it, and {', '.join(contradicting)} disagrees"
+        return (Verdict.UNDECIDED, reason) if contradicting else (Verdict.PROVED, "")
     if witness is not None:
         return Verdict.REFUTED, ""
-    verdict, reason = _verdict(found)
-    return (
-        (Verdict.UNDECIDED, "refuted symbolically, but no witness was certified")
-        if verdict is Verdict.REFUTED
-        else (verdict, reason)
-    )
+    if symbolic.status is Status.UNDECIDED:
+        return Verdict.UNDECIDED, symbolic.detail
+    refuting = f"{_names(['the symbolic engine', *no])} {'refute' if no else 'refutes'} it, "
+    holding = f"{_names(yes)} {'hold' if len(yes) > 1 else 'holds'}, " if yes else ""
+    return Verdict.UNDECIDED, f"{refuting}{holding}and no counterexample was certified"
+
+
+def _names(engines: Sequence[str]) -> str:
+    return " and ".join(filter(None, (", ".join(engines[:-1]), engines[-1])))
 
 
 def _problems(found: Sequence[Finding]) -> list[str]:

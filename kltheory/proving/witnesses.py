@@ -10,15 +10,17 @@ from kltheory.calculus.coefficient import Coefficient
 from kltheory.calculus.exact import Undecidable
 from kltheory.calculus.symbols import log_ratio
 from kltheory.numerics import witness
+from kltheory.numerics.balls import Ambiguous
 from kltheory.numerics.bridge import NotNumeric
 from kltheory.numerics.certificate import certify_scalar
-from kltheory.proving import checks_floats, checks_moments, checks_precision, checks_sequences
+from kltheory.proving import checks_floats, checks_moments, checks_precision, checks_sequences, searches
 from kltheory.proving.claims import (
     OLD,
     POLICY,
     AgreesToOrder,
     Claim,
     IsDivergence,
+    NaturalInner,
     SameGradient,
     SameScore,
     SameValue,
@@ -26,13 +28,15 @@ from kltheory.proving.claims import (
     coefficient_of,
 )
 from kltheory.proving.engines import Numbers
+from kltheory.proving.equations import Forces
 from kltheory.proving.floats import NegativeShare
 from kltheory.proving.instances import chosen, instances, parameters
-from kltheory.proving.moments import AlwaysSign, SameMoment
+from kltheory.proving.moments import AlwaysSign, GradientBound, OnTwoActions, SameMoment, SignAt, TraceVariance
 from kltheory.proving.precision import AccurateIn
-from kltheory.proving.response_variance import LessVarianceAt
-from kltheory.proving.scalars import Expansion, HasSign, Identity
+from kltheory.proving.response_variance import LessVarianceAt, VarianceGrowth
+from kltheory.proving.scalars import Expansion, HasSign, Identity, Range
 from kltheory.proving.sequences import IsConservative, SameSequenceGradient, SameSequenceValue
+from kltheory.proving.thresholds import Zero, Zeros
 
 Witness = dict[str, Any]
 
@@ -121,8 +125,18 @@ WITNESSES: Final[dict[type, Callable[[Any, Numbers], Witness | None]]] = {
     SameSequenceValue: checks_sequences.certified,
     IsConservative: checks_sequences.certified,
     LessVarianceAt: checks_sequences.variance_witness,
+    VarianceGrowth: checks_sequences.growth_witness,
+    NaturalInner: searches.natural_inner,
+    TraceVariance: searches.trace_variance,
+    GradientBound: searches.gradient_bound,
+    OnTwoActions: searches.on_two_actions,
+    SignAt: searches.sign_at,
+    Range: searches.value_range,
+    Zero: searches.zero,
+    Zeros: searches.zeros,
+    Forces: searches.forces,
 }
-"""Kind of claim to the search for a witness; a kind without one can be refuted by the engines only."""
+"""Kind of claim to the search for a witness; a claim of a kind without one is never REFUTED."""
 
 
 def find_witness(claim: Claim) -> Witness | None:
@@ -133,7 +147,7 @@ def find_witness(claim: Claim) -> Witness | None:
     for instance in instances(claim):
         try:
             found = search(instance, parameters(instance))
-        except (NotNumeric, Undecidable):
+        except (Ambiguous, NotNumeric, Undecidable):
             continue
         if found is not None:
             return _with_choice(found, chosen(claim, instance))
