@@ -5,7 +5,10 @@ from typing import Final
 import click
 
 from kltheory.__about__ import __version__
-from kltheory.cli.shared import SCHEMA, rewards_of, write_json
+from kltheory.cli.budget import budget
+from kltheory.cli.output import write_json
+from kltheory.cli.shared import SCHEMA, rewards_of
+from kltheory.cli.supervisor import UNDECIDED
 
 NAMES: Final = (
     "reverse_kl",
@@ -28,6 +31,7 @@ NAMES: Final = (
 )
 @click.option("--loss", "losses", multiple=True, metavar="FORMULA", help="What FORMULA descends as a loss, as penalty.")
 @click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+@budget(UNDECIDED)
 def optimum(
     reward: str, reference: str, beta: float, names: tuple[str, ...], losses: tuple[str, ...], as_json: bool
 ) -> None:
@@ -35,7 +39,7 @@ def optimum(
 
         kltheory optimum --reward '1 0 0' --reference '.1 .6 .3' --beta .1 --divergence reverse_kl --loss "exp(-l)-1+l"
 
-    Exit status: 0 an answer, 1 not a formula or no penalty, 2 wrong options.
+    Exit status: 0 an answer, 1 not a formula or no penalty, 2 undecided or wrong options.
     """
     from kltheory.calculus.formula.error import FormulaError
     from kltheory.report.optimum import NoOptimum, Penalty, optima

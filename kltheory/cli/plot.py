@@ -6,7 +6,10 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from kltheory.cli.budget import budget
+from kltheory.cli.output import confirm_file, write_file
 from kltheory.cli.shared import rewards_of
+from kltheory.cli.supervisor import UNDECIDED
 
 if TYPE_CHECKING:
     from kltheory.report.figures.style import Picture
@@ -29,6 +32,7 @@ TAKES: Final = {
 @click.option("--policy", metavar="P", help="Of variance and drift: probabilities, '.5 .3 .2'.")
 @click.option("--reference", metavar="P", help="Of field, variance, drift and optimum.")
 @click.option("--reward", metavar="A", help="Of optimum: one for each action, '1 0 0'.")
+@budget(UNDECIDED)
 def plot(
     kind: str,
     formulas: tuple[str, ...],
@@ -49,11 +53,12 @@ def plot(
 
         kltheory plot coefficient "exp(-l) - 1 + l" "l**2/2" -o curves.svg
 
-    Figures need Matplotlib: pip install 'kltheory[plot]'. Exit status: 0 drawn, 1 not drawn, 2 wrong options.
+    Figures need Matplotlib: pip install 'kltheory[plot]'. Exit status: 0 drawn, 1 not drawn, 2 undecided or wrong
+    options.
     """  # noqa: D301 (\b keeps the lines apart: Click reads it)
     from kltheory.calculus.exact import Undecidable
     from kltheory.calculus.formula.error import FormulaError
-    from kltheory.report.figures.style import NoMatplotlib
+    from kltheory.report.figures.style import NoMatplotlib, suffix_of
 
     if formulas and kind != "coefficient":
         raise click.UsageError(f"{kind} takes no formula; coefficient does")
@@ -67,11 +72,14 @@ def plot(
     else:
         targets = {kind: output or Path(f"{kind}.svg")}
     try:
-        for name, path in targets.items():
+        for path in targets.values():
+            suffix_of(path)
             if kind == "all":
                 path.parent.mkdir(parents=True, exist_ok=True)
+            confirm_file(path)
+        for name, path in targets.items():
             drawn = _drawn(name, formulas, given)
-            drawn.save(path)
+            write_file(path, drawn.file(path.suffix))
             click.echo(f"{path}: {drawn.title}")
     except FormulaError as e:
         raise click.ClickException(f"this is not a formula\n{e}") from None

@@ -113,7 +113,7 @@ _DEFINED: Final[dict[str, list[Theorem]]] = {}
 
 
 def _tuple(value: str | Iterable[str]) -> tuple[str, ...]:
-    return (value,) if isinstance(value, str) else tuple(value)
+    return (value,) if isinstance(value, str) else tuple(map(str, value))
 
 
 def theorem(
@@ -214,7 +214,10 @@ def _confirm_names(file: Path) -> None:
 
 
 def _files(path: Path) -> list[Path]:
-    path = path.resolve()
+    try:
+        path = path.resolve()
+    except (OSError, ValueError) as e:
+        raise CollectionError(f"no such file or folder: {str(path)!r} ({e})") from None
     if path.is_dir():
         return sorted(p for p in path.glob("*.py") if not p.name.startswith("_"))
     if not path.is_file():

@@ -140,7 +140,7 @@ def audit_of(path: Path) -> dict[str, Any]:
     """
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as e:
+    except (OSError, ValueError, RecursionError) as e:
         raise BadAudit(f"{path}: {e}") from None
     if not (isinstance(data, dict) and {"target", "framework", "variants"} <= set(data)):
         raise BadAudit(f"{path}: not what kltheory audit --json writes")
