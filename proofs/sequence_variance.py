@@ -123,9 +123,7 @@ def k3_of_later_tokens_is_less_noisy():
     )
 
 
-@theorem(
-    catalogue="56", hypotheses="V = 2", harmless={**WITHOUT_CREDIT, "drop_stop_gradient": "exact means move little"}
-)
+@theorem(catalogue="56", hypotheses="V = 2", harmless=WITHOUT_CREDIT)
 def exact_kl_of_later_tokens_is_less_noisy_there_too():
     """On that tree the exact KL of later prefixes in their place is the least noisy of the three."""
     return LessVarianceAt(EXACT_LATER, TO_GO, APART, APART_REFERENCE)

@@ -41,8 +41,9 @@ from sympy.logic.boolalg import BooleanFalse, BooleanTrue
 from kltheory.calculus import enclosure, regions
 from kltheory.calculus.symbols import sg
 from kltheory.numerics.autodiff import scope
-from kltheory.numerics.balls import BALLS, Ambiguous, enclose, precision
+from kltheory.numerics.balls import BALLS, Ambiguous, enclose, number, precision
 from kltheory.numerics.bridge import NUMPY, NotNumeric, jax_bridge
+from kltheory.numerics.dual import derivatives, moved, power
 
 x, y = Symbol("x", real=True), Symbol("y", real=True)
 POINTS = ({x: Rational(7, 5), y: Rational(-3, 4)}, {x: Rational(1, 3), y: Rational(5, 2)})
@@ -120,6 +121,40 @@ def test_jax_differentiates_each_head_as_sympy_does(expr):
             step = {x: at[x] + Rational(1, 10**12), y: at[y]}, {x: at[x] - Rational(1, 10**12), y: at[y]}
             slope = [expr.subs(s).doit().evalf(40) for s in step]
             assert float(derivative) == pytest.approx(float((slope[0] - slope[1]) * 10**12 / 2), rel=1e-14, abs=1e-14)
+
+
+@pytest.mark.parametrize("expr", [e for head, e in EXAMPLES.items() if head is not sg], ids=str)
+def test_duals_of_balls_differentiate_each_head_as_sympy_does(expr):
+    """Value, slope, and the slope's slope, each around what finite differences of 40 digits give."""
+    with precision(128):
+        for at in POINTS:
+            found = BALLS(expr, {x: moved(number(at[x]), ("x",), 2), y: number(at[y])})
+            h = Rational(1, 10**10)
+            low, mid, high = (expr.subs({x: at[x] + k * h, y: at[y]}).doit().evalf(40) for k in (-1, 0, 1))
+            expected = (mid, (high - low) / (2 * h), (high - 2 * mid + low) / h**2)
+            for ball, number_ in zip(derivatives(found, "x", 2).values(), expected, strict=True):
+                assert float(ball.rad()) < 1e-25
+                assert float(ball) == pytest.approx(float(number_), rel=1e-12, abs=1e-12)
+
+
+def test_sg_drops_the_first_slope_and_keeps_the_second():
+    with precision(64):
+        moving = moved(number(3), ("x",), 2)
+        once, twice = (derivatives(x, "x", 2) for x in (BALLS(sg(x), {x: moving}), BALLS(x * sg(x), {x: moving})))
+        assert [float(v) for v in once.values()] == [3, 0, 0]
+        assert [float(v) for v in twice.values()] == [9, 3, 1]
+        assert float(derivatives(BALLS(sg(x), {x: moving}).value, "x", 1)[1]) == 1
+
+
+def test_natural_powers_of_a_ball_around_zero_have_a_value():
+    with precision(64):
+        around = number(Rational(1, 3)) * 3 - 1
+        around = (around - around) * 1
+        assert around.contains(0)
+        assert not (around**2).is_finite(), "Arb's own"
+        for base in (around, moved(around, ("x",), 1)):
+            assert all(power(base, n).is_finite() for n in (1, 2, 3))
+        assert not power(around, -1).is_finite()
 
 
 def test_sg_has_a_value_and_no_derivative_in_jax():

@@ -121,7 +121,7 @@ def test_small_settings_differ_and_reach_every_case():
 
 def test_a_rational_setting_is_checked_and_printed_in_decimals():
     s = RationalSetting.of(".5 .3 .2", ".25 .7 .05", ".1 .1 .8", "1 -.5 .00001")
-    assert s.to_json()["advantage"] == ["1", "-0.5", "0.00001"]
+    assert s.to_json()["setting"]["advantage"] == ["1", "-0.5", "0.00001"]
     assert str(s).startswith("policy (0.5, 0.3, 0.2), reference (0.25, 0.7, 0.05)")
     for bad in (".5 .3 .3", "1.2 -.4 .2", ".5 .5"):
         with pytest.raises(ValueError, match="expected 3 positive numbers with sum 1"):

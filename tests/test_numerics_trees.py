@@ -113,7 +113,7 @@ def test_it_agrees_with_balls(loss, sampler):
         same_old = type(exact)(exact.size, exact.horizon, None, exact.policy, exact.reference, exact.reference)
         components = spelled_gradient(loss, same_old, sampler, {})
     expected = np.zeros((tree.nodes, tree.size))
-    for ((prefix, token),), ball in components.items():
+    for (*prefix, token), ball in components.items():
         expected[1 + prefix[0] if prefix else 0, token] = float(ball)
     found = expected_gradient(loss, setting, sampler).values.reshape(expected.shape)
     assert abs(found - expected).max() < 1e-13

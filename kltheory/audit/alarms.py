@@ -13,13 +13,13 @@ from kltheory.audit.measure import Probe
 from kltheory.audit.recovered import Reading, Recovered
 from kltheory.audit.roles import Role
 from kltheory.audit.rows import Row, is_central
+from kltheory.calculus.cells import split
 from kltheory.calculus.coefficient import Coefficient
 from kltheory.calculus.divergence import DIVERGENCES, Divergence, Objective, reverse_kl
 from kltheory.calculus.exact import Undecidable, is_zero
 from kltheory.calculus.expectation import expectation, same_value
 from kltheory.calculus.identify import identify
 from kltheory.calculus.notation import text
-from kltheory.calculus.regions import split
 from kltheory.calculus.surrogate import Sampler, Surrogate
 from kltheory.calculus.symbols import erase_sg, log_ratio, log_weight, logp, sg
 

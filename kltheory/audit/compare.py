@@ -16,9 +16,10 @@ from kltheory.audit.recovered import Recovered
 from kltheory.audit.rows import PLACEMENTS, WEIGHTS, place
 from kltheory.audit.subject import Raised
 from kltheory.audit.target import CannotRun, Target
-from kltheory.calculus.coefficient import Cell, Coefficient
+from kltheory.calculus.cells import split
+from kltheory.calculus.coefficient import Coefficient
 from kltheory.calculus.exact import Undecidable, is_zero
-from kltheory.calculus.regions import split
+from kltheory.calculus.regions import Cell
 from kltheory.calculus.surrogate import Sampler
 from kltheory.tracing.trace import CannotTrace
 

@@ -84,7 +84,7 @@ class Fit:
         for a, d in self.terms:
             c = c + a * d.coefficient
         f = sum((a * d.f for a, d in self.terms), S.Zero)
-        return Identification(c, self.terms, f, None, c.slope() if self.terms else 0)
+        return Identification(c, self.terms, f, slope=c.slope() if self.terms else 0)
 
     @property
     def region(self) -> Region:

@@ -9,8 +9,9 @@ from sympy import Expr, S, exp
 
 from kltheory.audit.layout import Layout
 from kltheory.audit.subject import Subject
+from kltheory.calculus.cells import split
 from kltheory.calculus.coefficient import Coefficient
-from kltheory.calculus.regions import Region, split
+from kltheory.calculus.regions import Region
 from kltheory.calculus.surrogate import Sampler, Surrogate, derivative
 from kltheory.calculus.symbols import erase_sg, log_weight, logp
 from kltheory.tracing.trace import Floats

@@ -229,7 +229,7 @@ def agreement_order(c: Coefficient) -> int | None:
     Raises:
         Undecidable: C is not analytic at ℓ = 0, or depends on more.
     """
-    if c.sole_variable() != log_ratio:
+    if c.sole_variable != log_ratio:
         raise Undecidable("the coefficient is no function of l alone")
     central = [e for r, e in c.cells if is_central(r)]
     if len(central) != 1:

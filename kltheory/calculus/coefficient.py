@@ -6,21 +6,26 @@ the difference D is π_j (D_j − Σ_i π_i D_i); when it vanishes D takes one v
 two triples (π, π_ref, π_old) of small enough probabilities occur together in one setting.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property, cmp_to_key
 from itertools import pairwise
+from typing import Any
 
 from sympy import Expr, Rational, S, Symbol
 
-from kltheory.calculus.exact import Undecidable, is_constant, is_zero, normal_form
-from kltheory.calculus.line import poles, roots, sign_at
+from kltheory.calculus.cells import split
+from kltheory.calculus.enclosure import LINE, CannotEnclose, enclose
+from kltheory.calculus.exact import Undecidable, is_zero, normal_form
+from kltheory.calculus.line import roots
+from kltheory.calculus.moments import At, Mean, is_product
 from kltheory.calculus.notation import text
-from kltheory.calculus.regions import DISPLAY, Bounds, Region, split
-from kltheory.calculus.roots import Root, compare
-from kltheory.calculus.symbols import VARIABLES, log_ratio, to_quotients
-
-Cell = tuple[Region, Expr]
+from kltheory.calculus.reach import Bounds, Point, holds
+from kltheory.calculus.regions import DISPLAY, Cell, Region, joined
+from kltheory.calculus.relations import is_free, is_null
+from kltheory.calculus.roots import between, compare, in_order
+from kltheory.calculus.slope import Move, moves, slope_of
+from kltheory.calculus.symbols import VARIABLES, log_ratio, logp, to_quotients
 
 
 @dataclass(frozen=True)
@@ -72,25 +77,50 @@ class Coefficient:
     # --- decisions --------------------------------------------------------------------------------------------------
     def is_zero(self) -> bool:
         """Whether C vanishes almost everywhere."""
-        return all(_holds(r, is_zero(e)) for r, e in self.cells)
+        return _everywhere(self.cells, is_null)
 
     def is_constant(self) -> bool:
-        """Whether C is one constant almost everywhere: no expected gradient."""
-        if not all(_holds(r, is_constant(e)) for r, e in self.cells):
+        """Whether C is one number for almost every action: no expected gradient."""
+        if not _everywhere(self.cells, is_free):
             return False
-        region, first = next((cell for cell in self.cells if _is_known(cell[0])), self.cells[0])
-        same = all(_holds(r, is_zero(e - first)) for r, e in self.cells)
-        return _holds(region, same)
+        region, first = next((cell for cell in self.cells if cell[0].is_reached), self.cells[0])
+        return _holds(region, _everywhere(self.cells, lambda e: is_null(e - first)))
 
     def equals(self, other: "Coefficient") -> bool:
         """Whether both give the same expected gradient in every setting: equal modulo constants."""
         return (self - other).is_constant()
 
-    def depends_on(self, *variables: Symbol) -> bool:
-        """Whether C, modulo a constant, involves any of the variables (``log_weight``: who sampled matters)."""
-        if any(not _holds(r, is_zero(e.diff(v))) for r, e in self.cells for v in variables):
+    def depends_on(self, variable: Symbol) -> bool:
+        """Whether C, modulo a number of the setting, involves the variable; by ``log_weight`` it feels who sampled.
+
+        Raises:
+            Undecidable: it steps where the variable is cut, and no two points that show it are found; or a mean that
+                moves with the variable is not known to be independent of the other means.
+        """
+        if not _everywhere(self.cells, lambda e: is_null(e.diff(variable))):
             return True
-        return any(r.is_cut(v) for r, _ in self.merged for v in variables)
+        means = {m for _, e in self.cells for m in e.atoms(Mean, At) if variable in m.integrand.free_symbols}
+        moving = [m for m in sorted(means, key=str) if not all(_holds(r, is_free(e.diff(m))) for r, e in self.cells)]
+        if any(is_product(m.integrand) for m in moving):
+            return True
+        if moving:
+            raise Undecidable(f"whether {moving[0]} depends on {variable} is not known")
+        return any(r.is_cut(variable) for r, _ in self.merged) and self._steps_along(variable)
+
+    def _steps_along(self, variable: Symbol) -> bool:
+        """Whether two points that differ in the variable alone certainly have different values."""
+        edges = in_order([x for r, _ in self.cells for x in r.bounds(variable) if x is not None])
+        places = [Rational(between(*ends)) for ends in pairwise([None, *edges, None])]
+        for start in filter(None, (r.sample() for r, _ in self.cells)):
+            low = {**start, logp: min(start[logp], *places) - 1}
+            for at in (start, low):
+                line = [{**at, variable: x} for x in [at[variable], *places]]
+                values = [_value(e, point) for point in line for r, e in self.cells if holds(r, point)]
+                if any(x.b < y.a or y.b < x.a for x, y in pairwise(values)):
+                    return True
+        raise Undecidable(
+            f"whether it steps where {variable} passes {edges[0].expr if edges else 'a guard'} is not known"
+        )
 
     def is_nondecreasing(self) -> bool:
         """Whether C, a function of l alone, never decreases: then it belongs to a convex f, a divergence.
@@ -101,21 +131,18 @@ class Coefficient:
         return self.slope() in (0, 1)
 
     def slope(self) -> int | None:
-        """How C moves with l: 1 never down, -1 never up, 0 not at all, ``None`` both ways."""
-        variable = self.sole_variable()
-        pieces = self.along(variable)
-        steps: set[int] = set()
-        for (lo, hi), e in pieces:
-            if any(_between(pole, lo, hi) for pole in poles(e, variable)):
-                raise Undecidable(f"{e} has a pole")
-            steps |= set(_signs_within(e.diff(variable), variable, lo, hi))
-        for ((_, edge), left), (_, right) in pairwise(pieces):
-            if edge is not None and edge.exact is not None:
-                steps |= set(_signs_within((right - left).xreplace({variable: edge.exact}), variable, None, None))
-            elif edge is not None and not is_zero(right - left):
-                steps.add(sign_at(right - left, variable, edge))
-        steps.discard(0)
-        return None if len(steps) == 2 else (steps.pop() if steps else 0)
+        """How C moves with its one variable: 1 never down, -1 never up, 0 not at all, ``None`` otherwise."""
+        return slope_of(self.moves)
+
+    @cached_property
+    def moves(self) -> tuple[Move, ...]:
+        """Where C, a function of one variable, rises, falls, jumps and is infinite, from left to right.
+
+        Raises:
+            Undecidable: C depends on more than one variable, or a sign cannot be found.
+        """
+        variable = self.sole_variable
+        return tuple(moves(self.along(variable), variable))
 
     def along(self, variable: Symbol) -> list[tuple[Bounds, Expr]]:
         """The cells of a function of one variable from left to right, neighbours with the same expression joined."""
@@ -123,8 +150,11 @@ class Coefficient:
         def before(a: tuple[Bounds, Expr], b: tuple[Bounds, Expr]) -> int:
             return -1 if a[0][0] is None else 1 if b[0][0] is None else compare(a[0][0], b[0][0])
 
+        if guards := [g for r, _ in self.merged for g in r.conditions]:
+            raise Undecidable(f"the cells are cut by the sign of {guards[0]}")
         return sorted(((r.bounds(variable), e) for r, e in self.merged), key=cmp_to_key(before))
 
+    @cached_property
     def sole_variable(self) -> Symbol:
         """The one variable C is a function of (``l`` when it is constant).
 
@@ -140,10 +170,7 @@ class Coefficient:
     @cached_property
     def merged(self) -> tuple[Cell, ...]:
         """The cells, neighbours with the same expression joined until none are left."""
-        cells, before = list(self.cells), 0
-        while len(cells) != before:
-            before, cells = len(cells), _join(cells)
-        return tuple(cells)
+        return tuple(joined(self.cells, lambda e, f: is_zero(e - f)))
 
     def __str__(self) -> str:
         cells = self.merged
@@ -152,44 +179,28 @@ class Coefficient:
         return "; ".join(f"{text(tidy(e))} where {r}" for r, e in cells)
 
 
-def _join(cells: list[Cell]) -> list[Cell]:
-    out: list[Cell] = []
-    for region, e in cells:
-        for i, (r, f) in enumerate(out):
-            if (joined := r.union(region)) is not None and is_zero(e - f):
-                out[i] = (joined, f)
-                break
-        else:
-            out.append((region, e))
-    return out
-
-
-def _between(point: Root, lo: Root | None, hi: Root | None) -> bool:
-    return (lo is None or compare(lo, point) <= 0) and (hi is None or compare(point, hi) <= 0)
+def _everywhere(cells: Iterable[Cell], decide: Callable[[Expr], bool]) -> bool:
+    """Whether something holds in every cell that is reached."""
+    return all(_holds(r, decide(e)) for r, e in cells)
 
 
 def _holds(region: Region, decision: bool) -> bool:
     """A decision on one cell; a *no* on a cell that might be empty is no decision."""
-    if not decision and not _is_known(region):
+    if not decision and not region.is_reached:
         raise Undecidable(f"it fails where {region}, and whether that is empty is not known")
     return decision
 
 
-def _is_known(region: Region) -> bool:
-    """Whether a cell is known not to be empty."""
-    return not region.conditions or region.sample() is not None
+def _value(expr: Expr, at: Point) -> Any:
+    try:
+        return enclose(expr, at)
+    except CannotEnclose:
+        return LINE
 
 
 def _variables(region: Region, expr: Expr) -> set[Symbol]:
     """The variables a cell really involves."""
     return {v for v in VARIABLES if region.is_cut(v) or (v in expr.free_symbols and not is_zero(expr.diff(v)))}
-
-
-def _signs_within(e: Expr, t: Symbol, lo: Root | None, hi: Root | None) -> Iterator[int]:
-    for part, s in Region({t: (lo, hi)}).refine(e):
-        if part.conditions:
-            raise Undecidable(f"the sign of {e} depends on parameters")
-        yield s
 
 
 def tidy(expr: Expr) -> Expr:

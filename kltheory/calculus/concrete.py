@@ -10,12 +10,13 @@ from functools import lru_cache
 
 from sympy import Add, Derivative, Dummy, Expr, Integer, KroneckerDelta, S, Sum, Symbol, exp, log, symbols
 
+from kltheory.calculus.cells import split
 from kltheory.calculus.divergence import Objective
 from kltheory.calculus.exact import Undecidable, is_zero
 from kltheory.calculus.logits import C
 from kltheory.calculus.logits import theta as logit_symbol
 from kltheory.calculus.moments import At, Mean
-from kltheory.calculus.regions import Region, split
+from kltheory.calculus.regions import Region
 from kltheory.calculus.surrogate import Sampler, Surrogate
 from kltheory.calculus.symbols import advantage, erase_sg, inside, log_ratio, log_weight, logp
 

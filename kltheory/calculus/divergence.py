@@ -9,8 +9,9 @@ from typing import Final, Literal
 
 from sympy import Abs, Expr, Rational, S, Symbol, exp, log, sqrt
 
+from kltheory.calculus.cells import split
 from kltheory.calculus.coefficient import Coefficient
-from kltheory.calculus.regions import split
+from kltheory.calculus.decimals import in_decimals
 from kltheory.calculus.surrogate import derivative
 from kltheory.calculus.symbols import log_ratio, log_weight, logp, to_quotients
 
@@ -25,6 +26,9 @@ class Objective:
     """Σ_a F, summed over the whole vocabulary and differentiated through π alone."""
 
     summand: Expr
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "summand", in_decimals(self.summand))
 
     @classmethod
     def of(cls, summand: Expr | int) -> "Objective":

@@ -5,7 +5,7 @@ ships mpmath, so no further dependency enters this layer. Witnesses are certifie
 """
 
 from collections.abc import Callable, Mapping
-from functools import reduce
+from functools import lru_cache, reduce
 from operator import add, mul
 from typing import Any, Final
 
@@ -15,6 +15,10 @@ from sympy import Abs, Add, E, Expr, Max, Min, Mul, Pow, Symbol, exp, log, pi
 iv: Final = mpmath.iv
 
 
+LINE: Final = iv.mpf(["-inf", "inf"])
+"""All real numbers."""
+
+
 class CannotEnclose(Exception):
     """A head with no interval meaning, or a point outside the domain."""
 
@@ -22,6 +26,8 @@ class CannotEnclose(Exception):
 def _power(base: Any, power: Any) -> Any:
     if power.a == power.b == int(power.a):
         return base ** int(power.a)
+    if base.a == 0 and power.a > 0:
+        return iv.mpf([0, iv.exp(power * _log(iv.mpf(base.b))).b if base.b > 0 else 0])
     return iv.exp(power * _log(base))
 
 
@@ -61,7 +67,13 @@ def enclose(expr: Expr, at: Mapping[Symbol, Any], bits: int = 160) -> Any:
 
 
 def _number(value: Any) -> Any:
-    return iv.mpf(value.p) / value.q if getattr(value, "is_Rational", False) else iv.mpf(value)
+    return _rational(value.p, value.q, iv.prec) if getattr(value, "is_Rational", False) else iv.mpf(value)
+
+
+@lru_cache(maxsize=65536)
+def _rational(p: int, q: int, bits: int) -> Any:
+    """p/q at the working precision, of that many bits."""
+    return iv.mpf(p) / q if q != 1 else iv.mpf(p)
 
 
 def _walk(expr: Expr, at: Mapping[Symbol, Any]) -> Any:

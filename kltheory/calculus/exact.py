@@ -13,7 +13,7 @@ from sympy import Expr, Rational, S, Symbol
 from sympy.polys.fields import FracElement
 
 from kltheory.calculus.enclosure import CannotEnclose, sign_of
-from kltheory.calculus.field import Field, common_root, exactly
+from kltheory.calculus.field import Field, exactly
 from kltheory.calculus.fraction import Undecidable
 from kltheory.calculus.symbols import VARIABLES
 
@@ -62,7 +62,7 @@ def normal_form(expr: Expr) -> Element:
         Undecidable: it divides by zero, is not finite, or has a root whose sign is not known.
     """
     expr = exactly(expr)
-    f = Field(common_root(expr))
+    f = Field.of(expr)
     return Element(f.element(expr), f)
 
 
@@ -75,7 +75,7 @@ def is_zero(expr: Expr) -> bool:
             excludes zero.
     """
     expr = exactly(expr)
-    f = Field(common_root(expr))
+    f = Field.of(expr)
     if f.is_zero(expr):
         return True
     if not all(map(f.is_plain, f.rewrite(expr).free_symbols)) and not nonzero_somewhere(expr):

@@ -3,26 +3,28 @@
 The generators are
 
 - variables and parameters,
-- ``exp(m/d)`` for a monomial ``m`` in them, ``log(p)`` and the real root ``p**(1/d)`` for an irreducible ``p`` (d is
-  common to all),
+- ``exp(m/d)`` for a monomial ``m`` in them (d of its own for each), ``log(p)`` and the real root ``p**(1/d)`` for an
+  irreducible ``p`` (d common to all roots),
 - undefined functions (``h(l)`` and its derivatives), which stand for *any* function.
 
 These are independent while they stand directly on variables: exponentials of distinct monomials by Ax's theorem
 (J. Ax, *On Schanuel's conjectures*, Ann. Math. 93, 1971), logarithms of distinct irreducibles by Kolchin-Ostrowski,
-roots modulo ``R**d = p`` by Mordell (Pacific J. Math. 3, 1953). Such generators are *plain*. Nested ones are not, and
-anything else (constants such as log 2, unknown heads) is *opaque*. Where a logarithm is defined it is that of ``|p|``.
+roots modulo ``R**d = p`` by Kummer's theory (S. Lang, *Algebra*, VI.8). Such generators are *plain*. Nested ones are
+not, and anything else (constants such as log 2, unknown heads) is *opaque*. ``log(p)`` is that of ``|p|``, so that
+``exp(c log(p))`` is ``p**c`` only where p is positive or c even.
 """
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from sympy import (
     QQ,
+    Abs,
     Add,
     Derivative,
     Dummy,
     Expr,
-    Float,
     Integer,
     Mul,
     Pow,
@@ -42,7 +44,8 @@ from sympy.functions.elementary.hyperbolic import HyperbolicFunction
 from sympy.polys.fields import FracElement
 from sympy.polys.rings import ring
 
-from kltheory.calculus.fraction import Undecidable, fraction, over_one_denominator
+from kltheory.calculus.decimals import in_decimals
+from kltheory.calculus.fraction import Undecidable, factored, fraction, over_one_denominator
 
 MAX_DEGREE: Final = 4096
 """Largest integer power that is multiplied out."""
@@ -52,10 +55,15 @@ MAX_DEGREE: Final = 4096
 class Field:
     """The generators met so far and what each stands for.
 
-    ``root`` is the integer d such that every exponential is a power of some ``exp(m/d)``.
+    Attributes:
+        rates: monomial m to the integer d such that every exponential of it is a power of ``exp(m/d)``.
+        root: the d of ``R**d = p``.
+        spare: the d of monomials that show only once others are rewritten.
     """
 
+    rates: Mapping[Expr, int]
     root: int
+    spare: int
     exps: dict[Expr, Symbol] = field(default_factory=dict)
     logs: dict[Expr, Symbol] = field(default_factory=dict)
     radicals: dict[Expr, Symbol] = field(default_factory=dict)
@@ -65,11 +73,28 @@ class Field:
 
     def meaning(self) -> dict[Symbol, Expr]:
         """What each generator stands for."""
-        named = {g: exp(m / self.root) for m, g in self.exps.items()} | {g: log(p) for p, g in self.logs.items()}
+        named = {g: exp(m / self.rate(m)) for m, g in self.exps.items()} | {g: log(p) for p, g in self.logs.items()}
         named |= {g: Pow(p, Rational(1, self.root)) for p, g in self.radicals.items()}
         for table in (self.free, self.opaque):
             named |= {g: e for e, g in table.items()}
         return named
+
+    @classmethod
+    def of(cls, expr: Expr) -> "Field":
+        """The field for an expression, without generators yet."""
+        rates: dict[Expr, int] = {}
+        roots = [(node.base, node.exp.q) for node in expr.atoms(Pow) if node.exp.is_Rational]
+        for c, monomial in _exponents(expr):
+            rates[monomial] = int(ilcm(rates.get(monomial, 1), c.q))
+            roots += [(monomial, c.q)] if monomial.has(log) else []
+        for c, monomial, q in ((*term, q) for base, q in roots if q > 1 for term in _exponents(base)):
+            rates[monomial] = int(ilcm(rates[monomial], c.q * q))
+        root = int(ilcm(1, 1, *(q for _, q in roots)))
+        return cls(rates, root, int(ilcm(root, 1, *rates.values())))
+
+    def rate(self, monomial: Expr) -> int:
+        """The d of the monomial's exponentials."""
+        return self.rates.get(monomial, self.spare)
 
     def lift(self, expr: Expr) -> Expr:
         """Back from generators to the functions they stand for."""
@@ -100,8 +125,11 @@ class Field:
             return self._log(expr.args[0])
         if isinstance(expr, Pow):
             return self._pow(*expr.args)
-        if isinstance(expr, (Derivative, Subs)):
+        if isinstance(expr, Derivative):
             return _named(self.free, expr)
+        if isinstance(expr, Subs):
+            at = [self.lift(self.element(point).as_expr()) for point in expr.point]
+            return _named(self.free, Subs(expr.expr, expr.variables, at))
         args = [self.lift(self.element(a).as_expr()) for a in expr.args]
         return _named(self.free if isinstance(expr, AppliedUndef) else self.opaque, expr.func(*args))
 
@@ -164,11 +192,14 @@ class Field:
         return result
 
     def _exp_term(self, monomial: Expr, c: Rational) -> Expr:
-        if isinstance(monomial, log):  # exp(c log p) = p**c
-            return self._pow(monomial.args[0], c)
+        if isinstance(monomial, log):  # exp(c log|p|) = |p|**c
+            if (p := monomial.args[0]).is_positive or (c.is_Integer and c.is_even):
+                return self._pow(p, c)
+            return _named(self.opaque, Abs(p) ** c)
+        d = self.rate(monomial)
         if monomial is S.One:
-            return _named(self.opaque, exp(Rational(1, self.root))) ** _integer(c * self.root)
-        return _named(self.exps, monomial) ** _integer(c * self.root)
+            return _named(self.opaque, exp(Rational(1, d))) ** _integer(c * d)
+        return _named(self.exps, monomial) ** _integer(c * d)
 
     def _log(self, arg: Expr) -> Expr:
         return Add(*(k * self._log_factor(p) for p, k in self._factors(arg)))
@@ -215,7 +246,7 @@ class Field:
             raise Undecidable("a logarithm or root of an expression that is identically zero")
         result, sign = [], 1
         for side, poly in ((1, e.numer), (-1, e.denom)):
-            content, factors = poly.factor_list()
+            content, factors = factored(poly)
             sign *= 1 if content > 0 else -1
             primes = factorint(abs(Rational(content.numerator, content.denominator)))
             result += [(Integer(p), side * k) for p, k in primes.items()]
@@ -226,6 +257,13 @@ class Field:
                 raise Undecidable(f"{arg} is negative under a logarithm or root")
             result[flip] = (-result[flip][0], result[flip][1])
         return result
+
+
+def _exponents(expr: Expr) -> Iterator[tuple[Rational, Expr]]:
+    """The terms of the exponents in an expression: a number and a monomial."""
+    for node in expr.atoms(exp):
+        for term in Add.make_args(expand(node.args[0])):
+            yield term.as_coeff_Mul(rational=True)
 
 
 def _named(table: dict[Expr, Symbol], key: Expr) -> Symbol:
@@ -252,8 +290,7 @@ def _is_elementary(e: Expr) -> bool:
 
 def exactly(expr: Expr) -> Expr:
     """The expression with decimals read as rationals and hyperbolic functions written in exponentials."""
-    if expr.has(Float):
-        expr = expr.xreplace({x: Rational(str(x)) for x in expr.atoms(Float)})
+    expr = in_decimals(expr)
     if expr.has(HyperbolicFunction):
         expr = expr.replace(lambda e: isinstance(e, HyperbolicFunction), lambda e: e.rewrite(exp))
     return expr
@@ -263,10 +300,3 @@ def _integer(c: Any) -> Integer:
     if c.denominator != 1:
         raise Undecidable("an exponent has a denominator that appears nowhere in the formula")
     return Integer(c.numerator)
-
-
-def common_root(expr: Expr) -> int:
-    """Least d that the denominators of rational powers, and of coefficients inside exponentials, divide."""
-    inside = [c.q for node in expr.atoms(exp) for c in expand(node.args[0]).atoms(Rational)]
-    powers = [node.args[1].q for node in expr.atoms(Pow) if node.args[1].is_Rational]
-    return int(ilcm(1, 1, *inside, *powers))

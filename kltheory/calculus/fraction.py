@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from functools import lru_cache
+from math import comb, prod
 from typing import Any, Final
 
 from sympy import QQ, Dummy, Expr, Mul, Pow
@@ -10,6 +11,10 @@ from sympy.polys.rings import PolyElement, PolyRing
 
 MAX_PRODUCTS: Final = 300_000
 """Most products of terms in one multiplication of polynomials: about a third of a second."""
+MAX_TERMS: Final = 20_000
+"""Most terms of a power that is multiplied out."""
+MAX_DENSE: Final = 512
+"""Degree up to which polynomials are factored and fractions cancelled: both write down every power in between."""
 
 
 class Undecidable(Exception):
@@ -17,10 +22,15 @@ class Undecidable(Exception):
 
 
 def fraction(rational: Expr) -> FracElement:
-    """The expression in QQ(its symbols), in lowest terms. Raises Undecidable for a division by zero."""
+    """The expression in QQ(its symbols), in lowest terms (:data:`MAX_DENSE`). Raises Undecidable for 1/0."""
     gens = sorted(rational.free_symbols, key=str) or [Dummy("_")]
+    field = QQ.frac_field(*gens).field
+    powers = rational.atoms(Pow)
+    if any(abs(p.exp) > MAX_DENSE for p in powers) and any(p.exp < 0 and not p.base.is_Symbol for p in powers):
+        numer, denom = over_one_denominator(rational, field.ring)
+        return field.raw_new(numer, _product((f**k for f, k in denom.items()), field.ring.one))
     try:
-        return QQ.frac_field(*gens).from_sympy(rational)
+        return field.from_expr(rational)
     except ZeroDivisionError:
         raise Undecidable("a division by an expression that is identically zero") from None
 
@@ -37,10 +47,10 @@ def over_one_denominator(e: Expr, r: PolyRing) -> Pair:
     if isinstance(e, Pow):
         (numer, denom), n = over_one_denominator(e.base, r), int(e.exp)
         if n >= 0:
-            return numer**n, {f: k * n for f, k in denom.items()}
+            return _power(numer, n), {f: k * n for f, k in denom.items()}
         if numer == 0:
             raise Undecidable("a division by an expression that is identically zero")
-        content, factors = _factored(numer)
+        content, factors = factored(numer)
         shared = {f: min(k, denom.get(f, 0)) for f, k in factors}
         top = _product((f ** ((k - shared.get(f, 0)) * -n) for f, k in denom.items()), r.one)
         return top * r.ground_new(1 / content) ** -n, {f: (k - shared[f]) * -n for f, k in factors if k > shared[f]}
@@ -58,6 +68,13 @@ def over_one_denominator(e: Expr, r: PolyRing) -> Pair:
     return total, common
 
 
+def _power(p: PolyElement, n: int) -> PolyElement:
+    terms = min(comb(n + len(p) - 1, n), prod(d * n + 1 for d in p.degrees())) if p else 0
+    if terms > MAX_TERMS:
+        raise Undecidable(f"a power of {n} is too large to multiply out")
+    return p**n
+
+
 def _product(factors: Iterable[PolyElement], start: PolyElement) -> PolyElement:
     for f in factors:
         if len(start) * len(f) > MAX_PRODUCTS:
@@ -67,5 +84,12 @@ def _product(factors: Iterable[PolyElement], start: PolyElement) -> PolyElement:
 
 
 @lru_cache(maxsize=4096)
-def _factored(p: PolyElement) -> tuple[Any, list[tuple[PolyElement, int]]]:
-    return p.factor_list()
+def factored(p: PolyElement) -> tuple[Any, list[tuple[PolyElement, int]]]:
+    """The content and the irreducible factors with multiplicities; beyond :data:`MAX_DENSE`, powers of generators."""
+    if max(p.degrees(), default=0) <= MAX_DENSE:
+        return p.factor_list()
+    common = tuple(map(min, zip(*p.monoms(), strict=True)))
+    content, rest = p.primitive()
+    out = [(g, k) for g, k in zip(p.ring.gens, common, strict=True) if k]
+    rest = p.ring.from_dict({tuple(a - b for a, b in zip(m, common, strict=True)): c for m, c in rest.terms()})
+    return content, out if rest.is_ground else [*out, (rest, 1)]

@@ -1,23 +1,28 @@
 """Which objective a coefficient is the gradient of: integrate f'(u) = C(log u), and name it when it is known.
 
-Any C(l) is the gradient of Σ π_ref f(π/π_ref); that is a divergence iff f is convex, iff C never decreases
-(catalogue 15). More generally C(π, π_ref, π_old) is the gradient of Σ_a F with F = ∫ C dπ, the other two policies
-frozen.
+Any C(l), finite but for jumps, is the gradient of Σ π_ref f(π/π_ref), an f-divergence iff f is convex, iff C never
+falls (catalogue 15); any C(w) is the gradient of Σ π_old f(π/π_old). More generally C(π, π_ref, π_old) is the gradient
+of Σ_a F with F = ∫ C dπ, the other two policies frozen.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Final
 
-from sympy import Add, Expr, Rational, S, exp, expand_mul
+from sympy import Add, Expr, Rational, S, Symbol, exp, expand_mul
 
 from kltheory.calculus.coefficient import Coefficient, tidy
-from kltheory.calculus.divergence import DIVERGENCES, Divergence, Objective, cressie_read, forward_kl, reverse_kl
+from kltheory.calculus.divergence import DIVERGENCES, Base, Divergence, Objective, cressie_read, forward_kl, reverse_kl
 from kltheory.calculus.exact import Undecidable, is_constant, is_zero, normal_form
 from kltheory.calculus.primitive import generator, objective
 from kltheory.calculus.regions import Region
+from kltheory.calculus.slope import Move
 from kltheory.calculus.symbols import VARIABLES, log_ratio, log_weight
 
 Term = tuple[Expr, Divergence]
+
+BASES: Final[dict[Symbol | None, Base]] = {log_ratio: "ref", log_weight: "old"}
+"""The variable of a quotient, and the policy it is over."""
 
 POWERS: Final = {Rational(1): 4, Rational(-2): 5, Rational(-1, 2): 6}
 """Exponents λ whose Cressie-Read divergence has a name: λ -> index in DIVERGENCES."""
@@ -27,23 +32,42 @@ POWERS: Final = {Rational(1): 4, Rational(-2): 5, Rational(-1, 2): 6}
 class Identification:
     """What a coefficient is the gradient of.
 
-    ``terms`` is an exact combination of known divergences (empty for *zero*, ``None`` when there is none). ``f`` is
-    the generator when C depends on one quotient alone, ``objective`` the summand F otherwise. ``slope`` is that of
-    C: 1 (f convex), -1 (concave), 0 (no gradient), ``None`` (neither, or no f); ``reason`` says why it was not
-    decided.
+    Attributes:
+        coefficient: C.
+        terms: an exact combination of known divergences; empty for *zero*, ``None`` when there is none.
+        f: the generator, when C depends on one quotient alone; ``None`` without a closed form.
+        base: what that quotient is over: the reference, or the old policy; ``None`` when C depends on more.
+        objective: the summand F otherwise.
+        slope: that of C: 1 (f convex), -1 (concave), 0 (no gradient), ``None`` (neither, or no f).
+        reason: why the slope was not decided.
     """
 
     coefficient: Coefficient
     terms: tuple[Term, ...] | None
-    f: Expr | None
-    objective: Objective | None
-    slope: int | None
+    f: Expr | None = None
+    base: Base | None = None
+    objective: Objective | None = None
+    slope: int | None = None
     reason: str = ""
 
     @property
     def is_divergence(self) -> bool | None:
-        """Whether the objective is an f-divergence (f convex, not zero); ``None`` when that was not decided."""
+        """Whether the objective is an f-divergence from its base (f convex, not zero); ``None``: not decided."""
         return None if self.reason else self.slope == 1
+
+    @cached_property
+    def poles(self) -> tuple[Move, ...]:
+        """Where C, a function of one quotient, is infinite: no objective is finite on both sides."""
+        moves = () if self.base is None or self.reason else self.coefficient.moves
+        return tuple(m for m in moves if m.direction is None)
+
+    @property
+    def obstacle(self) -> str:
+        """Why it is no f-divergence: where C falls, or is infinite; empty where it is one, or that is not known."""
+        if self.base is None or self.reason or self.slope in (0, 1):
+            return ""
+        move = next(m for m in self.coefficient.moves if m.direction != 1)
+        return f"C {'is infinite' if move.direction is None else 'falls'} {move.where}"
 
     @property
     def name(self) -> str:
@@ -68,19 +92,23 @@ def identify(coefficient: Coefficient) -> Identification:
     """
     coefficient = Coefficient(coefficient.merged)
     if coefficient.is_constant():
-        return Identification(coefficient, (), S.Zero, None, 0)
-    terms = _named(coefficient)
+        return Identification(coefficient, (), S.Zero, slope=0)
     try:
-        base = coefficient.sole_variable()
+        variable = coefficient.sole_variable
     except Undecidable:
-        base = None
-    if base not in (log_ratio, log_weight):
-        return Identification(coefficient, terms, None, objective(coefficient), None)
-    f = generator(coefficient, base) if terms is None else tidy(sum((a * d.f for a, d in terms), S.Zero))
+        variable = None
+    base = BASES.get(variable)
+    terms = _named(coefficient, base)
+    if variable is None or base is None:
+        return Identification(coefficient, terms, objective=objective(coefficient))
     try:
-        return Identification(coefficient, terms, f, None, coefficient.slope())
+        slope, reason = coefficient.slope(), ""
     except Undecidable as e:
-        return Identification(coefficient, terms, f, None, None, str(e))
+        slope, reason = None, str(e)
+    found = Identification(coefficient, terms, None, base, None, slope, reason)
+    if terms is not None:
+        return replace(found, f=tidy(sum((a * d.f for a, d in terms), S.Zero)))
+    return found if found.poles else replace(found, f=generator(coefficient, variable))
 
 
 def by_cell(coefficient: Coefficient) -> list[tuple[Region, Identification]]:
@@ -89,20 +117,24 @@ def by_cell(coefficient: Coefficient) -> list[tuple[Region, Identification]]:
 
 
 # --- names --------------------------------------------------------------------------------------------------------
-def _named(c: Coefficient) -> tuple[Term, ...] | None:
-    """C as one multiple of a known divergence, else as a combination of them."""
-    for divergence in (*DIVERGENCES, *(d.from_old() for d in DIVERGENCES)):
-        scale = _scale(c, divergence.coefficient)
-        if scale is not None:
-            return ((scale, divergence),)
-    return _combination(c)
+def _named(c: Coefficient, base: Base | None) -> tuple[Term, ...] | None:
+    """C, a function of the quotient over the base, as a multiple of a known divergence, or as a sum of multiples."""
+    try:
+        for divergence in DIVERGENCES if base is not None else ():
+            known = divergence if base == "ref" else divergence.from_old()
+            scale = _scale(c, known.coefficient)
+            if scale is not None:
+                return ((scale, known),)
+        return _combination(c)
+    except Undecidable:  # a function that is not told apart from a known one has no name
+        return None
 
 
 def _scale(c: Coefficient, d: Coefficient) -> Expr | None:
     """The number a with C = a D modulo constants, if there is one."""
     if len(c.merged) > len(d.cells) or len((c - d).cells) != len(d.cells):
         return None
-    variable = d.sole_variable()
+    variable = d.sole_variable
     pairs = [(e, g) for a, e in c.cells for b, g in d.cells if (a & b) is not None]
     slopes = [(e.diff(variable), g.diff(variable)) for e, g in pairs]
     slopes += [(e - pairs[0][0], g - pairs[0][1]) for e, g in pairs[1:]]

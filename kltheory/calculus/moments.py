@@ -2,9 +2,8 @@
 
 :func:`E` writes an expectation as it stands; :func:`mean` and :func:`normal` write it as a linear combination of atoms
 E_π[π^k u^a w^b l^m ...]. The only relations are E_π[1] = E_π[1/u] = E_π[1/w] = 1 (each under its support hypothesis),
-so polynomials in atoms are equal for every policy, reference, old policy and V **iff** they are the same polynomial.
-*Only if*: summands that are independent modulo affine functions of (π, π_ref, π_old) have independent gradients at V
-generic actions, V large, so the atoms sweep out an open set, on which only the zero polynomial vanishes.
+so polynomials in atoms are equal for every policy, reference, old policy and V **iff** they are the same polynomial
+(:mod:`.relations`).
 """
 
 from collections.abc import Callable
@@ -13,7 +12,7 @@ from typing import Any, Final
 
 from sympy import Abs, Add, Expr, Heaviside, Max, Min, Mul, Piecewise, Rational, S, Symbol, exp, sign
 
-from kltheory.calculus.exact import Undecidable, is_zero, normal_form
+from kltheory.calculus.exact import Undecidable, normal_form
 from kltheory.calculus.notation import text, with_probability
 from kltheory.calculus.symbols import VARIABLES, erase_sg, inside, log_ratio, log_weight, logp, sg, to_quotients
 
@@ -135,6 +134,14 @@ def _by_generators(expr: Expr, of_sample: Callable[[Expr], bool]) -> Parts | Non
     }
 
 
+def is_product(integrand: Expr) -> bool:
+    """Whether it is one product of generators, so that means of different ones are independent."""
+    if integrand.has(sg, *CORNERED):
+        return False
+    parts = _by_generators(boolean(integrand), _of_the_sample)
+    return parts is not None and len(parts) == 1
+
+
 def boolean(expr: Expr) -> Expr:
     """Linear in the indicator of a set of actions: e = e(0) + 1_S (e(1) - e(0))."""
     if inside not in expr.free_symbols:
@@ -157,29 +164,12 @@ def formulas(expr: Expr) -> list[Expr]:
 
 def normal(expr: Expr) -> Expr:
     """The expression with every mean in it taken apart into atoms."""
-    mirrored = {v: -At(-v.integrand, v.action) for v in expr.atoms(At) if v.integrand.could_extract_minus_sign()}
-    return expr.xreplace({m: mean(normal(m.integrand)) for m in expr.atoms(Mean)} | mirrored)
+    return expr.xreplace({m: mean(normal(m.integrand)) for m in expr.atoms(Mean)})
 
 
 def erase(expr: Expr) -> Expr:
     """The value: stop-gradients erased, inside means as well, and means taken apart."""
     return normal(map_means(erase_sg(expr), erase_sg))
-
-
-def same_moment(left: Expr, right: Expr) -> bool:
-    """Whether two polynomials in means are the same number in every setting.
-
-    Raises:
-        Undecidable: they are not formally the same, and a mean in them has an integrand that is no product of
-        generators.
-    """
-    difference = normal(left) - normal(right)
-    if is_zero(difference):
-        return True
-    for m in difference.atoms(Mean):
-        if m.integrand.has(sg, *CORNERED) or _by_generators(boolean(m.integrand), _of_the_sample) is None:
-            raise Undecidable(f"whether {m} is independent of the other means is not known")
-    return False
 
 
 # --- what is built from means, each by its definition -----------------------------------------------------------------

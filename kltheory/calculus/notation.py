@@ -21,6 +21,9 @@ class _Text(StrPrinter):
             return str(self._print(value))
         return f"where({self._print(condition)}, {self._print(value)}, {self._print(Piecewise(*rest))})"
 
+    def _print_Exp1(self, expr: Expr) -> str:
+        return "exp(1)"
+
     def _print_Abs(self, expr: Expr) -> str:
         return f"abs({self._print(expr.args[0])})"
 

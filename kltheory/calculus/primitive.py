@@ -31,14 +31,15 @@ def generator(c: Coefficient, base: Symbol) -> Expr | None:
 
 
 def objective(c: Coefficient) -> Objective | None:
-    """F with ∂F/∂π = C, the reference and the old policy frozen; ``None`` when no closed form is found.
+    """F with ∂F/∂π = C, the reference and the old policy frozen; ``None`` when no closed form is found, or C has poles.
 
     When C = c(l)/w this is π_old H(l) with H' = c: the expectation of H under the old policy.
     """
     try:
         per_sample = c.map(lambda e: e * exp(log_weight))
-        if per_sample.sole_variable() == log_ratio and (h := _along(per_sample, log_ratio, 0)) is not None:
-            return Objective(exp(logp - log_weight) * h)
+        if per_sample.sole_variable == log_ratio:
+            h = None if any(m.direction is None for m in per_sample.moves) else _along(per_sample, log_ratio, 0)
+            return None if h is None else Objective(exp(logp - log_weight) * h)
     except Undecidable:
         pass
     if len(c.merged) != 1:
@@ -49,7 +50,10 @@ def objective(c: Coefficient) -> Objective | None:
 
 def _along(c: Coefficient, t: Symbol, rate: int) -> Expr | None:
     """The continuous ∫ C e^(rate t) dt that is 0 at t = 0, in t; ``None`` without a closed form or exact thresholds."""
-    pieces = [(bounds, _piece(e, t, rate)) for bounds, e in c.along(t)]
+    try:
+        pieces = [(bounds, _piece(e, t, rate)) for bounds, e in c.along(t)]
+    except Undecidable:
+        return None
     edges = [hi for (_, hi), _ in pieces[:-1]]
     if any(p is None for _, p in pieces) or any(edge is None or edge.exact is None for edge in edges):
         return None
@@ -83,10 +87,13 @@ def _in_u(expr: Expr, t: Symbol) -> Expr:
 
 def _antiderivative(expr: Expr, pivot: Symbol) -> Expr | None:
     """∫ expr dlogp, the other policies fixed, for polynomials times exponentials; ``None`` for anything else."""
-    total = S.Zero
+    by_rate: dict[Expr, Expr] = {}
     for term in Add.make_args(expand_mul(normal_form(expr).as_expr())):
         exponential = prod(a for a in term.as_ordered_factors() if isinstance(a, exp))
-        polynomial, rate = term / exponential, derivative(log(exponential))
+        by_rate[exponential] = by_rate.get(exponential, S.Zero) + term / exponential
+    total = S.Zero
+    for exponential, polynomial in by_rate.items():
+        rate = derivative(log(exponential))
         if not polynomial.is_polynomial(*MOVING) or not is_constant(rate):
             return None
         total += exponential * _polynomial_factor(polynomial, normal_form(rate).as_expr(), pivot)
@@ -96,10 +103,10 @@ def _antiderivative(expr: Expr, pivot: Symbol) -> Expr | None:
 def _polynomial_factor(p: Expr, rate: Expr, pivot: Symbol) -> Expr:
     """Q with D Q + rate Q = p, where D = ∂/∂logp moves logp, l and log w together."""
     if rate != 0:
-        result, factor = S.Zero, 1 / rate
-        while p != 0:
-            result += factor * p
-            p, factor = derivative(p).expand(), -factor / rate
+        result, factor, poly = S.Zero, 1 / rate, Poly(p, *MOVING)
+        while not poly.is_zero:
+            result += factor * poly.as_expr()
+            poly, factor = sum((poly.diff(v) for v in MOVING), poly.zero), -factor / rate
         return result
     shifts = {v: Symbol(f"shift_{v}") for v in MOVING if v != pivot}
     along = p.xreplace({v: pivot + s for v, s in shifts.items()})

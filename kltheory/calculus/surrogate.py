@@ -11,10 +11,11 @@ from enum import Enum
 
 from sympy import Dummy, Expr, S, exp
 
+from kltheory.calculus.cells import split
 from kltheory.calculus.coefficient import Coefficient
+from kltheory.calculus.decimals import in_decimals
 from kltheory.calculus.exact import Undecidable
 from kltheory.calculus.moments import Mean, boolean, erase, map_means, mean
-from kltheory.calculus.regions import split
 from kltheory.calculus.symbols import log_ratio, log_weight, logp, sg, to_quotients
 
 
@@ -30,6 +31,9 @@ class Surrogate:
     """A per-sample loss in logp, logp_ref, logp_old (or l, w), ``sg`` and the advantage A; minimised."""
 
     expr: Expr
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "expr", in_decimals(self.expr))
 
     @classmethod
     def of(cls, expr: Expr | int) -> "Surrogate":

@@ -10,6 +10,8 @@ from typing import Final
 
 from sympy import Expr, Function, S, Symbol, exp
 
+from kltheory.calculus.decimals import in_decimals
+
 logp: Final = Symbol("logp", real=True)
 """log π(a): the only variable that carries a gradient."""
 logp_ref: Final = Symbol("logp_ref", real=True)
@@ -70,5 +72,7 @@ def to_log_probs(expr: Expr) -> Expr:
 
 
 def to_quotients(expr: Expr) -> Expr:
-    """Write an sg-free ``expr`` in the canonical variables logp, l, log w (and the advantage)."""
-    return expr.xreplace({logp_ref: logp - log_ratio, logp_old: logp - log_weight, weight: exp(log_weight)})
+    """Write an sg-free ``expr`` in the canonical variables logp, l, log w (and the advantage), with exact numbers."""
+    return in_decimals(expr).xreplace(
+        {logp_ref: logp - log_ratio, logp_old: logp - log_weight, weight: exp(log_weight)}
+    )

@@ -5,7 +5,7 @@ import click
 from kltheory.__about__ import __version__
 from kltheory.cli.budget import budget
 from kltheory.cli.output import write_json
-from kltheory.cli.shared import SCHEMA
+from kltheory.cli.shared import PARAM, SCHEMA, constants_of
 from kltheory.cli.supervisor import UNDECIDED
 
 
@@ -39,22 +39,26 @@ def table(as_json: bool, as_markdown: bool) -> None:
     default="none",
     help="The importance weight w = π/π_old in front.",
 )
+@PARAM
 @click.option("--json", "as_json", is_flag=True, help="Write JSON.")
 @budget(UNDECIDED)
-def identify(formula: str, placement: str, weight: str, as_json: bool) -> None:
+def identify(formula: str, placement: str, weight: str, parameters: tuple[str, ...], as_json: bool) -> None:
     """Say what FORMULA descends.
 
-    FORMULA is written in l (log-ratio), w, logp, logp_ref, logp_old, u = exp(l), r = exp(-l), the advantage A,
-    sg(...), exp, log, abs, min, max, clamp, sqrt:
+    FORMULA is written in l (log-ratio), w, logp, logp_ref, logp_old, u = exp(l), r = exp(-l), the advantage A, the
+    estimators k1, k2, k3, abs, constants such as beta and eps (any positive number, where --param gives none), sg(...),
+    exp, log, sqrt, min, max, clamp, where and comparisons:
 
         kltheory identify "exp(-l) - 1 + l" --as loss
+
+        kltheory identify "-min(w*A, clamp(w, 1-eps, 1+eps)*A) + beta*k3" --param eps=0.2
     """
     from kltheory.calculus.exact import Undecidable
     from kltheory.calculus.formula.error import FormulaError
     from kltheory.report.identification import identify_text
 
     try:
-        found = identify_text(formula, placement, weight)
+        found = identify_text(formula, placement, weight, constants_of(parameters, [formula]))
     except FormulaError as e:
         raise click.ClickException(f"this is not a formula\n{e}") from None
     except Undecidable as e:

@@ -7,7 +7,7 @@ import click
 from kltheory.__about__ import __version__
 from kltheory.cli.budget import budget
 from kltheory.cli.output import write_json
-from kltheory.cli.shared import SCHEMA, rewards_of
+from kltheory.cli.shared import PARAM, SCHEMA, constants_of, remarks_on, rewards_of
 from kltheory.cli.supervisor import UNDECIDED
 
 NAMES: Final = (
@@ -30,10 +30,17 @@ NAMES: Final = (
     "--divergence", "names", multiple=True, type=click.Choice(NAMES), help="Penalty, several times for several (all)."
 )
 @click.option("--loss", "losses", multiple=True, metavar="FORMULA", help="What FORMULA descends as a loss, as penalty.")
+@PARAM
 @click.option("--json", "as_json", is_flag=True, help="Write JSON.")
 @budget(UNDECIDED)
 def optimum(
-    reward: str, reference: str, beta: float, names: tuple[str, ...], losses: tuple[str, ...], as_json: bool
+    reward: str,
+    reference: str,
+    beta: float,
+    names: tuple[str, ...],
+    losses: tuple[str, ...],
+    parameters: tuple[str, ...],
+    as_json: bool,
 ) -> None:
     """The policy that maximises E[A] - β D, for each divergence D.
 
@@ -44,6 +51,7 @@ def optimum(
     from kltheory.calculus.formula.error import FormulaError
     from kltheory.report.optimum import NoOptimum, Penalty, optima
     from kltheory.report.setting import BadSetting, distribution
+    from kltheory.report.typed import NoNumber
 
     try:
         probabilities = [float(p) for p in distribution("reference", reference)]
@@ -54,14 +62,17 @@ def optimum(
         raise click.UsageError(
             f"--reward has {len(rewards)} numbers and --reference has {len(probabilities)}: one for each action"
         )
+    declared = constants_of(parameters, losses)
     try:
-        chosen = [Penalty.named(n) for n in (names or (() if losses else NAMES))] + [Penalty.of_loss(f) for f in losses]
+        chosen = [Penalty.named(n) for n in (names or (() if losses else NAMES))]
+        chosen += [Penalty.of_loss(f, declared) for f in losses]
     except FormulaError as e:
         raise click.ClickException(f"this is not a formula\n{e}") from None
-    except NoOptimum as e:
+    except (NoNumber, NoOptimum) as e:
         raise click.ClickException(str(e)) from None
     found = optima(chosen, rewards, probabilities, beta)
+    notes = remarks_on(losses, declared)
     if as_json:
-        write_json({"schema": SCHEMA, "version": __version__, **found.to_json()}, "-")
+        write_json({"schema": SCHEMA, "version": __version__, "notes": notes, **found.to_json()}, "-")
     else:
-        click.echo(found.plain())
+        click.echo("\n".join([found.plain(), *([""] if notes else []), *notes]))

@@ -8,10 +8,12 @@ import click
 
 from kltheory.cli.budget import budget
 from kltheory.cli.output import confirm_file, write_file
-from kltheory.cli.shared import rewards_of
+from kltheory.cli.shared import PARAM, constants_of, remarks_on, rewards_of
 from kltheory.cli.supervisor import UNDECIDED
 
 if TYPE_CHECKING:
+    from sympy import Expr
+
     from kltheory.report.figures.style import Picture
 
 TAKES: Final = {
@@ -32,6 +34,7 @@ TAKES: Final = {
 @click.option("--policy", metavar="P", help="Of variance and drift: probabilities, '.5 .3 .2'.")
 @click.option("--reference", metavar="P", help="Of field, variance, drift and optimum.")
 @click.option("--reward", metavar="A", help="Of optimum: one for each action, '1 0 0'.")
+@PARAM
 @budget(UNDECIDED)
 def plot(
     kind: str,
@@ -40,6 +43,7 @@ def plot(
     policy: str | None,
     reference: str | None,
     reward: str | None,
+    parameters: tuple[str, ...],
 ) -> None:
     """Draw a figure from the calculus.
 
@@ -59,9 +63,11 @@ def plot(
     from kltheory.calculus.exact import Undecidable
     from kltheory.calculus.formula.error import FormulaError
     from kltheory.report.figures.style import NoMatplotlib, suffix_of
+    from kltheory.report.typed import NoNumber
 
     if formulas and kind != "coefficient":
         raise click.UsageError(f"{kind} takes no formula; coefficient does")
+    declared = constants_of(parameters, formulas)
     options = {"policy": policy, "reference": reference, "reward": reward}
     given = {name: _numbers(name, text) for name, text in options.items() if text is not None}
     if kind == "all":
@@ -78,12 +84,12 @@ def plot(
                 path.parent.mkdir(parents=True, exist_ok=True)
             confirm_file(path)
         for name, path in targets.items():
-            drawn = _drawn(name, formulas, given)
+            drawn = _drawn(name, formulas, declared, given)
             write_file(path, drawn.file(path.suffix))
-            click.echo(f"{path}: {drawn.title}")
+            click.echo("\n".join([f"{path}: {drawn.title}", *remarks_on(formulas, declared)]))
     except FormulaError as e:
         raise click.ClickException(f"this is not a formula\n{e}") from None
-    except (NoMatplotlib, Undecidable) as e:
+    except (NoMatplotlib, NoNumber, Undecidable) as e:
         raise click.ClickException(str(e)) from None
     except ValueError as e:
         raise click.UsageError(str(e)) from None
@@ -91,12 +97,12 @@ def plot(
         raise click.ClickException(f"cannot write {e.filename}: {e.strerror}") from None
 
 
-def _drawn(kind: str, formulas: Sequence[str], given: dict[str, list[float]]) -> "Picture":
+def _drawn(kind: str, formulas: Sequence[str], declared: "dict[str, Expr]", given: dict[str, list[float]]) -> "Picture":
     from kltheory.report.figures.kinds import KINDS
 
     if unknown := [name for name in given if name not in TAKES[kind]]:
         raise ValueError(f"{kind} takes no --{unknown[0]}")
-    return KINDS[kind](formulas) if formulas else KINDS[kind](**given)
+    return KINDS[kind](formulas, declared) if formulas else KINDS[kind](**given)
 
 
 def _numbers(name: str, text: str) -> list[float]:

@@ -1,5 +1,6 @@
 """What several commands share: exit statuses, choosing theorems, a progress bar."""
 
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,6 +14,8 @@ from kltheory.cli.budget import SECONDS, limited
 from kltheory.cli.supervisor import COULD_NOT_RUN
 
 if TYPE_CHECKING:
+    from sympy import Expr
+
     from kltheory.proving.theorem import Theorem
 
 NOTHING_RAN: Final = COULD_NOT_RUN.status
@@ -26,6 +29,39 @@ PATHS: Final = click.argument("paths", nargs=-1, type=click.Path(path_type=Path)
 KEYWORD: Final = click.option(
     "-k", "keyword", default="", metavar="EXPR", help="Only names or catalogue numbers that match: k3 and not S5"
 )
+
+PARAM: Final = click.option(
+    "--param",
+    "parameters",
+    multiple=True,
+    metavar="NAME[=VALUE]",
+    help="A constant of FORMULA, and its value: beta=0.04.",
+)
+
+
+def constants_of(parameters: Sequence[str], formulas: Sequence[str]) -> "dict[str, Expr]":
+    """The constants of ``--param``, each of them in some formula. Raises UsageError."""
+    from kltheory.calculus.formula.error import FormulaError
+    from kltheory.calculus.formula.parse import constants
+
+    try:
+        found = constants(parameters)
+    except FormulaError as e:
+        raise click.UsageError(f"--param: {e}") from None
+    if len(found) < len(parameters):
+        raise click.UsageError("--param: a constant is given twice")
+    for name in found:
+        if not any(re.search(rf"\b{name}\b", formula) for formula in formulas):
+            raise click.UsageError(f"--param {name}: no formula has that name")
+    return found
+
+
+def remarks_on(formulas: Sequence[str], declared: "dict[str, Expr]") -> list[str]:
+    """What is to be said of how formulas were read."""
+    from kltheory.calculus.formula.parse import read_formula
+    from kltheory.report.typed import remarks
+
+    return remarks(read_formula(f, declared) for f in formulas)
 
 
 def chosen_theorems(paths: Sequence[Path], keyword: str, seconds: float = SECONDS) -> "list[Theorem]":

@@ -7,7 +7,7 @@ import click
 from kltheory.__about__ import __version__
 from kltheory.cli.budget import budget
 from kltheory.cli.output import write_json
-from kltheory.cli.shared import SCHEMA
+from kltheory.cli.shared import PARAM, SCHEMA, constants_of, remarks_on
 from kltheory.cli.supervisor import UNDECIDED
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ SIZE: Final = 5
 @click.option("--weight", type=click.Choice(["none", "detached", "live"]), help="The importance weight in front.")
 @click.option("--target", type=click.Choice(TARGETS), default=TARGETS[0], show_default=True, help="What is estimated.")
 @click.option("--samples", type=click.IntRange(1), default=1, show_default=True, help="N of the mean square error.")
+@PARAM
 @click.option("--json", "as_json", is_flag=True, help="Write JSON.")
 @budget(UNDECIDED)
 def variance(
@@ -59,6 +60,7 @@ def variance(
     weight: str | None,
     target: str,
     samples: int,
+    parameters: tuple[str, ...],
     as_json: bool,
 ) -> None:
     """Bias and variance of gradient estimators side by side, exact.
@@ -73,15 +75,17 @@ def variance(
     from kltheory.calculus.formula.error import FormulaError
     from kltheory.calculus.surrogate import Sampler
     from kltheory.report import variance_text
-    from kltheory.report.candidates import Candidate, NoNumber, usual
+    from kltheory.report.candidates import Candidate, usual
+    from kltheory.report.typed import NoNumber
     from kltheory.report.variance import compare
 
     setting = _setting(policy, reference, old, seed, size)
     who = _sampler(sampler, old, seed)
     if not formulas and (placement or weight):
         raise click.UsageError("--as and --weight place a FORMULA, and there is none")
+    declared = constants_of(parameters, formulas)
     try:
-        typed = [Candidate.typed(f, placement or "loss", weight or "none") for f in formulas]
+        typed = [Candidate.typed(f, placement or "loss", weight or "none", declared) for f in formulas]
         found = compare(typed or usual(), setting, Sampler(who), target, samples)
     except FormulaError as e:
         raise click.ClickException(f"this is not a formula\n{e}") from None
@@ -90,10 +94,11 @@ def variance(
     except Undecidable as e:
         click.echo(f"UNDECIDED: {e}")
         raise SystemExit(2) from None
+    notes = remarks_on(formulas, declared)
     if as_json:
-        write_json({"schema": SCHEMA, "version": __version__, **variance_text.to_json(found)}, "-")
+        write_json({"schema": SCHEMA, "version": __version__, "notes": notes, **variance_text.to_json(found)}, "-")
     else:
-        click.echo(variance_text.plain(found))
+        click.echo("\n".join([variance_text.plain(found), *([""] if notes else []), *notes]))
 
 
 def _setting(

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from fractions import Fraction
 from functools import reduce
+from operator import methodcaller
 from typing import Any, Final
 
 import flint
@@ -18,6 +19,7 @@ from sympy import (
     Basic,
     E,
     Expr,
+    Float,
     Heaviside,
     Max,
     Min,
@@ -38,9 +40,10 @@ from sympy import (
 from sympy.codegen.cfunctions import expm1
 from sympy.core.relational import Ge, Gt, Le, Lt
 
-from kltheory.calculus.roots import Root
+from kltheory.calculus.decimals import decimal
 from kltheory.calculus.symbols import sg
 from kltheory.numerics.bridge import SHARED, Bridge
+from kltheory.numerics.dual import Dual, detached, joined, power
 
 
 class Ambiguous(Exception):
@@ -55,10 +58,10 @@ def precision(bits: int) -> Iterator[None]:
 
 
 def number(value: Any) -> Any:
-    """An ``arb`` around an int, a Fraction, a SymPy rational, or a float by its shortest decimal (0.1 is 1/10)."""
-    if isinstance(value, arb):
+    """An ``arb`` around an int, a Fraction, a SymPy rational, a float by the decimal it stands for: 0.1 is 1/10."""
+    if isinstance(value, (arb, Dual)):
         return value
-    q = Fraction(str(value))
+    q = Fraction(str(decimal(value) if isinstance(value, Float) else value))
     return arb(flint.fmpq(q.numerator, q.denominator))
 
 
@@ -79,15 +82,16 @@ def certain_sign(x: Any) -> int:
     return 1 if x > 0 else -1
 
 
-def _power(base: Any, exponent: Any) -> Any:
-    if exponent.is_integer():
-        return base ** int(exponent.unique_fmpz())
-    return base.sqrt() if exponent == 0.5 else base**exponent
-
-
 def _ordered(sign: int) -> Callable[[Any, Any], bool]:
     """A comparison: whether a − b has that sign, for certain."""
     return lambda a, b: certain_sign(a - b) == sign
+
+
+def _lesser(a: Any, b: Any) -> Any:
+    """The smaller of two; at a tie one around both, which has slopes only if they are the same on both sides."""
+    if isinstance(a, arb) and isinstance(b, arb):
+        return a.min(b)
+    return joined(a, b) if (b - a).contains(0) else a if certain_sign(b - a) > 0 else b
 
 
 BALLS: Final = Bridge(
@@ -97,20 +101,14 @@ BALLS: Final = Bridge(
         Ge: _ordered(1),
         Lt: _ordered(-1),
         Le: _ordered(-1),
-        sg: lambda x: x,
-        Pow: _power,
-        exp: arb.exp,
-        log: arb.log,
-        asin: arb.asin,
-        expm1: arb.expm1,
-        sinh: arb.sinh,
-        cosh: arb.cosh,
-        tanh: arb.tanh,
-        Abs: abs,
+        sg: detached,
+        Pow: power,
+        **{head: methodcaller(head.__name__) for head in (exp, log, asin, expm1, sinh, cosh, tanh)},
+        Abs: lambda x: -_lesser(x, -x),
         sign: lambda x: arb(certain_sign(x)),
         Heaviside: lambda x, _: arb(certain_sign(x) + 1) / 2,
-        Min: lambda *xs: reduce(arb.min, xs),
-        Max: lambda *xs: reduce(arb.max, xs),
+        Min: lambda *xs: reduce(_lesser, xs),
+        Max: lambda *xs: -reduce(_lesser, (-x for x in xs)),
         And: lambda *xs: all(xs),
         Or: lambda *xs: any(xs),
         Not: lambda x: not x,
@@ -118,7 +116,7 @@ BALLS: Final = Bridge(
     },
     _constant,
 )
-"""Enclosures in ``arb``; ``sg`` is the identity."""
+"""Enclosures in ``arb``, where ``sg`` is the identity, and in duals, where it drops the slopes of the first level."""
 
 
 def enclose(expr: Expr, at: Mapping[Symbol, Any]) -> Any:
@@ -132,11 +130,3 @@ def enclose(expr: Expr, at: Mapping[Symbol, Any]) -> Any:
     if not value.is_finite():
         raise Ambiguous(f"{expr} is not finite")
     return value
-
-
-def threshold(root: Root) -> Any:
-    """An ``arb`` around the end of a region."""
-    if root.exact is not None:
-        return enclose(root.exact, {})
-    root.interval(min(flint.ctx.prec, 128))  # narrows lo and hi
-    return number(root.lo).union(number(root.hi))

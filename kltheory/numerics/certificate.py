@@ -1,14 +1,12 @@
-"""Certificates: printed enclosures that exclude zero, and so prove that something differs."""
+"""Certificates: printed enclosures that exclude zero, and so prove that two numbers differ somewhere."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Context, Decimal
-from typing import Any, Final
+from fractions import Fraction
+from typing import Any, ClassVar, Final, Protocol
 
-from sympy import Expr, Symbol
-
-from kltheory.numerics.balls import Ambiguous, certain_sign, enclose, precision
-from kltheory.numerics.rational import RationalSetting
+from kltheory.numerics.balls import Ambiguous, number, precision
 
 PRECISIONS: Final = (64, 128, 256, 512)
 """Bits tried, one after the other, until a ball decides."""
@@ -30,6 +28,11 @@ class Ball:
     def __str__(self) -> str:
         return f"{self.mid} ± {self.rad}"
 
+    @property
+    def short(self) -> str:
+        """Six digits of the middle, for people; 0 where zero is not excluded."""
+        return f"{float(self.mid):.6g}" if abs(Decimal(self.mid)) > Decimal(self.rad) else "0"
+
 
 def _decimal(n: Any, exponent: Any) -> str:
     """n·10^exponent, every digit of it, without trailing zeros."""
@@ -37,27 +40,63 @@ def _decimal(n: Any, exponent: Any) -> str:
     return f"{Decimal(f'{n}e{exponent}').normalize(exact):g}"
 
 
+class Place(Protocol):
+    """Where two numbers are compared; ``str`` names it."""
+
+    preposition: ClassVar[str]
+
+    def to_json(self) -> dict[str, Any]:
+        """Exact data, under the name of the kind of place."""
+        ...
+
+
+@dataclass(frozen=True)
+class Point:
+    """A log-ratio."""
+
+    preposition: ClassVar[str] = "at"
+    l: Fraction
+
+    def to_json(self) -> dict[str, Any]:
+        """``l``, a fraction."""
+        return {"l": str(self.l)}
+
+    def __str__(self) -> str:
+        short = float(self.l)
+        return f"l = {self.l if self.l.denominator < 1000 else short}"
+
+
+Component = Any
+"""What a number belongs to: an action, one or two logits of a tree (a prefix and its token each); ``None``."""
+Numbers = Mapping[Component, Any]
+"""Balls at the current precision by component; the others are zero."""
+Sides = Callable[[Any], tuple[Numbers, Numbers]]
+"""What is compared at a place."""
+
+
 @dataclass(frozen=True)
 class Certificate:
-    """A proof that two quantities differ on a setting: an enclosure of left − right that excludes zero.
+    """A proof that two numbers differ at a place: an enclosure of left − right that excludes zero.
 
     Attributes:
         quantity: what differs, in words.
-        setting: where.
-        component: which action, for a gradient in logits; ``None`` for a single number.
+        place: where.
+        component: which of several numbers.
         left: the enclosure of the left side.
         right: the enclosure of the right side.
         difference: the enclosure of left − right.
         bits: the precision it took.
+        sign: 1 or -1 if it matters which side is larger, else 0.
     """
 
     quantity: str
-    setting: RationalSetting
-    component: int | None
+    place: Any
+    component: Component
     left: Ball
     right: Ball
     difference: Ball
     bits: int
+    sign: int = 0
 
     @property
     def is_positive(self) -> bool:
@@ -65,80 +104,51 @@ class Certificate:
         return not self.difference.mid.startswith("-")
 
     def to_json(self) -> dict[str, Any]:
-        """Plain data, the attributes by name: an enclosure is an object with ``mid`` and ``rad``."""
+        """Plain data: the place, and the attributes by name; an enclosure is an object with ``mid`` and ``rad``."""
         balls = {name: dict(vars(getattr(self, name))) for name in ("left", "right", "difference")}
-        setting = {"setting": self.setting.to_json(), "component": self.component}
-        return {"quantity": self.quantity, **setting, **balls, "bits": self.bits}
+        return {
+            "quantity": self.quantity,
+            **self.place.to_json(),
+            "component": self.component,
+            **balls,
+            "bits": self.bits,
+        }
 
     def __str__(self) -> str:
-        left, right = (f"{float(side.mid):.6g}" for side in (self.left, self.right))
-        return f"at {self.setting}: {self.quantity} is {left} and not {right}"
+        against = {0: " and not", 1: ", above", -1: ", below"}[self.sign]
+        where = f"{self.place.preposition} {self.place}"
+        return f"{where}: {self.quantity} is {self.left.short}{against} {self.right.short}"
 
 
-Quantity = Callable[[RationalSetting], list[Any]]
-"""A function of the setting, as balls at the current precision."""
+def certify(name: Callable[[Component], str], sides: Sides, place: Place, sign: int = 0) -> Certificate | None:
+    """A proof that two sides differ at a place, in the component with the largest gap, if there is one.
 
-GRADIENT: Final = "component {} of the gradient"
-POINT: Final = "the value at action {}"
-VALUE: Final = "the value"
-
-
-def certify(name: str, left: Quantity, right: Quantity, setting: RationalSetting) -> Certificate | None:
-    """A proof that two quantities differ on a setting, in the component with the largest gap, if there is one."""
-    for bits in PRECISIONS:
-        with precision(bits):
-            try:
-                a, b = left(setting), right(setting)
-            except Ambiguous:
-                continue
-            gaps = [x - y for x, y in zip(a, b, strict=True)]
-            j = max(range(len(gaps)), key=lambda i: float(gaps[i].abs_lower()))
-            if gaps[j].is_finite() and not gaps[j].contains(0):
-                where = None if name == VALUE else j
-                return Certificate(name.format(j), setting, where, Ball.of(a[j]), Ball.of(b[j]), Ball.of(gaps[j]), bits)
-    return None
-
-
-def certified_sign(expr: Expr, at: Mapping[Symbol, Any]) -> int | None:
-    """The sign of ``expr`` at a rational point, 1 or -1; ``None`` when no precision excludes zero.
+    Args:
+        name: the words for a component.
+        sides: both sides.
+        place: where.
+        sign: 1 where the left one has to be the larger one, -1 the smaller one.
 
     Raises:
         NotNumeric: a symbol has no value, or a head is in no table.
     """
-    found = certify_scalar(expr, at)
-    return found.sign if found else None
-
-
-@dataclass(frozen=True)
-class ScalarCertificate:
-    """A proof that an expression is not zero at a point: an enclosure that excludes zero."""
-
-    expr: str
-    at: tuple[tuple[str, str], ...]
-    value: Ball
-    sign: int
-    bits: int
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain data: ``expr``, ``at`` (name to text), ``value`` (``mid``, ``rad``), ``sign``, ``bits``."""
-        return {
-            "expr": self.expr,
-            "at": dict(self.at),
-            "value": dict(vars(self.value)),
-            "sign": self.sign,
-            "bits": self.bits,
-        }
-
-
-def certify_scalar(expr: Expr, at: Mapping[Symbol, Any]) -> ScalarCertificate | None:
-    """A certificate that ``expr`` is not zero at a rational point, if a precision gives one; raises as above."""
     for bits in PRECISIONS:
         with precision(bits):
             try:
-                value = enclose(expr, at)
-                return ScalarCertificate(
-                    str(expr), tuple((str(s), str(v)) for s, v in at.items()), Ball.of(value), certain_sign(value), bits
-                )
+                left, right = sides(place)
             except Ambiguous:
                 continue
+            gaps = differences(left, right)
+            clear = [k for k, gap in gaps.items() if gap.is_finite() and not gap.contains(0)]
+            if found := [k for k in clear if not sign or (gaps[k] > 0) == (sign > 0)]:
+                k = max(found, key=lambda k: float(gaps[k].abs_lower()))
+                a, b, gap = (Ball.of(number(x)) for x in (left.get(k, 0), right.get(k, 0), gaps[k]))
+                return Certificate(name(k), place, k, a, b, gap, bits, sign)
+            if len(clear) == len(gaps):
+                return None
     return None
+
+
+def differences(left: Numbers, right: Numbers) -> dict[Component, Any]:
+    """Left − right by component."""
+    return {k: left.get(k, 0) - right.get(k, 0) for k in {**left, **right}}

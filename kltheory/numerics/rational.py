@@ -1,17 +1,14 @@
 """Small settings in exact decimals, where a witness can be read, checked by hand and enclosed in balls."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
 from functools import lru_cache
-from typing import Any, Final
+from itertools import pairwise
+from math import exp
+from typing import Any, ClassVar, Final
 
-from sympy import Symbol
-
-from kltheory.calculus.symbols import advantage, inside, log_ratio, log_weight, logp
-from kltheory.numerics.balls import number
-
-Point = dict[Symbol, Any]
+from kltheory.numerics.responses import ResponseTree, Row, same_row
 
 
 @dataclass(frozen=True)
@@ -22,10 +19,11 @@ class RationalSetting:
         ValueError: the lengths differ, a probability is not positive, or a distribution does not sum to 1.
     """
 
-    policy: tuple[Fraction, ...]
-    reference: tuple[Fraction, ...]
-    old: tuple[Fraction, ...]
-    advantage: tuple[Fraction, ...]
+    preposition: ClassVar[str] = "at"
+    policy: Row
+    reference: Row
+    old: Row
+    advantage: Row
 
     def __post_init__(self) -> None:
         for name in ("policy", "reference", "old"):
@@ -38,32 +36,71 @@ class RationalSetting:
         """From four texts such as ``".6 .3 .1"``: policy, reference, old policy, advantage."""
         return cls(*(tuple(map(Fraction, c.split())) for c in columns))
 
-    def points(self) -> list[Point]:
-        """The canonical variables at each action, as balls at the current precision."""
-        rows = zip(self.policy, self.reference, self.old, self.advantage, strict=True)
-        return [
-            {
-                logp: number(p).log(),
-                log_ratio: number(p / r).log(),
-                log_weight: number(p / o).log(),
-                advantage: number(a),
-                inside: number(1 - i % 2),
-            }
-            for i, (p, r, o, a) in enumerate(rows)
-        ]
+    @classmethod
+    def between(cls, policy: Row, reference: Row) -> "RationalSetting":
+        """With an old policy half way between the two, and no advantages."""
+        half_way = tuple((p + q) / 2 for p, q in zip(policy, reference, strict=True))
+        return cls(policy, reference, half_way, tuple(Fraction(0) for _ in policy))
 
-    def to_json(self) -> dict[str, list[str]]:
-        """The four columns as lists of decimal texts."""
-        return {name: _texts(column) for name, column in vars(self).items()}
+    @property
+    def tree(self) -> ResponseTree:
+        """The same as a tree of one token."""
+        policy, reference, old = map(same_row, (self.policy, self.reference, self.old))
+        return ResponseTree(len(self.policy), 1, None, policy, reference, old, self.advantage)
+
+    def to_json(self) -> dict[str, Any]:
+        """``setting``: the four columns as lists of decimal texts."""
+        return {"setting": {name: _texts(column) for name, column in vars(self).items()}}
 
     def __str__(self) -> str:
-        return ", ".join(f"{name} ({', '.join(texts)})" for name, texts in self.to_json().items())
+        return ", ".join(f"{name} ({', '.join(texts)})" for name, texts in self.to_json()["setting"].items())
 
 
-def _texts(column: tuple[Fraction, ...]) -> list[str]:
+def _texts(column: Row) -> list[str]:
     """Exact decimals where they are short, else fractions."""
     decimals = [f"{Decimal(f'{float(x):.12g}'):f}" for x in column]
     return [d if Fraction(d) == x else str(x) for d, x in zip(decimals, column, strict=True)]
+
+
+GRID: Final = tuple(Fraction(k, 4) for k in range(-48, 49))
+"""Log-ratios tried for claims about functions of l."""
+
+
+@lru_cache(maxsize=1)
+def pairs_of_log_ratios() -> tuple[RationalSetting, ...]:
+    """The first two actions have neighbouring log-ratios, nearly those of the grid, the smaller first."""
+    pairs = sorted(pairwise(GRID), key=lambda pair: abs(pair[0] + pair[1]))
+    return tuple(_with_log_ratios(float(a), float(b)) for a, b in pairs)
+
+
+def _with_log_ratios(*wanted: float) -> RationalSetting:
+    quarter = Fraction(1, 4)
+    short = [Fraction(f"{exp(-abs(l)) / 4:.3g}") for l in wanted]
+    policy, reference = (
+        [x if side * l < 0 else quarter for x, l in zip(short, wanted, strict=True)] for side in (1, -1)
+    )
+    return RationalSetting.between(*((*row, Fraction(1 - sum(row))) for row in (policy, reference)))
+
+
+SAME_RATIO: Final = (
+    RationalSetting.of(".2 .1 .7", ".4 .2 .4", ".1 .3 .6", "1 -.5 .25"),
+    RationalSetting.of(".1 .2 .7", ".2 .4 .4", ".3 .1 .6", "-.5 1 .25"),
+    RationalSetting.of(".4 .2 .4", ".2 .1 .7", ".15 .45 .4", "1 -.5 .25"),
+    RationalSetting.of(".2 .4 .4", ".1 .2 .7", ".45 .15 .4", "-.5 1 .25"),
+)
+"""The first two actions have one log-ratio, and differ in all else."""
+
+TWO_ACTIONS: Final = (
+    RationalSetting.of(".8 .2", ".3 .7", ".55 .45", "1 -1"),
+    RationalSetting.of(".4 .6", ".9 .1", ".7 .3", "-1 2"),
+)
+"""Where identities at V = 2 are looked at."""
+
+
+@lru_cache(maxsize=1)
+def at_the_reference() -> tuple[RationalSetting, ...]:
+    """The first small settings with the reference moved to the policy."""
+    return tuple(replace(s, reference=s.policy) for s in small_settings()[:5])
 
 
 @lru_cache(maxsize=1)

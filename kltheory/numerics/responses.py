@@ -4,14 +4,14 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from kltheory.numerics.balls import number
 
 Tokens = tuple[int, ...]
 Row = tuple[Fraction, ...]
-Rows = Callable[[Tokens], Row]
-"""Prefix to the probabilities of the next token, in the order of the vocabulary."""
+Rows = Callable[[Tokens], tuple[Any, ...]]
+"""Prefix to the probabilities of the next token, in the order of the vocabulary: fractions, or numbers that move."""
 
 PRIME: Final = 9973
 """For tables without a pattern."""
@@ -28,14 +28,17 @@ class ResponseTree:
         policy: the policy's rows.
         reference: the reference's.
         old: those of the policy that sampled.
+        advantage: a number for each action, where a response is one token.
     """
 
+    preposition: ClassVar[str] = "on"
     size: int
     horizon: int
     eos: int | None
     policy: Rows
     reference: Rows
     old: Rows
+    advantage: Row = ()
 
     @cached_property
     def responses(self) -> tuple[Tokens, ...]:
@@ -62,6 +65,24 @@ class ResponseTree:
             product *= rows(response[:t])[response[t]]
         return number(product)
 
+    def to_json(self) -> dict[str, Any]:
+        """``tree``: the token that ends a response or null, and the rows by prefix, fractions with spaces between."""
+        rows = {"policy": self.policy, "reference": self.reference, "old": self.old}
+        tables = {
+            name: {" ".join(map(str, p)): _text(row(p), " ") for p in self.prefixes} for name, row in rows.items()
+        }
+        return {"tree": {"eos": self.eos, **tables}}
+
+    def __str__(self) -> str:
+        ends = "" if self.eos is None else f", token {self.eos} ends"
+        rows = {"policy": self.policy, "reference": self.reference, "old": self.old}
+        first = "; ".join(f"{name} {_text(row(()), ', ')}" for name, row in rows.items())
+        return f"the tree of V = {self.size}, T = {self.horizon}{ends}, first {first}"
+
+
+def _text(row: Row, between: str) -> str:
+    return between.join(map(str, row))
+
 
 def pseudorandom(seed: Tokens) -> Fraction:
     """A number between -1 and 1, the same for the same seed."""
@@ -81,6 +102,11 @@ def pseudorandom_rows(size: int, seed: int) -> Rows:
     return row
 
 
+def same_row(row: tuple[Any, ...]) -> Rows:
+    """The same row after every prefix."""
+    return lambda prefix: row
+
+
 def rows_of(table: Mapping[str, str]) -> Rows:
     """Rows from texts: prefix, tokens without spaces, to probabilities, as ``{"": ".5 .5", "0": ".9 .1"}``."""
     rows = {tuple(map(int, prefix)): tuple(map(Fraction, row.split())) for prefix, row in table.items()}
@@ -96,7 +122,5 @@ SHAPES: Final = {
 
 def small_trees(fixed_length: bool) -> tuple[ResponseTree, ...]:
     """A few trees to look at, all responses of one length or not."""
-    return tuple(
-        ResponseTree(v, t, eos, *(pseudorandom_rows(v, seed) for seed in seeds))
-        for v, t, eos, seeds in SHAPES[fixed_length]
-    )
+    drawn = [(v, t, eos, [pseudorandom_rows(v, seed) for seed in seeds]) for v, t, eos, seeds in SHAPES[fixed_length]]
+    return tuple(ResponseTree(v, t, eos, policy, reference, old) for v, t, eos, (policy, reference, old) in drawn)

@@ -45,11 +45,24 @@ class Format:
         unit = Fraction(2) ** (exponent - self.digits + 1)
         return (x // unit) * unit, (x // unit + 1) * unit
 
+    def nearest(self, x: Fraction) -> Fraction:
+        """The number of the format nearest to x, subnormal ones too; of two the even one.
+
+        Raises:
+            OverflowError: there is none but infinity.
+        """
+        exponent = max(_exponent(abs(x)), 1 - self.largest) if x else 0
+        unit = Fraction(2) ** (exponent - self.digits + 1)
+        if abs(found := round(x / unit) * unit) >= Fraction(2) ** (self.largest + 1):
+            raise OverflowError(f"{float(x)} overflows in {self.name}")
+        return found
+
 
 FORMATS: Final = {
     f.name: f for f in (Format("float32", 24, 127), Format("bfloat16", 8, 127), Format("float16", 11, 15))
 }
-"""Name, as JAX and NumPy have it, to format."""
+"""Name, as JAX and NumPy have it, to format; float64 is what measures them."""
+FLOAT64: Final = Format("float64", 53, 1023)
 
 
 def _exponent(x: Fraction) -> int:

@@ -33,6 +33,7 @@ class Settings:
         old: logits of the policy that sampled, the same shape.
         advantage: one detached number per action, the same shape.
         family: N labels, for reports.
+        extreme: whether values may be beyond float64: those are not looked at.
 
     Raises:
         ValueError: the shapes differ, or are not (N, V), or there is not one label per row.
@@ -43,6 +44,7 @@ class Settings:
     old: Array
     advantage: Array
     family: tuple[str, ...]
+    extreme: bool = False
 
     def __post_init__(self) -> None:
         for name in ("policy", "reference", "old", "advantage"):

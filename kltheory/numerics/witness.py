@@ -1,132 +1,133 @@
-"""Witnesses: a small setting on which two coefficients, or two values, certainly differ.
+"""Witnesses: a small setting on which two gradients, functions or numbers certainly differ.
 
-Everything here is computed in balls, from the coefficient's cells, action by action; floats only rank certificates.
+Everything is evaluated from the formula as it is claimed, in dual balls, action by action: a certificate owes nothing
+to the coefficient calculus.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from itertools import islice
 from typing import Any, Final
 
-from sympy import Expr, exp
+from sympy import Expr
 
-from kltheory.calculus.coefficient import Coefficient
-from kltheory.calculus.moments import At, Mean
-from kltheory.calculus.regions import Region
-from kltheory.calculus.symbols import erase_sg, logp, to_quotients
-from kltheory.numerics.balls import Ambiguous, certain_sign, enclose, number, threshold
+from kltheory.calculus.surrogate import Sampler, Surrogate
+from kltheory.calculus.symbols import to_quotients
+from kltheory.numerics.balls import number
 from kltheory.numerics.bridge import NO_PARAMETERS, Parameters
-from kltheory.numerics.certificate import GRADIENT, POINT, VALUE, Certificate, Quantity, certify
-from kltheory.numerics.rational import Point, RationalSetting, small_settings
+from kltheory.numerics.certificate import Certificate, Component, Numbers, Sides, certify
+from kltheory.numerics.dual import derivatives, moved, slopes
+from kltheory.numerics.rational import RationalSetting, small_settings
+from kltheory.numerics.responses import same_row
+from kltheory.numerics.spelled import Reading, Term, in_logits
+from kltheory.numerics.spelled import gradient as spelled_gradient
 
 CHOICES: Final = 6
 """How many settings that work are compared before the clearest is shown."""
 
+Quantity = Callable[[RationalSetting], Numbers]
+"""What is looked at on a setting."""
 
-def gradient(coefficient: Coefficient, setting: RationalSetting, parameters: Parameters = NO_PARAMETERS) -> list[Any]:
-    """Enclosures (``arb``) of π_j (C_j − Σ_i π_i C_i) for each action j, at the current precision.
+GRADIENT: Final = "component {} of the gradient".format
+POINT: Final = "the value at action {}".format
+SCORE: Final = "the gradient on a sample {0}, in the logit of {0},".format
+VALUE: Final = "the value".format
+
+
+def search(
+    name: Callable[[Component], str],
+    sides: tuple[Quantity, Quantity],
+    settings: Iterable[RationalSetting] = (),
+    sign: int = 0,
+) -> Certificate | None:
+    """The clearest certificate of the first few settings that have one; ``None`` when none has, which proves nothing.
 
     Raises:
-        Ambiguous: whether an action lies in a cell is not decided, or C is not finite there.
         NotNumeric: a symbol has no value, or a head is in no table.
     """
-    p = [number(x) for x in setting.policy]
-    c = points(coefficient, setting, parameters)
-    mean = sum((a * b for a, b in zip(p, c, strict=True)), number(0))
-    return [a * (b - mean) for a, b in zip(p, c, strict=True)]
-
-
-def points(coefficient: Coefficient, setting: RationalSetting, parameters: Parameters = NO_PARAMETERS) -> list[Any]:
-    """Enclosures (``arb``) of C at each action, at the current precision. Raises as above."""
-    at = {**parameters, **_means((e for _, e in coefficient.cells), setting, parameters)}
-    return [_at(coefficient, {**at, **point}) for point in setting.points()]
-
-
-def value(summand: Expr, setting: RationalSetting, parameters: Parameters = NO_PARAMETERS) -> Any:
-    """An enclosure (``arb``) of Σ_a F(a), at the current precision. Raises as above."""
-    canonical = to_quotients(erase_sg(summand))
-    at = {**parameters, **_means([canonical], setting, parameters)}
-    return sum((enclose(canonical, {**at, **point}) for point in setting.points()), number(0))
-
-
-def moment(expr: Expr, setting: RationalSetting, parameters: Parameters = NO_PARAMETERS) -> Any:
-    """An enclosure (``arb``) of a formula in means, at the current precision. Raises as above."""
-    return enclose(expr, {**parameters, **_means([expr], setting, parameters)})
-
-
-def _means(exprs: Iterable[Expr], setting: RationalSetting, parameters: Parameters) -> Point:
-    """An enclosure of every mean, and of every value at one action, in the formulas."""
-    exprs = list(exprs)
-    found: Point = {m: value(exp(logp) * m.integrand, setting, parameters) for e in exprs for m in e.atoms(Mean)}
-    for v in {v for e in exprs for v in e.atoms(At)}:
-        at = {**parameters, **_means([v.integrand], setting, parameters), **setting.points()[v.action]}
-        found[v] = enclose(v.integrand, at)
-    return found
-
-
-def _at(coefficient: Coefficient, point: Point) -> Any:
-    for region, expr in coefficient.cells:
-        if _inside(region, point):
-            return enclose(expr, point)
-    raise Ambiguous("the point is on the boundary of two cells")
-
-
-def _inside(region: Region, point: Point) -> bool:
-    for variable in region.box:
-        if region.is_cut(variable):
-            lo, hi = region.bounds(variable)
-            if lo is not None and certain_sign(point[variable] - threshold(lo)) < 0:
-                return False
-            if hi is not None and certain_sign(threshold(hi) - point[variable]) < 0:
-                return False
-    return all(certain_sign(enclose(g, point)) == s for g, s in region.conditions.items())
-
-
-def search(name: str, left: Quantity, right: Quantity) -> Certificate | None:
-    """The clearest certificate of the first few settings that have one; ``None`` when none has."""
-    found = (c for s in small_settings() if (c := certify(name, left, right, s)) is not None)
+    found = (c for s in settings or small_settings() if (c := certify(name, together(*sides), s, sign)) is not None)
     return max(islice(found, CHOICES), key=lambda c: abs(float(c.difference.mid)), default=None)
 
 
-def certify_difference(
-    left: Coefficient, right: Coefficient, setting: RationalSetting, parameters: Parameters = NO_PARAMETERS
-) -> Certificate | None:
-    """A proof that two coefficients have different expected gradients on a setting, if there is one."""
-    return certify(GRADIENT, _gradient_of(left, parameters), _gradient_of(right, parameters), setting)
+def together(left: Quantity, right: Quantity) -> Sides:
+    """Both on one setting."""
+    return lambda setting: (left(setting), right(setting))
 
 
-def find_witness(left: Coefficient, right: Coefficient, parameters: Parameters = NO_PARAMETERS) -> Certificate | None:
-    """A setting, V >= 3, on which two coefficients have certainly different expected gradients.
+def gradient(term: Term, sampler: Sampler, at: Parameters = NO_PARAMETERS) -> Quantity:
+    """The expected gradient in each logit."""
 
-    Returns:
-        The certificate; ``None`` if no setting of :func:`small_settings` shows a difference, which proves nothing.
+    def components(setting: RationalSetting) -> Numbers:
+        return {logit: x for (logit,), x in spelled_gradient(term, setting.tree, sampler, at).items()}
 
-    Raises:
-        NotNumeric: a symbol has no value, or a head is in no table.
+    return components
+
+
+def score(surrogate: Surrogate, sampler: Sampler, at: Parameters = NO_PARAMETERS) -> Quantity:
+    """One sample's gradient in its own logit, for each action that may be drawn."""
+
+    def components(setting: RationalSetting) -> Numbers:
+        tree = setting.tree
+        reading = Reading(tree, at, sampler, 1)
+        moved = {a: slopes(reading.of_response(surrogate, (a,))) for a in range(tree.size)}
+        return {a: in_logits(x, tree).get((a,), number(0)) for a, x in moved.items()}
+
+    return components
+
+
+def factor(term: Term, sampler: Sampler, action: int, at: Parameters = NO_PARAMETERS) -> Quantity:
+    """The expected gradient in one logit over its π, which is C - E[C] there."""
+
+    def component(setting: RationalSetting) -> Numbers:
+        g = spelled_gradient(term, setting.tree, sampler, at)
+        return {None: g.get((action,), number(0)) * number(1 / setting.policy[action])}
+
+    return component
+
+
+def near_reference(term: Term, sampler: Sampler, order: int, at: Parameters = NO_PARAMETERS) -> Quantity:
+    """Derivatives in t at 0 of C at action 0 less C at action 1, from the zeroth on.
+
+    The first action has l = t, the second l = 0; the last one takes up what the reference of the first loses.
     """
-    return search(GRADIENT, _gradient_of(left, parameters), _gradient_of(right, parameters))
+
+    def by_order(setting: RationalSetting) -> Numbers:
+        policy = setting.policy
+        first = number(policy[0]) * (-moved(number(0), ("t",), order)).exp()
+        reference = (first, *policy[1:-1], number(policy[0] + policy[-1]) - first)
+        tree = replace(setting.tree, reference=same_row(reference))
+        moving = slopes(Reading(tree, at, sampler, 1).expected(term))
+        c = [moving.get((a,), number(0)) * number(1 / policy[a]) for a in (0, 1)]
+        return derivatives(c[0] - c[1], "t", order)
+
+    return by_order
 
 
-def find_value_witness(left: Expr, right: Expr, parameters: Parameters = NO_PARAMETERS) -> Certificate | None:
-    """A setting on which Σ_a left(a) and Σ_a right(a) certainly differ; otherwise as :func:`find_witness`."""
-    return search(VALUE, lambda s: [value(left, s, parameters)], lambda s: [value(right, s, parameters)])
+def points(expr: Expr, at: Parameters = NO_PARAMETERS) -> Quantity:
+    """A formula at each action."""
+
+    def components(setting: RationalSetting) -> Numbers:
+        reading = Reading(setting.tree, at)
+        return {a: reading.value(to_quotients(expr), (a,), 0) for a in range(len(setting.policy))}
+
+    return components
 
 
-def find_pointwise_witness(
-    left: Coefficient, right: Coefficient, parameters: Parameters = NO_PARAMETERS
-) -> Certificate | None:
-    """A setting and an action at which two functions, constants counting, certainly differ; as :func:`find_witness`."""
-    return search(POINT, lambda s: points(left, s, parameters), lambda s: points(right, s, parameters))
+def value(term: Term, at: Parameters = NO_PARAMETERS) -> Quantity:
+    """A sum over the vocabulary."""
+    return lambda setting: {None: Reading(setting.tree, at).expected(term)}
 
 
-def find_moment_witness(left: Expr, right: Expr, parameters: Parameters = NO_PARAMETERS) -> Certificate | None:
-    """A setting on which two formulas in means certainly differ; otherwise as :func:`find_witness`."""
-    return search(VALUE, lambda s: [moment(left, s, parameters)], lambda s: [moment(right, s, parameters)])
+def moment(expr: Expr, at: Parameters = NO_PARAMETERS) -> Quantity:
+    """A formula in means, and values at single actions."""
+    return lambda setting: {None: Reading(setting.tree, at).value(to_quotients(expr), (), 0)}
 
 
-def certified_moment(expr: Expr, setting: RationalSetting) -> Certificate | None:
+def constant(x: Any) -> Quantity:
+    """The same number everywhere."""
+    return lambda place: {None: number(x)}
+
+
+def certified_moment(expr: Expr, setting: RationalSetting, sign: int = 0) -> Certificate | None:
     """An enclosure of a formula in means on one exact setting; ``None`` when no precision excludes zero."""
-    return certify(VALUE, lambda s: [moment(expr, s)], lambda s: [number(0)], setting)
-
-
-def _gradient_of(coefficient: Coefficient, parameters: Parameters) -> Quantity:
-    return lambda setting: gradient(coefficient, setting, parameters)
+    return certify(VALUE, together(moment(expr), constant(0)), setting, sign)

@@ -9,7 +9,10 @@ from sympy import Expr, Symbol, nan
 
 from kltheory.calculus.symbols import log_ratio
 from kltheory.numerics import rounded
+from kltheory.numerics.balls import number
 from kltheory.numerics.bridge import jax_bridge
+from kltheory.numerics.certificate import Certificate, Point, certify
+from kltheory.numerics.nearest import computed
 from kltheory.proving.floats import Computes, NegativeShare, OverflowsIff, evaluate
 from kltheory.proving.verdict import Finding, Status
 
@@ -35,15 +38,16 @@ def negative_share(claim: NegativeShare, at: Numbers) -> Iterator[Finding]:
     yield _answer(claim.holds(values), f"{np.count_nonzero(values < 0) / values.size:.2%} negative by JAX")
 
 
-def negative_witness(claim: NegativeShare, at: Numbers) -> dict[str, Any] | None:
+def negative_witness(claim: NegativeShare, at: Numbers) -> Certificate | None:
     """Against "never negative": the first float at which it is; the number is exact."""
-    values = claim.values()
-    negative = np.flatnonzero(values < 0)
-    if claim.at_most != 0 or not negative.size:
+    if claim.at_most != 0 or not (negative := np.flatnonzero(claim.values() < 0)).size:
         return None
-    where, value = (float(v[negative[0]]) for v in (rounded.binade(claim.exponent, claim.side), values))
-    text = f"at l = {where!r} it comes out as {value:.6g}, as at {negative.size} of {values.size} floats"
-    return {"l": repr(where), "value": {"mid": repr(value), "rad": "0"}, "text": text}
+    where = Point(Fraction(float(rounded.binade(claim.exponent, claim.side)[negative[0]])))
+    kind = rounded.FORMATS["float32"]
+    words = f"the value in float32, as at {negative.size} of {2**23} floats,"
+    return certify(
+        lambda _: words, lambda x: ({None: number(computed(claim.left, x.l, kind))}, {None: number(0)}), where, -1
+    )
 
 
 def overflows_iff(claim: OverflowsIff, at: Numbers) -> Iterator[Finding]:

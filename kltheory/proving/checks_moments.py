@@ -8,10 +8,11 @@ from sympy import Abs, Expr, Symbol
 from kltheory.calculus.concrete import at_action
 from kltheory.calculus.moments import map_means
 from kltheory.calculus.surrogate import Sampler
-from kltheory.numerics import autodiff, enumeration, witness
+from kltheory.numerics import autodiff, enumeration
 from kltheory.numerics.bridge import NUMPY
-from kltheory.numerics.settings import Array, Settings, standard_settings
+from kltheory.numerics.settings import Array, Settings
 from kltheory.numerics.tolerance import residual
+from kltheory.proving.instances import settings_for
 from kltheory.proving.moments import AlwaysSign, GradientBound, OnTwoActions, SameMoment, SignAt, TraceVariance
 from kltheory.proving.verdict import Finding, Status
 
@@ -27,7 +28,7 @@ def size_of(expr: Expr, settings: tuple[Settings, ...], at: Numbers) -> tuple[Ar
 
 def same_moment(claim: SameMoment, at: Numbers) -> Iterator[Finding]:
     """Both sides as written, by sums over the vocabulary."""
-    settings = standard_settings()
+    settings = settings_for(claim, at)
     left, right = (enumeration.moment(e, settings, at) for e in (claim.left, claim.right))
     sizes = (size_of(e, settings, at) for e in (claim.left, claim.right))
     scale = tuple(np.maximum(a, b) for a, b in zip(*sizes, strict=True))
@@ -36,7 +37,7 @@ def same_moment(claim: SameMoment, at: Numbers) -> Iterator[Finding]:
 
 def trace_variance(claim: TraceVariance, at: Numbers) -> Iterator[Finding]:
     """The covariance of the vectors c(a)·(e_a - π), c by autodiff, weighted with who drew: no formula for ‖∇log π‖²."""
-    settings = standard_settings()
+    settings = settings_for(claim, at)
     scores = autodiff.score(claim.left, settings, claim.sampler, at)
     traces = tuple(_trace(s, c, claim.sampler) for s, c in zip(settings, scores, strict=True))
     value = enumeration.moment(claim.right, settings, at)
@@ -56,7 +57,7 @@ def _trace(s: Settings, c: Array, sampler: Sampler) -> Array:
 
 def gradient_bound(claim: GradientBound, at: Numbers) -> Iterator[Finding]:
     """The norm of the gradient by autodiff against the bound by a sum."""
-    settings = standard_settings()
+    settings = settings_for(claim, at)
     gradients = autodiff.expected_gradient(claim.left, settings, claim.sampler, at)
     bounds = enumeration.expectation(claim.bound, settings, Sampler.POLICY, at)
     excess = tuple(
@@ -93,24 +94,10 @@ def sign_at(claim: SignAt, at: Numbers) -> Iterator[Finding]:
 
 def always_sign(claim: AlwaysSign, at: Numbers) -> Iterator[Finding]:
     """The sign on the standard settings and on the ones named."""
-    settings = standard_settings()
+    settings = settings_for(claim, at)
     excess = tuple(np.maximum(-claim.sign * v, 0) for v in enumeration.moment(claim.left, settings, at))
     zero, scale = tuple(np.zeros_like(e) for e in excess), size_of(claim.left, settings, at)
     yield Finding.of("enumeration", residual(excess, zero, scale, settings))
     for policy, reference in claim.tried:  # the other sign there is a counterexample; zero is none
         if next(sign_at(SignAt(claim.left, -claim.sign, policy, reference), at)).status is Status.HOLDS:
             yield Finding("enumeration", Status.FAILS, None, f"at policy ({policy}), reference ({reference})")
-
-
-def moment_witness(claim: SameMoment, at: Numbers) -> dict[str, object] | None:
-    """A setting on which the two numbers certainly differ."""
-    found = witness.find_moment_witness(claim.left, claim.right, at)
-    return None if found is None else {**found.to_json(), "text": str(found)}
-
-
-def sign_witness(claim: AlwaysSign, at: Numbers) -> dict[str, object] | None:
-    """A setting with the other sign, enclosed."""
-    found = claim.counterexample()
-    if found is None:
-        return None
-    return {**found.to_json(), "text": f"at {found.setting}: it is {found.difference}"}

@@ -1,6 +1,8 @@
 """The numeric view of claims about rounding errors: JAX evaluates the formula, a Taylor polynomial is exact."""
 
 from collections.abc import Iterator
+from fractions import Fraction
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -8,8 +10,11 @@ from sympy import Symbol
 
 from kltheory.calculus.symbols import log_ratio
 from kltheory.numerics.autodiff import scope
+from kltheory.numerics.balls import enclose, number
 from kltheory.numerics.bridge import jax_bridge
-from kltheory.proving.precision import AccurateIn, points
+from kltheory.numerics.certificate import Certificate, Point, certify
+from kltheory.numerics.nearest import computed
+from kltheory.proving.precision import TYPES, AccurateIn, points, relative_errors
 from kltheory.proving.verdict import Finding, Status
 
 Numbers = dict[Symbol, Any]
@@ -30,14 +35,15 @@ def accurate(claim: AccurateIn, at: Numbers) -> Iterator[Finding]:
     yield Finding("points", Status.HOLDS if holds else Status.FAILS, None, f"relative error {error:.3g} in JAX")
 
 
-def accuracy_witness(claim: AccurateIn, at: Numbers) -> dict[str, Any] | None:
-    """The l with the largest error, certainly above the bound."""
-    if claim.decide():
-        return None
-    where, error, value = claim.worst()
-    return {
-        "l": repr(where),
-        "computed": repr(value),
-        "value": {"mid": f"{error:.6g}", "rad": "0"},
-        "text": f"at l = {where!r} it comes out as {value:.6g}, off by {error:.3g} of the exact value",
-    }
+def accuracy_witness(claim: AccurateIn, at: Numbers) -> Certificate | None:
+    """The l with the largest finite error, where it is certainly above the bound."""
+
+    def sides(point: Point) -> tuple[dict[None, Any], dict[None, Any]]:
+        exact = enclose(claim.exact, {log_ratio: point.l})
+        error = (number(computed(claim.left, point.l, TYPES[claim.dtype])) - exact) / exact
+        return {None: abs(error)}, {None: enclose(claim.bound, {})}
+
+    errors = relative_errors(claim.left, claim.exact, claim.dtype, claim.exponent)
+    worst = max((i for i, error in enumerate(errors) if isfinite(error)), key=errors.__getitem__)
+    place = Point(Fraction(float(points(claim.dtype, claim.exponent)[worst])))
+    return certify(lambda _: f"the relative error in {claim.dtype}", sides, place, 1)

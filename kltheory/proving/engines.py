@@ -16,9 +16,10 @@ from kltheory.calculus import concrete
 from kltheory.calculus.coefficient import Coefficient
 from kltheory.calculus.exact import Undecidable
 from kltheory.calculus.surrogate import Sampler, Surrogate
+from kltheory.calculus.symbols import to_quotients
 from kltheory.numerics import asymptotics, autodiff, enumeration
 from kltheory.numerics.bridge import NotNumeric
-from kltheory.numerics.settings import Array, resampled, standard_settings
+from kltheory.numerics.settings import Array, Settings, resampled
 from kltheory.numerics.tolerance import ATOL, residual
 from kltheory.proving import (
     checks_clamps,
@@ -48,7 +49,7 @@ from kltheory.proving.claims import (
 from kltheory.proving.continuous import FiniteIff, GaussianMean, GeometricFiniteIff, GeometricSum
 from kltheory.proving.equations import Forces
 from kltheory.proving.floats import Computes, NegativeShare, OverflowsIff
-from kltheory.proving.instances import parameters
+from kltheory.proving.instances import parameters, settings_for
 from kltheory.proving.moments import AlwaysSign, GradientBound, OnTwoActions, SameMoment, SignAt, TraceVariance
 from kltheory.proving.precision import AccurateIn
 from kltheory.proving.response_variance import LessVarianceAt, VarianceGrowth
@@ -68,23 +69,27 @@ Check = Callable[[Any, Numbers], Iterator[Finding]]
 
 # --- gradients ----------------------------------------------------------------------------------------------------
 @lru_cache(maxsize=512)
-def _by_autodiff(term: Term, sampler: Sampler, numbers: tuple[tuple[Symbol, Any], ...]) -> Batches:
-    at, settings = dict(numbers), standard_settings()
+def _by_autodiff(
+    term: Term, sampler: Sampler, numbers: tuple[tuple[Symbol, Any], ...], settings: tuple[Settings, ...]
+) -> Batches:
+    at = dict(numbers)
     if isinstance(term, Surrogate):
         return autodiff.expected_gradient(term, settings, sampler, at)
     return autodiff.objective_gradient(term.summand, settings, at)
 
 
 @lru_cache(maxsize=512)
-def _scale(term: Term, sampler: Sampler, numbers: tuple[tuple[Symbol, Any], ...]) -> Batches:
-    return enumeration.condition(coefficient_of(term, sampler), standard_settings(), dict(numbers))
+def _scale(
+    term: Term, sampler: Sampler, numbers: tuple[tuple[Symbol, Any], ...], settings: tuple[Settings, ...]
+) -> Batches:
+    return enumeration.condition(coefficient_of(term, sampler), settings, dict(numbers))
 
 
 def _same_gradient(claim: SameGradient, at: Numbers) -> Iterator[Finding]:
     """The scale is the right side's: if the claim holds, the left side's coefficient is the same up to a constant."""
-    settings, numbers = standard_settings(), tuple(at.items())
-    left, right = (_by_autodiff(t, claim.sampler, numbers) for t in (claim.left, claim.right))
-    scale = _scale(claim.right, claim.sampler, numbers)
+    settings, numbers = settings_for(claim, at), tuple(at.items())
+    left, right = (_by_autodiff(t, claim.sampler, numbers, settings) for t in (claim.left, claim.right))
+    scale = _scale(claim.right, claim.sampler, numbers, settings)
     yield Finding.of("autodiff", residual(left, right, scale, settings))
     coefficients = [coefficient_of(t, claim.sampler) for t in (claim.left, claim.right)]
     closed = [enumeration.expected_gradient(c, settings, at) for c in coefficients]
@@ -95,7 +100,7 @@ def _same_gradient(claim: SameGradient, at: Numbers) -> Iterator[Finding]:
 
 
 def _same_score(claim: SameScore, at: Numbers) -> Iterator[Finding]:
-    settings = standard_settings()
+    settings = settings_for(claim, at)
     left, right = (autodiff.score(t, settings, claim.sampler, at) for t in (claim.left, claim.right))
     scale = tuple(np.maximum(abs(a).max(-1), abs(b).max(-1)) for a, b in zip(left, right, strict=True))
     yield Finding.of("autodiff", residual(left, right, scale, settings))
@@ -105,7 +110,8 @@ def _same_score(claim: SameScore, at: Numbers) -> Iterator[Finding]:
 
 def _sampler_free(claim: SamplerFree, at: Numbers) -> Iterator[Finding]:
     """Two old policies, one gradient."""
-    settings, other = standard_settings(), resampled(standard_settings())
+    settings = settings_for(claim, at)
+    other = resampled(settings)
     c = claim.left.coefficient(OLD)
     scale = tuple(
         np.maximum(a, b)
@@ -119,8 +125,8 @@ def _sampler_free(claim: SamplerFree, at: Numbers) -> Iterator[Finding]:
 
 def _natural_inner(claim: NaturalInner, at: Numbers) -> Iterator[Finding]:
     """⟨g, F⁻ g'⟩ with F x = g' solved by x = g'/π, since g' sums to zero."""
-    settings = standard_settings()
-    left, right = (_by_autodiff(t, POLICY, tuple(at.items())) for t in (claim.left, claim.right))
+    settings = settings_for(claim, at)
+    left, right = (_by_autodiff(t, POLICY, tuple(at.items()), settings) for t in (claim.left, claim.right))
     inner = tuple((g * h / np.exp(s.logp)).sum(-1) for g, h, s in zip(left, right, settings, strict=True))
     value = enumeration.objective_value(claim.value.summand, settings, at)
     product = claim.left.coefficient(POLICY).cells[0][1] * claim.right.coefficient(POLICY).cells[0][1]
@@ -129,7 +135,7 @@ def _natural_inner(claim: NaturalInner, at: Numbers) -> Iterator[Finding]:
 
 
 def _same_value(claim: SameValue, at: Numbers) -> Iterator[Finding]:
-    settings = standard_settings()
+    settings = settings_for(claim, at)
     left, right = (enumeration.objective_value(t.summand, settings, at) for t in (claim.left, claim.right))
     sizes = (enumeration.objective_value(Abs(t.summand), settings, at) for t in (claim.left, claim.right))
     scale = tuple(np.maximum(a, b) for a, b in zip(*sizes, strict=True))
@@ -137,37 +143,40 @@ def _same_value(claim: SameValue, at: Numbers) -> Iterator[Finding]:
 
 
 # --- functions ----------------------------------------------------------------------------------------------------
-def _values(expr: Expr, at: Numbers) -> Batches:
+def _values(expr: Expr, settings: tuple[Settings, ...], at: Numbers) -> Batches:
     c = Coefficient.of(expr)
-    return tuple(enumeration.values(c, s, at) for s in standard_settings())
+    return tuple(enumeration.values(c, s, at) for s in settings)
 
 
 def _identity(claim: Identity, at: Numbers) -> Iterator[Finding]:
-    left, right = _values(claim.left, at), _values(claim.right, at)
+    settings = settings_for(claim, at)
+    left, right = (_values(e, settings, at) for e in (claim.left, claim.right))
     scale = tuple(np.maximum(abs(a).max(-1), abs(b).max(-1)) for a, b in zip(left, right, strict=True))
-    yield Finding.of("points", residual(left, right, scale, standard_settings()))
+    yield Finding.of("points", residual(left, right, scale, settings))
 
 
-def _violations(engine: str, excess: Batches, scale: Batches | None = None) -> Finding:
+def _violations(engine: str, excess: Batches, settings: tuple[Settings, ...], scale: Batches | None = None) -> Finding:
     """A one-sided check: how far a quantity that should not be positive is above zero."""
     zero = tuple(np.zeros_like(x) for x in excess)
     over = tuple(np.maximum(x, 0.0) for x in excess)
     ones = scale or tuple(np.ones(len(x)) for x in excess)
-    return Finding.of(engine, residual(over, zero, ones, standard_settings()))
+    return Finding.of(engine, residual(over, zero, ones, settings))
 
 
 def _has_sign(claim: HasSign, at: Numbers) -> Iterator[Finding]:
-    inside = [(s.log_ratio > float(claim.above)) & (s.log_ratio < float(claim.below)) for s in standard_settings()]
+    settings = settings_for(claim, at)
+    inside = [(s.log_ratio > float(claim.above)) & (s.log_ratio < float(claim.below)) for s in settings]
     if sum(int(i.sum()) for i in inside) < FEWEST:
         yield Finding("points", Status.FAILS, None, f"no setting lies in the interval ({claim.above}, {claim.below})")
         return
-    values = zip(_values(claim.left, at), inside, strict=True)
-    yield _violations("points", tuple(np.where(i, -claim.sign * v, 0.0) for v, i in values))
+    values = zip(_values(claim.left, settings, at), inside, strict=True)
+    yield _violations("points", tuple(np.where(i, -claim.sign * v, 0.0) for v, i in values), settings)
 
 
 def _range(claim: Range, at: Numbers) -> Iterator[Finding]:
-    values, low, high = _values(claim.left, at), float(claim.lower), float(claim.upper)
-    yield _violations("points", tuple(np.maximum(v - high, low - v) for v in values))
+    settings = settings_for(claim, at)
+    values, low, high = _values(claim.left, settings, at), float(claim.lower), float(claim.upper)
+    yield _violations("points", tuple(np.maximum(v - high, low - v) for v in values), settings)
     reach = max(high - max(v.max() for v in values), min(v.min() for v in values) - low)
     if reach > 0.05 * (high - low):
         yield Finding("points", Status.FAILS, float(reach), "the bounds are not approached on any setting")
@@ -176,20 +185,23 @@ def _range(claim: Range, at: Numbers) -> Iterator[Finding]:
 def _is_divergence(claim: IsDivergence, at: Numbers) -> Iterator[Finding]:
     """C, sorted by l over each setting, never falls."""
     c = coefficient_of(claim.left, claim.sampler)
-    falls, scale = [], []
-    for s in standard_settings():
+    falls, scale, settings = [], [], settings_for(claim, at)
+    for s in settings:
         values = np.take_along_axis(enumeration.values(c, s, at), np.argsort(s.log_ratio, -1), -1)
         falls.append(-np.diff(values, axis=-1, append=values[:, -1:]))
         scale.append(abs(values).max(-1))
-    yield _violations("points", tuple(falls), tuple(scale))
-    if max(-f.min() for f in falls) <= ATOL:
+    yield _violations("points", tuple(falls), settings, tuple(scale))
+    if max(-f.min() for f in falls[:-1]) <= ATOL:
         yield Finding("points", Status.FAILS, None, "C is constant on every setting")
 
 
 def _near_zero(claim: AgreesToOrder | Expansion, at: Numbers) -> Iterator[Finding]:
     exact = isinstance(claim, AgreesToOrder)
-    difference = claim.difference() if isinstance(claim, AgreesToOrder) else claim.left - claim.right
-    found = asymptotics.order_at_zero(difference, at, modulo_constant=exact)
+    if isinstance(claim, AgreesToOrder):
+        left, right = (asymptotics.coefficient(t, claim.sampler, at) for t in (claim.left, claim.right))
+    else:
+        left, right = (asymptotics.formula(to_quotients(e), at) for e in (claim.left, claim.right))
+    found = asymptotics.order_at_zero(lambda l, place: left(l, place) - right(l, place), modulo_constant=exact)
     holds = abs(found - claim.order - 1) < 0.01 if exact else found > claim.order + 0.99
     yield Finding("points", Status.HOLDS if holds else Status.FAILS, None, f"vanishes like l^{found:.3g}")
 

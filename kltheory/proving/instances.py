@@ -1,7 +1,8 @@
 """Instances: numbers for parameters, and actual functions for "any h", so that numeric engines can take part."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields, replace
+from functools import lru_cache
 from itertools import count
 from typing import Any, Final
 
@@ -15,6 +16,8 @@ from kltheory.calculus.sequence.language import length
 from kltheory.calculus.sequence.loss import PastValue, SequenceLoss, SequenceObjective
 from kltheory.calculus.surrogate import Surrogate
 from kltheory.calculus.symbols import VARIABLES, logp_old, logp_ref, weight
+from kltheory.numerics.critical import Points, critical_points, drawn_settings
+from kltheory.numerics.settings import Settings, standard_settings
 from kltheory.proving.claims import Claim
 from kltheory.proving.equations import Forces
 
@@ -60,10 +63,25 @@ def chosen(claim: Claim, instance: Claim) -> dict[str, str]:
 
 
 def parameters(claim: Claim) -> dict[Symbol, Rational]:
-    """A number for every parameter of the claim."""
+    """A number for every parameter of the claim, one that the assumptions about its symbol admit."""
     symbols = {s for e in expressions(claim) for s in e.free_symbols if isinstance(s, Symbol)} - PER_SAMPLE
     names = {s for s in symbols if not isinstance(s, Mean | At | PastValue)}
-    return dict(zip(sorted(names, key=str), numbers(), strict=False))
+    ordered = enumerate(zip(sorted(names, key=str), numbers(), strict=False), 2)
+    return {s: _admitted(s, Rational(n) if s.is_integer else number) for n, (s, number) in ordered}
+
+
+def _admitted(symbol: Symbol, number: Rational) -> Rational:
+    return -number if symbol.is_nonpositive else number
+
+
+def settings_for(claim: Claim, at: Mapping[Symbol, Any]) -> tuple[Settings, ...]:
+    """What numeric engines look at: the standard settings, and last those that the claim's own formulas ask for."""
+    return _settings(critical_points(expressions(claim), at))
+
+
+@lru_cache(maxsize=512)
+def _settings(points: Points) -> tuple[Settings, ...]:
+    return (*standard_settings(), drawn_settings(points))
 
 
 def expressions(claim: Claim) -> list[Expr]:

@@ -8,13 +8,15 @@ from sympy import Expr, S, exp
 
 from kltheory.calculus.concrete import at_action
 from kltheory.calculus.exact import Undecidable, is_zero
-from kltheory.calculus.moments import Mean, same_moment, trace_variance
+from kltheory.calculus.moments import E, Mean, trace_variance
 from kltheory.calculus.notation import text
+from kltheory.calculus.relations import same_moment
 from kltheory.calculus.surrogate import Sampler, Surrogate
-from kltheory.calculus.symbols import inside, log_weight
-from kltheory.numerics.certificate import Certificate
+from kltheory.calculus.symbols import VARIABLES, inside, log_weight
+from kltheory.numerics.bridge import NotNumeric
+from kltheory.numerics.certificate import Certificate, Numbers
 from kltheory.numerics.rational import RationalSetting, small_settings
-from kltheory.numerics.witness import certified_moment
+from kltheory.numerics.witness import certified_moment, gradient, moment, search
 from kltheory.proving.claims import SAMPLED, formula
 from kltheory.proving.scalars import HasSign
 
@@ -64,9 +66,35 @@ class GradientBound:
     sampler: Sampler
 
     def decide(self) -> bool:
-        """Whether |C| ≤ bound for every l: ‖E_π[C ∇log π]‖ ≤ E_π[|C| ‖∇log π‖], and ‖∇log π‖ ≤ √2 in logits."""
+        """Whether |C - b| ≤ bound for a number b; a setting with a longer gradient, certified, is a *no*.
+
+        ‖E_π[(C - b) ∇log π]‖ ≤ E_π[|C - b| ‖∇log π‖], and ‖∇log π‖ ≤ √2 in logits.
+
+        Raises:
+            Undecidable: neither is found.
+        """
+        if self.counterexample() is not None:
+            return False
         c = formula(self.left, self.sampler)
-        return HasSign(self.bound - c, 1).decide() and HasSign(self.bound + c, 1).decide()
+        for b in (S.Zero, c.as_independent(*VARIABLES)[0]):
+            if HasSign(self.bound - c + b, 1).decide() and HasSign(self.bound + c - b, 1).decide():
+                return True
+        raise Undecidable("the bound does not hold for each action by itself, and no setting contradicts it")
+
+    def counterexample(self) -> Certificate | None:
+        """A small setting on which the gradient is certainly longer."""
+        components, mean = gradient(self.left, self.sampler), moment(E(self.bound))
+
+        def square(setting: RationalSetting) -> Numbers:
+            return {None: sum(x * x for x in components(setting).values())}
+
+        def most(setting: RationalSetting) -> Numbers:
+            return {None: 2 * mean(setting)[None] ** 2}
+
+        try:
+            return search("the square of the length".format, (square, most), sign=1)
+        except NotNumeric:  # it has parameters
+            return None
 
     def __str__(self) -> str:
         return f"‖E[({formula(self.left, self.sampler)}) ∇log π]‖ ≤ √2 E[{text(self.bound)}]"
@@ -99,8 +127,7 @@ class SignAt:
     def setting(self) -> RationalSetting:
         """The setting; its old policy lies half way between the two, its advantages are zero."""
         policy, reference = (tuple(map(Fraction, p.split())) for p in (self.policy, self.reference))
-        half_way = tuple((p + q) / 2 for p, q in zip(policy, reference, strict=True))
-        return RationalSetting(policy, reference, half_way, tuple(Fraction(0) for _ in policy))
+        return RationalSetting.between(policy, reference)
 
     def decide(self) -> bool:
         """Whether an enclosure has that sign."""
@@ -138,8 +165,7 @@ class AlwaysSign:
         """A setting, one of those tried or a small one, on which the sign is certainly the other one."""
         tried = (SignAt(self.left, -self.sign, *columns).setting() for columns in self.tried)
         for setting in chain(tried, small_settings()):
-            found = certified_moment(self.left, setting)
-            if found is not None and found.is_positive == (self.sign < 0):
+            if found := certified_moment(self.left, setting, -self.sign):
                 return found
         return None
 

@@ -1,21 +1,28 @@
 """Claims about the relative error of a formula in l in a float type; signs and overflow are in ``floats``."""
 
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import lru_cache
+from math import inf, isfinite
 from typing import Any, Final
 
 import numpy as np
-from sympy import Expr, Rational
+from sympy import Expr
 
+from kltheory.calculus.exact import Undecidable
 from kltheory.calculus.notation import text
 from kltheory.calculus.symbols import log_ratio
-from kltheory.numerics.balls import enclose, precision
-from kltheory.numerics.bridge import NUMPY
+from kltheory.numerics.balls import Ambiguous, enclose, number, precision
+from kltheory.numerics.nearest import computed
+from kltheory.numerics.rounded import FLOAT64, FORMATS
 
-POINTS: Final = 512
-"""Values of l tried on each side of zero."""
+POINTS: Final = 500
+"""Values of l tried on each side of zero; steps of a power of two would all round alike."""
 BITS: Final = 160
 """Precision of the exact values; their balls are far narrower than what they are compared with."""
+
+TYPES: Final = {**FORMATS, "float64": FLOAT64}
+"""Name of a type to its format."""
 
 Numbers = np.ndarray[tuple[int, ...], Any]
 
@@ -23,8 +30,8 @@ Numbers = np.ndarray[tuple[int, ...], Any]
 @lru_cache(maxsize=64)
 def points(dtype: str, exponent: int) -> Numbers:
     """Evenly spaced numbers of the type with 2^exponent ≤ |l| < 2^(exponent+1), both signs."""
-    rounded = np.linspace(1, 2, POINTS, endpoint=False, dtype=np.float64) * 2.0**exponent
-    positive = rounded.astype(number_type(dtype))
+    exact = ((1 + Fraction(i, POINTS)) * Fraction(2) ** exponent for i in range(POINTS))
+    positive = np.array([float(TYPES[dtype].nearest(x)) for x in exact]).astype(number_type(dtype))
     return np.concatenate([-positive[::-1], positive])
 
 
@@ -38,18 +45,18 @@ def number_type(name: str) -> Any:
 
 
 @lru_cache(maxsize=256)
-def computed(expr: Expr, dtype: str, exponent: int) -> tuple[float, ...]:
-    """The formula at the points, every operation rounded to the type; constants are rounded to it first."""
-    at = points(dtype, exponent)
-    kind = at.dtype.type
+def values(expr: Expr, dtype: str, exponent: int) -> tuple[float, ...]:
+    """The formula at the points, every operation rounded correctly to the type; infinite where one overflows."""
+    return tuple(_value(expr, Fraction(float(x)), dtype) for x in points(dtype, exponent))
 
-    def constant(e: Any) -> Any:
-        value = NUMPY.constant(e)
-        return None if value is None else kind(value)
 
-    with np.errstate(all="ignore"):
-        value = type(NUMPY)(NUMPY.heads, constant)(expr, {log_ratio: at})
-    return tuple(float(x) for x in np.asarray(value, dtype=np.float64))
+def _value(expr: Expr, at: Fraction, dtype: str) -> float:
+    try:
+        return float(computed(expr, at, TYPES[dtype]))
+    except OverflowError:
+        return inf
+    except Ambiguous as e:
+        raise Undecidable(f"{expr} at l = {float(at)!r} in {dtype}: {e}") from None
 
 
 @lru_cache(maxsize=256)
@@ -57,10 +64,9 @@ def relative_errors(expr: Expr, exact: Expr, dtype: str, exponent: int) -> tuple
     """|computed - exact|/|exact| at each point, rounded up; the exact value is a ball at the very number l."""
     out = []
     with precision(BITS):
-        for x, y in zip(points(dtype, exponent), computed(expr, dtype, exponent), strict=True):
-            value = enclose(exact, {log_ratio: Rational(*float(x).as_integer_ratio())})
-            error = (enclose(Rational(*y.as_integer_ratio()), {}) - value) / value if np.isfinite(y) else None
-            out.append(float("inf") if error is None else float(abs(error).upper()))
+        for x, y in zip(points(dtype, exponent), values(expr, dtype, exponent), strict=True):
+            value = enclose(exact, {log_ratio: Fraction(float(x))})
+            out.append(float(abs((number(Fraction(y)) - value) / value).upper()) if isfinite(y) else inf)
     return tuple(out)
 
 
@@ -82,8 +88,8 @@ class AccurateIn:
         """Where the relative error is largest: l, the error, and what was computed there."""
         errors = relative_errors(self.left, self.exact, self.dtype, self.exponent)
         i = int(np.argmax(errors))
-        at, value = points(self.dtype, self.exponent), computed(self.left, self.dtype, self.exponent)
-        return float(at[i]), errors[i], value[i]
+        at, found = points(self.dtype, self.exponent), values(self.left, self.dtype, self.exponent)
+        return float(at[i]), errors[i], found[i]
 
     def __str__(self) -> str:
         return (

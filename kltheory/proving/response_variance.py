@@ -9,8 +9,8 @@ from typing import Any
 from sympy import Expr, Poly, Symbol
 
 from kltheory.calculus.exact import Undecidable
-from kltheory.calculus.moments import same_moment
 from kltheory.calculus.notation import text
+from kltheory.calculus.relations import same_moment
 from kltheory.calculus.sequence.iid import iid_trace_variance
 from kltheory.calculus.sequence.language import length
 from kltheory.calculus.sequence.loss import SequenceLoss, SequenceObjective

@@ -5,12 +5,14 @@ from dataclasses import dataclass, field
 
 from sympy import Expr, S, exp
 
+from kltheory.calculus.cells import split
 from kltheory.calculus.coefficient import Coefficient
 from kltheory.calculus.exact import Undecidable, is_constant, is_zero, normal_form
 from kltheory.calculus.line import limit, roots
-from kltheory.calculus.regions import Region, split
+from kltheory.calculus.regions import Region
 from kltheory.calculus.roots import Root
 from kltheory.calculus.symbols import log_ratio, log_weight, logp, to_quotients
+from kltheory.calculus.taylor import NEAR, vanishes_to
 
 
 @dataclass(frozen=True)
@@ -70,13 +72,10 @@ class Expansion:
     order: int
 
     def decide(self) -> bool:
-        """Whether value and derivatives agree at 0 up to the order."""
-        difference = self.left - self.right
-        for _ in range(self.order + 1):
-            if not is_zero(difference.xreplace({log_ratio: S.Zero})):
-                return False
-            difference = difference.diff(log_ratio)
-        return True
+        """Whether value and derivatives agree up to the order on either side of 0."""
+        return vanishes_to(
+            Coefficient(tuple(split(to_quotients(self.left) - to_quotients(self.right), NEAR))), self.order
+        )
 
     def __str__(self) -> str:
         return f"{self.left} = {self.right} + O(l^{self.order + 1})"

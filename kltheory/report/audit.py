@@ -12,9 +12,10 @@ from kltheory.audit.on_trees import CREDITS
 from kltheory.audit.recovered import Reading, Recovered
 from kltheory.audit.responses import ResponseRow, ResponseVerdict
 from kltheory.audit.rows import Row
+from kltheory.calculus.cells import is_smooth
 from kltheory.calculus.coefficient import tidy
 from kltheory.calculus.notation import text
-from kltheory.calculus.regions import DISPLAY, is_smooth
+from kltheory.calculus.regions import DISPLAY
 from kltheory.calculus.symbols import sg
 from kltheory.report.columns import columns, markdown_table
 

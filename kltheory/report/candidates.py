@@ -1,18 +1,16 @@
 """Estimators whose noise is compared: typed by a person, or those in use."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sympy import Expr
 
 from kltheory.calculus.estimators import Estimator, as_loss, in_reward, k1, k2, k3, w
-from kltheory.calculus.formula.parse import parse_formula
+from kltheory.calculus.formula.parse import NONE
 from kltheory.calculus.surrogate import Surrogate
 from kltheory.calculus.symbols import advantage, erase_sg, sg
 from kltheory.report.table import WEIGHTS
-
-
-class NoNumber(Exception):
-    """An estimator has no variance here; the message says why."""
+from kltheory.report.typed import NoNumber, numeric
 
 
 @dataclass(frozen=True)
@@ -24,9 +22,9 @@ class Candidate:
     value: Expr
 
     @classmethod
-    def typed(cls, text: str, placement: str, weight: str) -> "Candidate":
+    def typed(cls, text: str, placement: str, weight: str, declared: Mapping[str, Expr] = NONE) -> "Candidate":
         """A formula as ``kltheory identify`` reads it. Raises FormulaError, and NoNumber where it has an advantage."""
-        expr = parse_formula(text)
+        expr = numeric(text, declared)
         if advantage in expr.free_symbols:
             raise NoNumber(f"{text} has the advantage A, which has no number here")
         return cls.placed(text, Surrogate.of(expr).expr, placement, weight)

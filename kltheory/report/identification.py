@@ -1,76 +1,125 @@
 """What a typed formula descends: the answer of ``kltheory identify``."""
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
+from sympy import Expr, exp, log
+
+from kltheory.calculus.cells import ties
+from kltheory.calculus.domain import Undefined
 from kltheory.calculus.estimators import Estimator, in_reward
-from kltheory.calculus.formula.parse import parse_formula
+from kltheory.calculus.exact import Undecidable
+from kltheory.calculus.formula.formula import Formula
+from kltheory.calculus.formula.parse import NONE, read_formula
 from kltheory.calculus.identify import identify
 from kltheory.calculus.notation import text
+from kltheory.calculus.regions import EVERYWHERE
 from kltheory.calculus.surrogate import Sampler, Surrogate
+from kltheory.calculus.symbols import logp, sg, weight
 from kltheory.report.table import WEIGHTS, Row
+
+ON_POLICY: Final = {exp(logp - sg(logp)): weight, logp - sg(logp): log(weight)}
+"""How the weight is written for people where it is 1."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """The rows of one formula: on-policy and off-policy."""
+    """What one formula descends, on-policy and off-policy, or where it has no value there."""
 
-    formula: str
-    rows: tuple[Row, ...]
+    formula: Formula
+    placement: str
+    weight: str
+    found: dict[Sampler, Row | Undefined]
 
     def to_json(self) -> dict[str, Any]:
-        """``formula`` and ``rows`` with the keys of the class table, and ``f``, ``objective``, ``reason``."""
-        extra = [{"f": _text(r.found.f), "objective": r.objective(), "reason": r.found.reason} for r in self.rows]
-        return {"formula": self.formula, "rows": [{**r.to_json(), **e} for r, e in zip(self.rows, extra, strict=True)]}
+        """What was read, where it is ``undefined`` (sampler to text), and ``rows`` as in the class table, with more."""
+        return {
+            "formula": self.formula.typed,
+            "read_as": str(self.formula),
+            "notes": list(self.formula.notes),
+            "undefined": {s.value: r.where for s, r in self.found.items() if isinstance(r, Undefined)},
+            "rows": [{**r.to_json(), **_extra(r)} for r in self.found.values() if isinstance(r, Row)],
+        }
 
     def plain(self) -> str:
         """For people."""
-        first = self.rows[0]
-        weight = "" if first.weight == "none" else f", {first.weight} weight w"
-        lines = [f"{self.formula}, placed in the {first.placement}{weight}"]
-        for r in self.rows:
-            who = "on-policy" if r.sampler is Sampler.POLICY else "off-policy"
-            lines += [f"  {who}", f"    coefficient  {r.found.coefficient}", f"    descends     {r.verdict()}"]
-            lines += [f"                 {note}" for note in _notes(r)]
+        weight = "" if self.weight == "none" else f", {self.weight} weight w"
+        lines = [f"{self.formula.typed}, placed in the {self.placement}{weight}"]
+        if self.formula.notes:
+            lines += [f"  read as        {self.formula}", *(f"                 {note}" for note in self.formula.notes)]
+        for sampler, r in self.found.items():
+            lines.append("  on-policy" if sampler is Sampler.POLICY else "  off-policy")
+            if isinstance(r, Undefined):
+                lines.append(f"    undefined    {_where(r)}")
+            else:
+                lines += [f"    coefficient  {r.found.coefficient}", f"    descends     {r.verdict()}"]
+                lines += [f"                 {note}" for note in _notes(r)]
         return "\n".join(lines)
 
 
-def identify_text(formula: str, placement: str = "loss", weight: str = "none") -> Answer:
-    """Identify a formula typed by a person.
+def identify_text(
+    typed: str, placement: str = "loss", weight: str = "none", declared: Mapping[str, Expr] = NONE
+) -> Answer:
+    """Identify a formula typed by a person, with the constants that were declared.
 
     Raises:
         FormulaError: it is not a formula; the message shows where and what is allowed.
         Undecidable: the zero test has no answer.
     """
-    expr = parse_formula(formula)
-    factor = WEIGHTS[weight]
-    s = Surrogate.of(expr) * factor if placement == "loss" else in_reward(Estimator(formula, expr), factor)
-    return Answer(
-        formula,
-        tuple(Row(formula, placement, weight, who, s, identify(s.coefficient(who))) for who in Sampler),
-    )
+    formula = read_formula(typed, declared)
+    factor, expr = WEIGHTS[weight], formula.expr
+    s = Surrogate.of(expr) * factor if placement == "loss" else in_reward(Estimator(typed, expr), factor)
+    found: dict[Sampler, Row | Undefined] = {}
+    for who in Sampler:
+        try:
+            found[who] = Row(typed, placement, weight, who, s, identify(s.coefficient(who)))
+        except Undefined as e:
+            found[who] = e
+    return Answer(formula, placement, weight, found)
 
 
-def _text(value: Any) -> str | None:
-    return None if value is None else text(value)
+def _where(e: Undefined) -> str:
+    """Where a formula has no value, and what follows: any other policy has actions on either side of the reference."""
+    where = e.where if e.where == EVERYWHERE else f"where {e.where}"
+    return f"{where}, so no policy but the reference has a loss" if e.where in ("l < 0", "0 < l") else where
 
 
-def _notes(r: Row) -> list[str]:
+def _extra(r: Row) -> dict[str, Any]:
+    """``f`` and the policy it is over, ``objective``, why it is no f-divergence, or why that is not decided."""
     found = r.found
-    notes = []
+    over = {"f": None if found.f is None else text(found.f), "base": found.base, "objective": r.objective()}
+    return {**over, "obstacle": found.obstacle, "reason": found.reason}
+
+
+def _notes(r: Row) -> Iterator[str]:
+    found = r.found
+    for tie in ties(r.surrogate.sampled_by(r.sampler).expr):
+        yield f"always on the kink of {text(tie.xreplace(ON_POLICY))}: both sides share the gradient,"
+        yield "as in minimum and maximum of torch and jax.numpy; torch.clamp passes all of it"
     if found.terms == ():
-        return ["the coefficient is constant: in expectation nothing is descended"]
-    if found.f is not None and found.terms is not None:
-        base = "π_old" if r.base_is_old else "π_ref"
-        notes.append(f"f(u) = {text(found.f)}, the objective is Σ {base} f(u), u = π/{base}")
-    if found.is_divergence:
-        notes.append("f is convex: an f-divergence")
-    elif found.reason:
-        notes.append(f"whether f is convex is not decided: {found.reason}")
+        yield "the coefficient is constant: in expectation nothing is descended"
+    elif found.f is not None and found.terms is not None:
+        yield f"f(u) = {text(found.f)}, the objective is Σ {r.base} f(u), u = π/{r.base}"
+    if found.reason:
+        yield f"whether f is convex is not decided: {found.reason}"
+    elif found.is_divergence:
+        yield f"f is convex: an f-divergence{'' if found.base == 'ref' else ' from the old policy'}"
     elif found.slope == -1:
-        notes.append("f is concave: minus an f-divergence, pushed away from")
-    elif found.f is not None or found.slope is None:
-        notes.append("not an f-divergence of the policy from the reference")
-    if r.depends_on_sampler:
-        notes.append("it depends on who sampled")
-    return notes
+        yield "f is concave: minus an f-divergence, pushed away from"
+    elif found.obstacle:
+        yield f"not an f-divergence: {found.obstacle}"
+    elif found.terms != ():
+        yield "not an f-divergence of the policy from the reference: C is no function of l alone"
+    if r.sampler is Sampler.OLD:
+        yield _sampler(r)
+
+
+def _sampler(r: Row) -> str:
+    """Whether it depends on who sampled."""
+    try:
+        return (
+            "it depends on who sampled: C moves with w" if r.depends_on_sampler else "whoever sampled: C is free of w"
+        )
+    except Undecidable as e:
+        return f"whether it depends on who sampled is not decided: {e}"

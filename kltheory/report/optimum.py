@@ -1,6 +1,6 @@
 """Optima side by side: the policy that each penalty leaves, in numbers and, where there is one, as a formula."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import isnan, log
 from typing import Any
@@ -12,13 +12,14 @@ from kltheory.calculus.coefficient import Coefficient
 from kltheory.calculus.divergence import DIVERGENCES, Divergence
 from kltheory.calculus.estimators import Estimator, as_loss
 from kltheory.calculus.exact import Undecidable
-from kltheory.calculus.formula.parse import parse_formula
+from kltheory.calculus.formula.parse import NONE
 from kltheory.calculus.identify import identify
 from kltheory.calculus.notation import text
 from kltheory.calculus.optimum import gives_up, ratio_of
 from kltheory.calculus.surrogate import Sampler
 from kltheory.numerics.optimum import Optimum, optimum
 from kltheory.report.columns import columns
+from kltheory.report.typed import numeric
 
 NAMES = tuple(d.name for d in DIVERGENCES)
 
@@ -42,14 +43,15 @@ class Penalty:
         return cls(found.title, found.coefficient, found)
 
     @classmethod
-    def of_loss(cls, formula: str) -> "Penalty":
+    def of_loss(cls, formula: str, declared: Mapping[str, Expr] = NONE) -> "Penalty":
         """What a formula descends as a loss, on-policy.
 
         Raises:
             FormulaError: it is not a formula.
+            NoNumber: a constant in it has no value.
             NoOptimum: its coefficient falls somewhere, or depends on more than the log-ratio.
         """
-        c = as_loss(Estimator(formula, parse_formula(formula))).coefficient(Sampler.POLICY)
+        c = as_loss(Estimator(formula, numeric(formula, declared))).coefficient(Sampler.POLICY)
         try:
             rises = c.is_nondecreasing()
         except Undecidable as e:

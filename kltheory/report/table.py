@@ -33,13 +33,13 @@ class Row:
 
     @property
     def depends_on_sampler(self) -> bool:
-        """Whether the expected gradient changes with the old policy."""
+        """Whether the expected gradient changes with the old policy. Raises Undecidable."""
         return self.sampler is Sampler.OLD and self.found.coefficient.depends_on(log_weight)
 
     @property
-    def base_is_old(self) -> bool:
-        """Whether the objective is measured from the old policy rather than the reference."""
-        return bool(self.found.terms) and all(d.base == "old" for _, d in self.found.terms or ())
+    def base(self) -> str:
+        """The policy that the objective is measured from, for people."""
+        return "π_old" if self.found.base == "old" else "π_ref"
 
     def objective(self) -> str | None:
         """The sum descended when C is no function of one quotient: an expectation under the old policy if it is one."""
@@ -56,7 +56,9 @@ class Row:
         if self.found.terms is not None:
             return self.found.title if self.found.terms else "0 (no gradient)"
         if self.found.f is not None:
-            return f"Σ π_ref f(π/π_ref), f(u) = {text(self.found.f)}"
+            return f"Σ {self.base} f(π/{self.base}), f(u) = {text(self.found.f)}"
+        if self.found.poles:
+            return f"nothing that is finite on both sides of a pole: C is infinite {self.found.poles[0].where}"
         return self.objective() or self._by_cell() or "Σ F with ∂F/∂π = C, no closed form found"
 
     def _by_cell(self) -> str:

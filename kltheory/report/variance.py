@@ -16,7 +16,8 @@ from kltheory.calculus.surrogate import Sampler
 from kltheory.calculus.symbols import log_weight, logp
 from kltheory.numerics import variance as numbers
 from kltheory.numerics.settings import Array, Settings
-from kltheory.report.candidates import Candidate, NoNumber
+from kltheory.report.candidates import Candidate
+from kltheory.report.typed import NoNumber
 
 TARGETS: Final = {d.name: d for d in DIVERGENCES}
 GRID: Final = np.linspace(0, 3, 601)[1:]

@@ -3,6 +3,7 @@
 import pytest
 
 from kltheory.audit.roles import Role, guess, guess_all
+from kltheory.calculus.names import sure
 
 NAMES: dict[Role | None, str] = {
     Role.LOGP: (
@@ -14,15 +15,16 @@ NAMES: dict[Role | None, str] = {
     Role.LOGP_REF: (
         "ref_logp ref_logps ref_log_probs logp_ref log_probs_base ref_per_token_logps ref_log_prob reference_logps "
         "base_action_log_probs ref_logprob reference_logprobs log_pi_ref pi_ref_logprob teacher_logprobs sft_logps "
-        "init_logprobs logq log_q reference refLogProbs ref ref_policy_logps initial_log_probs prior_logp anchor_logps"
+        "init_logprobs logq log_q reference refLogProbs ref ref_policy_logps initial_log_probs prior_logp anchor_logps "
+        "reflogp reflogprobs"
     ),
     Role.LOGP_OLD: (
         "old_logp old_logps old_log_probs old_log_prob log_probs_old behavior_logp behaviour_log_probs "
         "rollout_log_probs sampling_logps sampling_per_token_logps prev_logprobs generation_logprobs vllm_logprobs "
-        "inference_logprobs log_mu old_action_log_probs oldLogProbs mu_logprobs infer_logps"
+        "inference_logprobs log_mu old_action_log_probs oldLogProbs mu_logprobs infer_logps oldlogp"
     ),
     Role.LOG_RATIO: "log_ratio logratio log_ratios logprob_diff log_prob_ratio log_diff logr log_r logp_diff",
-    Role.LOG_WEIGHT: "log_importance_weights is_log_ratio old_log_ratio log_weights importance_log_ratio",
+    Role.LOG_WEIGHT: "log_importance_weights is_log_ratio old_log_ratio log_weights importance_log_ratio log_w logw",
     Role.WEIGHT: "ratio importance_weights importance_ratio iw rho is_weights is_weight weights w",
     Role.LOGITS: "logits policy_logits student_logits shift_logits new_logits model_logits",
     Role.LOGITS_REF: "ref_logits teacher_logits reference_logits logits_ref base_logits",
@@ -44,6 +46,21 @@ PAIRS = [(n, role) for role, names in NAMES.items() for n in names.split() if no
 @pytest.mark.parametrize(("name", "role"), PAIRS, ids=[n for n, _ in PAIRS])
 def test_a_name_tells_its_role(name: str, role: Role | None) -> None:
     assert guess(name) is role
+
+
+OF_ONE_SAMPLE = (Role.LOGP, Role.LOGP_REF, Role.LOGP_OLD, Role.WEIGHT, Role.LOG_WEIGHT, Role.ADVANTAGE)
+SEVERAL = (
+    "ratio rho weights w old_log_ratio "  # of which two
+    "logq log_q "  # the reference for some, the policy for others
+    "policy_chosen_logps chosen_logps "  # one of a pair
+    "target_logprobs logp_reff adv_std old_ref_logps "  # a word that nobody knows, or two that differ
+    "reference ref student policy pi"  # a log-probability, or a probability
+)
+
+
+@pytest.mark.parametrize(("name", "role"), [*PAIRS, *((n, guess(n)) for n in SEVERAL.split())])
+def test_a_name_with_one_reading_is_told_from_one_with_several(name: str, role: Role | None) -> None:
+    assert sure(name) is (role if role in OF_ONE_SAMPLE and name not in SEVERAL.split() else None)
 
 
 SIGNATURES = {

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from strategies import clamp, coefficients, holds, value
 from sympy import Abs, Expr, Max, Piecewise, Rational, S, Symbol, exp, log, sqrt
 
+from kltheory.calculus.cells import split
 from kltheory.calculus.coefficient import Coefficient
 from kltheory.calculus.divergence import (
     DIVERGENCES,
@@ -24,7 +25,6 @@ from kltheory.calculus.divergence import (
 from kltheory.calculus.estimators import Estimator, as_loss, in_reward, k1, k2, k3, k_abs, power, w
 from kltheory.calculus.exact import Undecidable, is_zero
 from kltheory.calculus.identify import Identification, identify
-from kltheory.calculus.regions import split
 from kltheory.calculus.surrogate import Sampler, Surrogate
 from kltheory.calculus.symbols import advantage as A
 from kltheory.calculus.symbols import log_ratio as l
@@ -89,8 +89,8 @@ def test_from_old_moves_the_base():
     assert forward_kl.from_old().name == "kl_old_policy"
     assert forward_kl.from_old().title == "KL(π_old‖π)"
     for d in DIVERGENCES:
-        assert d.from_old().coefficient.sole_variable() == lw
-        assert d.coefficient.sole_variable() == l
+        assert d.from_old().coefficient.sole_variable == lw
+        assert d.coefficient.sole_variable == l
         assert d.from_old().coefficient.equals(d.coefficient.map(lambda e: e.xreplace({l: lw}))) or d is total_variation
 
 
@@ -124,7 +124,7 @@ def _explains(found: Identification, expected: Coefficient) -> None:
         assert len(_gaps(found.f, expected)) == 1
         assert len(_gaps(found.f, expected * 2)) > 1
     elif found.f is not None:
-        base = expected.sole_variable()
+        base = expected.sole_variable
         slope = Coefficient(tuple(split(found.f.diff(u).xreplace({u: exp(base)}))))
         assert slope.equals(expected)
         assert slope.equals(expected * 2) == expected.is_constant()
@@ -329,7 +329,7 @@ def test_any_coefficient_at_all_is_integrated(e):
     if found.objective is not None:
         assert found.objective.coefficient().equals(coefficient)
     else:
-        assert found.f is not None or found.slope == 0 or coefficient.sole_variable() == logp
+        assert found.f is not None or found.slope == 0 or coefficient.sole_variable == logp
 
 
 def test_a_coefficient_with_an_advantage_has_no_objective_of_the_policies_alone():

@@ -29,13 +29,13 @@ from sympy import (
     zoo,
 )
 
+from kltheory.calculus.cells import split
 from kltheory.calculus.coefficient import Coefficient
 from kltheory.calculus.divergence import cressie_read
 from kltheory.calculus.estimators import Estimator, as_loss
 from kltheory.calculus.exact import Undecidable, is_constant, is_zero, normal_form
 from kltheory.calculus.identify import identify
 from kltheory.calculus.line import roots, sign_at
-from kltheory.calculus.regions import split
 from kltheory.calculus.surrogate import Sampler
 from kltheory.calculus.symbols import log_ratio as l
 from kltheory.calculus.symbols import log_weight as lw

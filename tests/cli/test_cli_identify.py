@@ -10,7 +10,7 @@ from kltheory.__about__ import __version__
 
 ROW = {
     "estimator", "placement", "weight", "sampler", "coefficient", "gradient_of", "title", "is_divergence",
-    "depends_on_sampler", "f", "objective", "reason",
+    "depends_on_sampler", "f", "base", "objective", "obstacle", "reason",
 }  # fmt: skip
 
 # formula, options, (on-policy, off-policy) names, each as in the class table
@@ -34,13 +34,27 @@ NAMED = [
     ("w*sg(l)", "", "reverse_kl", "reverse_kl"),
     ("logp - logp_ref", "--as reward", "reverse_kl", "none"),
     ("w*log(w)", "", "zero", "kl_policy_old"),
+    ("k1", "", "zero", "-kl_old_policy"),
+    ("k3", "--weight detached", "forward_kl", "forward_kl"),
+    ("abs", "", "2*total_variation", "none"),
+    ("beta*k3", "", "beta*forward_kl", "none"),
+    ("beta*k3", "--param beta", "beta*forward_kl", "none"),
+    ("beta*k3", "--param beta=0.04", "1/25*forward_kl", "none"),
+    ("(1 - gap)*k2", "--param gap=0.9", "1/10*reverse_kl", "none"),
+    ("w*k1 + strength*k2", "--param strength=1/3", "4/3*reverse_kl", "none"),
+    ("k3.detach() + k2 - k2.detach()", "", "reverse_kl", "none"),
+    ("logp - ref_logp", "--as reward", "reverse_kl", "none"),
+    ("0.5*(logprobs - ref_logprobs).pow(2)", "", "reverse_kl", "none"),
+    ("w*log_w", "", "zero", "kl_policy_old"),
+    ("(l > 0)*l - (l < 0)*l", "", "2*total_variation", "none"),
+    ("l if l > 0 else -l", "", "2*total_variation", "none"),
 ]
 
 
 @pytest.mark.parametrize(("formula", "options", "on", "off"), NAMED, ids=[f"{f} {o}" for f, o, _, _ in NAMED])
 def test_a_formula_is_named(formula, options, on, off, call):
     data = json.loads(call("identify", formula, *options.split(), "--json").stdout)
-    assert set(data) == {"schema", "version", "formula", "rows"}
+    assert set(data) == {"schema", "version", "formula", "read_as", "notes", "undefined", "rows"}
     assert (data["schema"], data["version"], data["formula"]) == (1, __version__, formula)
     assert [row["sampler"] for row in data["rows"]] == ["policy", "old"]
     assert all(set(row) == ROW for row in data["rows"])
@@ -51,9 +65,11 @@ TEXT = [
     ("exp(-l) - 1 + l", "KL(π_ref‖π)", "f is convex: an f-divergence"),
     ("l", "0 (no gradient)", "the coefficient is constant: in expectation nothing is descended"),
     ("exp(l)*0 + l**4", "Σ π_ref f(π/π_ref), f(u) = ", "f is convex: an f-divergence"),
-    ("l**3", "Σ π_ref f(π/π_ref), f(u) = ", "not an f-divergence of the policy from the reference"),
+    ("l**3", "Σ π_ref f(π/π_ref), f(u) = ", "not an f-divergence: C falls where l < 0"),
     ("-l**2", "-2 KL(π‖π_ref)", "f is concave: minus an f-divergence, pushed away from"),
-    ("min(l**2, 1)", "Σ π_ref f(π/π_ref)", "not an f-divergence of the policy from the reference"),
+    ("min(l**2, 1)", "Σ π_ref f(π/π_ref)", "not an f-divergence: C falls at l = -1"),
+    ("log(l**2)", "nothing that is finite on both sides of a pole", "not an f-divergence: C is infinite at l = 0"),
+    ("clamp(w, -1, 1)*l**2", "Σ π_ref f(π/π_ref)", "always on the kink of min(1, w): both sides share the gradient"),
     ("w*l", "KL(π‖π_ref)", "f is convex: an f-divergence"),
 ]
 
@@ -70,9 +86,103 @@ def test_what_a_person_reads(formula, title, note, call):
     assert note in " ".join(" ".join(on_policy).split())
 
 
+@pytest.mark.parametrize(
+    ("formula", "base"), [("min(w, 2)", "π_old"), ("log(w)**3", "π_old"), ("w**2", "π_old"), ("w*l**3", "π_ref")]
+)
+def test_an_objective_is_measured_from_the_policy_that_it_depends_on(formula, base, call):
+    off_policy = call("identify", formula).stdout.split("off-policy")[1]
+    other = {"π_old": "π_ref", "π_ref": "π_old"}[base]
+    assert f"π/{base}" in off_policy
+    assert f"π/{other}" not in off_policy
+
+
 def test_who_sampled_matters_or_does_not(call):
-    assert "it depends on who sampled" in call("identify", "l**2/2").stdout
-    assert "it depends on who sampled" not in call("identify", "l**2/2", "--weight", "detached").stdout
+    weighted = call("identify", "l**2/2", "--weight", "detached").stdout
+    assert "it depends on who sampled: C moves with w" in call("identify", "l**2/2").stdout
+    assert "it depends on who sampled" not in weighted
+    assert "whoever sampled: C is free of w" in weighted
+
+
+ALL_BUT_ONE = ", so no policy but the reference has a loss"
+UNDEFINED = [  # on-policy and off-policy; empty where it has a value
+    ("sqrt(l)", f"where l < 0{ALL_BUT_ONE}", f"where l < 0{ALL_BUT_ONE}"),
+    ("log(l)", f"where l < 0{ALL_BUT_ONE}", f"where l < 0{ALL_BUT_ONE}"),
+    ("log(1 - exp(l))", f"where 0 < l{ALL_BUT_ONE}", f"where 0 < l{ALL_BUT_ONE}"),
+    ("where(l > -2, 0, log(l + 5))", "where l < -5", "where l < -5"),
+    ("max(log(l + 5), 0)", "where l < -5", "where l < -5"),
+    ("log(l + w)", "where l < -1", "where l + w < 0"),
+    ("sqrt(2 - w)*l", "", "where 2 < w"),
+    ("1/log(w)", "everywhere", ""),
+    ("log(logp)", "everywhere", "everywhere"),
+    ("where(l > 0, sqrt(l), sqrt(-l))", "", ""),
+    ("log(1 - exp(logp))", "", ""),
+    ("log(1 + u)", "", ""),
+]
+
+
+@pytest.mark.parametrize(("formula", "on", "off"), UNDEFINED, ids=[f for f, *_ in UNDEFINED])
+def test_a_formula_without_a_value_says_where(formula, on, off, call):
+    shown = call("identify", formula)
+    assert shown.exit_code == 0
+    data = json.loads(call("identify", formula, "--json").stdout)
+    assert set(data["undefined"]) == {who for who, where in (("policy", on), ("old", off)) if where}
+    assert {row["sampler"] for row in data["rows"]} == {"policy", "old"} - set(data["undefined"])
+    for part, where in zip(shown.stdout.split("  off-policy\n"), (on, off), strict=True):
+        assert (f"undefined    {where}\n" in f"{part}\n") == bool(where)
+        assert ("descends" in part) != bool(where)
+
+
+PPO = "min(A*w, A*clamp(w, 0.8, 1.2))"
+CLIPPED = [
+    (f"where(A<0, -max({PPO}, 3*A), -{PPO})", "-A", {"0 where w < 4/5 and A < 0", "-A where w < 6/5 and 0 < A"}),
+    (f"-max({PPO}, 3*A)", "-A where A < 0; 0 where 0 < A", {"0 where 4/5 < w and 0 < A", "0 where 3 < w and A < 0"}),
+    ("-min(A*w, A*clamp(w, 1-eps, 1+eps))", "-A", {"-A where eps + w - 1 > 0 and eps - w + 1 > 0"}),
+    ("-A*w*(abs(w - 1) < 0.2)", "-A", {"-A where 4/5 < w < 6/5", "0 where w < 4/5", "0 where 6/5 < w"}),
+    ("where((w > 0.5) & (w < 2), -w*A, 0)", "-A", {"-A where 1/2 < w < 2", "0 where w < 1/2", "0 where 2 < w"}),
+]
+
+
+@pytest.mark.parametrize(("formula", "on", "off"), CLIPPED, ids=[f for f, _, _ in CLIPPED])
+def test_clipped_losses_are_cut_up(formula, on, off, call):
+    on_policy, off_policy = json.loads(call("identify", formula, "--json").stdout)["rows"]
+    assert on_policy["coefficient"] == on
+    assert off <= set(off_policy["coefficient"].split("; "))
+
+
+def test_what_was_read_is_shown(call):
+    lines = call("identify", "beta*k2 + 0*adv + (logp - ref_logp)", "--param", "beta=0.04").stdout.splitlines()
+    assert lines[:6] == [
+        "beta*k2 + 0*adv + (logp - ref_logp), placed in the loss",
+        "  read as        l**2/50 + logp - logp_ref",
+        "                 beta is 1/25",
+        "                 k2 is l**2/2",
+        "                 adv is read as A, the advantage",
+        "                 ref_logp is read as logp_ref = log π_ref",
+    ]
+    data = json.loads(call("identify", "beta*k2", "--json").stdout)
+    assert (data["read_as"], data["notes"]) == ("beta*l**2/2", ["beta is a positive constant", "k2 is l**2/2"])
+
+
+PARAMETERS = [
+    (("k3", "--param", "beta=1"), "--param beta: no formula has that name"),
+    (("beta*k3", "--param", "bet=1"), "--param bet: no formula has that name"),
+    (("beta*k3", "--param", "beta=1", "--param", "beta=2"), "a constant is given twice"),
+    (("beta*k3", "--param", "beta=l"), "the value of beta is a number, such as 0.04 or 1/5, not l"),
+    (("beta*k3", "--param", "beta=gamma"), "the value of beta is a number"),
+    (("beta*k3", "--param", "beta="), "the value of beta: the formula is empty"),
+    (("beta*k3", "--param", "beta=1/0"), "the value of beta: division by zero"),
+    (("l*k3", "--param", "l=2"), "a parameter cannot be called 'l'"),
+    (("ratio*k3", "--param", "ratio"), "a parameter cannot be called 'ratio'"),
+    (("ref_logp", "--param", "ref_logp=1"), "a parameter cannot be called 'ref_logp'"),
+    (("l", "--param", "2x"), "a parameter's name is letters"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), PARAMETERS, ids=[" ".join(a) for a, _ in PARAMETERS])
+def test_a_parameter_that_means_nothing_is_an_error(arguments, message, call):
+    shown = call("identify", *arguments)
+    assert (shown.exit_code, shown.stdout) == (2, "")
+    assert message in shown.stderr
 
 
 def test_the_placement_is_repeated(call):
@@ -88,6 +198,7 @@ BAD = [
     ("exp(l", 3, "this '(' is never closed"),
     ("l l", 2, "an operator is missing before 'l'"),
     ("kl + 1", 0, "unknown name 'kl'"),
+    ("l + ratio", 4, "which ratio? write w for π/π_old (PPO's), u for π/π_ref, r for π_ref/π"),
     ("l + nan", 4, "unknown name 'nan'"),
     ("inf", 0, "unknown name 'inf'"),
     ("sin(l)", 0, "unknown function 'sin'"),
@@ -119,7 +230,7 @@ def test_a_bad_formula_shows_where_and_what_to_write(text, column, message, call
 
 
 def test_what_is_allowed_is_said(call):
-    shown = call("identify", "kl")
+    shown = call("identify", "foo")
     for word in ("l", "w", "logp", "logp_ref", "logp_old", "exp", "log", "abs", "min", "max", "clamp", "sqrt", "sg"):
         assert re.search(rf"allowed: .*\b{word}\b", shown.stderr)
 
@@ -137,7 +248,6 @@ HOSTILE = {
     "a tower of exp": "exp(" * 30 + "l" + ")" * 30,
     "a product of sums": "*".join(["(1 + l + w + A)"] * 60),
     "a power of a sum": "(1 + l + w + A + logp)**64",
-    "nested min": "min(" * 40 + "l" + ", w)" * 40,
     "many corners": " + ".join(f"abs(l - {i})" for i in range(60)),
     "a long number": "9" * 1900,
     "a large exponent": "1e999999999*l",
@@ -175,6 +285,7 @@ ODD = {
     "a kink": "abs(l - 1) + abs(l + 1)",
     "a clamp of a weight": "clamp(w, 0.8, 1.2)*l",
     "an advantage": "-A*w",
+    "nested min": "min(" * 40 + "l" + ", w)" * 40,
 }
 
 

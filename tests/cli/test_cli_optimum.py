@@ -52,6 +52,14 @@ def test_a_loss_is_the_divergence_it_descends():
     assert both[1]["divergence"] == "forward_kl"
 
 
+def test_a_constant_scales_a_loss():
+    half = solved("--beta", ".6", "--loss", "c*k3", "--param", "c=1/2")["optima"]
+    np.testing.assert_allclose(half[0]["policy"], solved("--beta", ".3", "--loss", "k3")["optima"][0]["policy"], 1e-12)
+    assert (
+        "\nc is 1/2\nk3 is l - 1 + exp(-l)\n" in run(*BANDIT, "--beta", "1", "--loss", "c*k3", "--param", "c=.5").output
+    )
+
+
 @pytest.mark.parametrize("divergence", DIVERGENCES, ids=lambda d: d.name)
 @pytest.mark.parametrize("beta", [0.05, 0.4, 3.0])
 def test_no_policy_nearby_is_better(divergence, beta):
@@ -121,6 +129,8 @@ def test_without_a_penalty_named_all_are_shown():
         (["optimum", "--reward", "1 0", "--reference", ".5 .5", "--beta", "0"], "0.0 is not in the range"),
         ([*BANDIT, "--beta", "1", "--loss", "l +"], "this is not a formula"),
         ([*BANDIT, "--beta", "1", "--loss", "l"], "is constant: it is no penalty"),
+        ([*BANDIT, "--beta", "1", "--loss", "beta*k3"], "beta has no number here; give it one, as in --param beta=0.1"),
+        ([*BANDIT, "--beta", "1", "--loss", "k3", "--param", "c=1"], "--param c: no formula has that name"),
         ([*BANDIT, "--beta", "1", "--loss", "l**3/6"], "falls somewhere"),
     ],
 )

@@ -10,8 +10,8 @@ from kltheory.cli.variance import TARGETS
 
 SHARP = ("--policy", ".9 .05 .05", "--reference", ".5 .25 .25")
 KEYS = {
-    "schema", "version", "setting", "sampler", "target", "target_value", "target_norm", "samples", "estimators", "best",
-    "path",
+    "schema", "version", "notes", "setting", "sampler", "target", "target_value", "target_norm", "samples",
+    "estimators", "best", "path",
 }  # fmt: skip
 ESTIMATOR = {
     "name", "factor", "unbiased", "bias", "relative_bias", "variance", "baseline", "variance_with_baseline",
@@ -63,6 +63,17 @@ def test_formulas_of_ones_own(call):
     assert "MSE, N = 8" in call(*arguments).stdout
 
 
+def test_estimators_and_constants_by_name(call):
+    typed = (("l", "l**2/2", "exp(-l) - 1 + l", "l/4"), ("k1", "k2", "k3", "beta*k1"))
+    plain, named = (json.loads(call("variance", *f, *SHARP, *more, "--json").stdout) for f, more in zip(
+        typed, ((), ("--param", "beta=0.25")), strict=True
+    ))  # fmt: skip
+    assert (plain["notes"], named["notes"][0]) == ([], "k1 is l")
+    assert [{**e, "name": ""} for e in plain["estimators"]] == [{**e, "name": ""} for e in named["estimators"]]
+    shown = call("variance", "beta*k1", *SHARP, "--param", "beta=0.25").stdout
+    assert shown.endswith("\n\nbeta is 1/4\nk1 is l\n")
+
+
 def test_a_placement_and_a_weight(call):
     options = (*SHARP, "--old", ".6 .2 .2", "--json")
     rows = [json.loads(call("variance", "l", *options, *more).stdout)["estimators"][0] for more in PLACED]
@@ -87,7 +98,9 @@ REFUSED = [
     ((*SHARP, "--as", "reward"), 2, "--as and --weight place a FORMULA, and there is none"),
     ((*SHARP, "--target", "kl"), 2, "'kl' is not one of 'reverse_kl'"),
     ((*SHARP, "exp(l"), 1, "this is not a formula"),
-    ((*SHARP, "kl"), 1, "allowed: "),
+    ((*SHARP, "foo"), 1, "allowed: "),
+    ((*SHARP, "beta*k3"), 1, "beta*k3: beta has no number here; give it one, as in --param beta=0.1"),
+    ((*SHARP, "k3", "--param", "beta=2"), 2, "--param beta: no formula has that name"),
     ((*SHARP, "A*l"), 1, "A*l has the advantage A, which has no number here"),
     (("--policy", ".6 .4", "--reference", ".6 .4", "abs(l)"), 1, "abs(l) is on a kink at action 1, l = 0"),
     ((*SHARP, "--polcy", ".6 .4"), 1, "this is not a formula"),

@@ -4,7 +4,7 @@ from dataclasses import dataclass, fields, replace
 from types import ModuleType
 from typing import Any
 
-from sympy import Abs, LambertW, Max, Min, Rational, S, exp, log, nan, oo
+from sympy import Abs, LambertW, Max, Min, Piecewise, Rational, S, exp, log, nan, oo
 from sympy.codegen.cfunctions import expm1
 
 from kltheory.calculus.divergence import (
@@ -46,6 +46,8 @@ from kltheory.proving.vocabulary import POLICY_PROBABILITY, REFERENCE_PROBABILIT
 P, REF = POLICY_PROBABILITY, REFERENCE_PROBABILITY
 J, CHI2 = E(l) - E(l * exp(-l)), E(exp(-2 * l)) - 1
 SIGMOID = Surrogate(sg(1 / (1 + exp(-l))) * logp)
+BEYOND = Surrogate(Piecewise((Piecewise((logp**2, l < -2), (l**2 / 2, True)), logp > -1), (l**2 / 2, True)))
+"""No action has log π > -1 and l < -2."""
 RKL, FKL, TV = reverse_kl.objective, forward_kl.objective, total_variation.objective
 
 
@@ -77,7 +79,15 @@ ROWS = (
     row("detached weight", SameGradient(as_loss(k3, w), RKL, OLD), left=as_loss(k3, sg(w))),
     row("live weight", SameGradient(as_loss(k2, sg(w)), RKL, OLD), left=as_loss(k2, w)),
     row("dropped sg", SameGradient(in_reward(k1), RKL, POLICY), left=Surrogate(l * logp)),
+    row(
+        "out of reach",
+        SameGradient(BEYOND, RKL, POLICY),
+        left=Surrogate(Piecewise((logp**2, logp > -1), (l**2 / 2, True))),
+    ),
+    row("a set", SameGradient(Surrogate(Abs(inside - 2)), Surrogate(2 - inside), POLICY), left=as_loss(k1, inside)),
     row("parameter", SameGradient(beta * as_loss(k2), beta * RKL, POLICY), right=RKL),
+    row("decimals", SameGradient(0.1 * as_loss(k2) + 0.2 * as_loss(k2), 0.3 * RKL, POLICY), right=0.31 * RKL),
+    row("one in 10^15", SameGradient((1 - 0.9) * as_loss(k2), 0.1 * RKL, POLICY), left=(0.1 + 1e-15) * as_loss(k2)),
     row("one in 10^9", SameGradient(as_loss(k2), RKL, POLICY), left=(1 + Rational(1, 10**9)) * as_loss(k2)),
     row("cells", SameGradient(as_loss(k_abs), 2 * TV, POLICY), right=TV),
     row("constants of cells", SameGradient(as_loss(k1), NO_GRADIENT, POLICY), left=as_loss(k_abs)),
@@ -85,6 +95,7 @@ ROWS = (
     row("per sample", SameScore(as_loss(k2), in_reward(k1), OLD), left=as_loss(k3)),
     row("in expectation only", SameScore(as_loss(k1), Surrogate(logp), POLICY), right=NO_GRADIENT),
     row("any h", SameScore(as_loss(h, sg(w)), in_reward(h_prime, w), OLD), left=as_loss(h, w)),
+    row("a mean", SamplerFree(Surrogate(sg(w * l * E(l)) * logp)), left=Surrogate(sg(w * l * E(w)) * logp)),
     row("weight", SamplerFree(as_loss(k2, sg(w))), left=as_loss(k2)),
     row("covariance", NaturalInner(in_reward(k1), as_loss(k3), jeffreys.objective), value=RKL),
     row("variance", NaturalInner(as_loss(k3), as_loss(k3), neyman_chi2.objective), value=pearson_chi2.objective),
@@ -94,6 +105,10 @@ ROWS = (
     row("sampler", SameValue(expectation(w, OLD), expectation(1)), left=expectation(w)),
     row("cells", SameValue(expectation(Abs(l)), expectation(Abs(-l))), right=expectation(l)),
     row("falls", IsDivergence(as_loss(k2), POLICY), left=in_reward(k2)),
+    row("from the reference", IsDivergence(as_loss(k2), POLICY), left=Surrogate(logp**2 / 2)),
+    row("from no old policy", IsDivergence(as_loss(k2, sg(w)), OLD), left=Surrogate(Min(w, 2) * -1)),
+    row("a pole", IsDivergence(in_reward(k1), POLICY), left=Surrogate(sg(log(1 + exp(l)) - 1 / l) * logp)),
+    row("a pole far out", IsDivergence(in_reward(k1), POLICY), left=Surrogate(sg(l + 1 / (1000 - l)) * logp)),
     row("sum", IsDivergence(neyman_chi2.objective, POLICY), left=as_loss(k1, w) - as_loss(k3)),
     row("constant", IsDivergence(as_loss(k1, w), POLICY), left=as_loss(k1)),
     row("steps", IsDivergence(as_loss(k_abs), POLICY), left=in_reward(k_abs)),
@@ -103,6 +118,15 @@ ROWS = (
     row("order", Expansion(exp(l), 1 + l, 1), order=2),
     row("coefficient", Expansion(exp(l), 1 + l + l**2 / 2, 2), right=1 + l + l**2 / 3),
     row("value", Expansion(exp(l), 1 + l, 1), right=l),
+    row(
+        "the left side",
+        Expansion(Piecewise((exp(l), l > 0), (1 + l, True)), 1 + l, 1),
+        left=Piecewise((exp(l), l > 0), (1, True)),
+    ),
+    row("the right side", Expansion(l**3 + Max(l, 0) ** 4, S.Zero, 2), left=l**3 + Piecewise((5, l < 0), (0, True))),
+    row("a kink", Expansion(Abs(l) * l, S.Zero, 1), left=Abs(l)),
+    row("order 0", AgreesToOrder(as_loss(k3), in_reward(k1), OLD, 1), left=as_loss(k3) + Surrogate(logp**2)),
+    row("both sides", AgreesToOrder(Surrogate(Abs(l) * l**2), NO_GRADIENT, POLICY, 1), left=as_loss(k_abs)),
     row("number", Limit(1 - exp(-l), oo, S.One), right=S(2)),
     row("side", Limit(1 - exp(-l), -oo, -oo), at=oo),
     row("infinite", Limit(l**2, -oo, oo), right=-oo),
@@ -124,6 +148,7 @@ ROWS = (
     row("noise", TraceVariance(as_loss(k1), 1 - E(P), POLICY), right=1 + E(P)),
     row("sampler", TraceVariance(as_loss(k2), trace_variance(l), POLICY), sampler=OLD),
     row("weight", TraceVariance(as_loss(k2, sg(w)), trace_variance(w * l, w), OLD), right=trace_variance(l)),
+    row("modulo a number", GradientBound(as_loss(k1), S.Half, POLICY), left=as_loss(k2)),
     row("bounded", GradientBound(SIGMOID, S.One, POLICY), bound=Rational(1, 100)),
     row("probabilities", OnTwoActions(E(P), 1 - 2 * At(P, 0) * At(P, 1)), right=1 - At(P, 0) * At(P, 1)),
     row("side", SignAt(E(l), 1, ".6 .3 .1", ".2 .5 .3"), sign=-1),
@@ -140,6 +165,15 @@ ROWS = (
     # --- lemmas
     *(row(name, Lemma(name, a, b), left=2 * a + 1) for name, (a, b) in lemmas().items()),
 )
+
+WITHOUT_WITNESS = {
+    "IsDivergence-constant",  # it falls nowhere, and no two points show that it is no divergence
+    # no exact point lies beside l = 0 on one side only
+    *(f"Expansion-{name}" for name in ("the left side", "the right side", "a kink")),
+    "AgreesToOrder-both sides",
+    "Range-too wide",  # no value lies beyond a bound that is too wide
+}
+
 
 WITH_CONCRETE_FORM = {SameGradient, SameValue, Lemma}
 """The kinds that can be spelled out at V = 2, 3, 4."""

@@ -17,7 +17,6 @@ from kltheory.proving.equations import Forces
 from kltheory.proving.instances import instances
 from kltheory.proving.precision import AccurateIn
 from kltheory.proving.verdict import Status
-from kltheory.proving.witnesses import find_witness
 
 m, s, t = (Symbol(name, positive=True) for name in "mst")
 a, b = Symbol("a", positive=True), Symbol("b", positive=True)
@@ -91,14 +90,6 @@ UNDECIDED = [
 def test_what_is_not_decided_says_why(claim, words):
     with pytest.raises(Undecidable, match=words):
         claim.decide()
-
-
-def test_a_family_that_solves_no_equation_has_a_witness_and_one_too_small_has_none():
-    found = find_witness(Forces(h.diff(l) - k, 2 * k * l + c, (c,)))
-    assert found["choice"] == {"c": "3/10", "k": "7/5"}
-    assert found["text"] == "the equation's left side is 1.4 at l = 1/64; with c = 3/10, k = 7/5"
-    assert find_witness(Forces(h.diff(l) - k, k * l + c, (c,))) is None
-    assert find_witness(Forces(h.diff(l) - h, c * exp(l), ())) is None
 
 
 def test_an_equation_without_the_function_forces_nothing():

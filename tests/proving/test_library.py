@@ -67,7 +67,7 @@ def test_what_is_refuted_has_a_witness(name, library_reports):
     assert (witness is not None) == (report["verdict"] == "REFUTED")
     if witness is None:
         return
-    ball = witness.get("difference") or witness["value"]
+    ball = witness["difference"]
     assert abs(float(ball["mid"])) > float(ball["rad"])
     if "setting" in witness:
         assert all(len(column) >= 3 for column in witness["setting"].values())

@@ -8,16 +8,15 @@ from sympy import Abs, Expr, S, Symbol, exp
 
 from kltheory.calculus.divergence import Objective, reverse_kl
 from kltheory.calculus.estimators import Estimator, as_loss, in_reward, k1, k2, k3, w
-from kltheory.calculus.exact import Undecidable
 from kltheory.calculus.expectation import expectation
-from kltheory.calculus.moments import At, Mean, map_means
-from kltheory.calculus.sequence.loss import SequenceLoss, SequenceObjective, differential
+from kltheory.calculus.moments import At, Mean
+from kltheory.calculus.sequence.loss import SequenceLoss, SequenceObjective
 from kltheory.calculus.surrogate import Surrogate, derivative
 from kltheory.calculus.symbols import advantage, erase_sg, inside, log_weight, logp, sg, weight
 from kltheory.calculus.symbols import log_ratio as l
-from kltheory.numerics.forms import in_logits
+from kltheory.numerics.bridge import NotNumeric
 from kltheory.numerics.responses import small_trees
-from kltheory.numerics.spelled import Reading
+from kltheory.numerics.spelled import Reading, each_gradient
 from kltheory.proving import mutants as module
 from kltheory.proving.claims import (
     NO_GRADIENT,
@@ -73,19 +72,13 @@ def seen(e: Expr, at: dict[Symbol, Expr], point: dict[Symbol, Expr]) -> Expr:
 
 def looks_at_responses(left: SequenceLoss | SequenceObjective, at: dict[Symbol, Expr]) -> list[float]:
     """What each response of two small trees says: the value, and what it moves by, under either sampler."""
-    formulas = [map_means(erase_sg(left.expr), erase_sg)]
-    if isinstance(left, SequenceLoss):
-        formulas += [left.gradient(sampler) for sampler in (POLICY, OLD)]
-    else:
-        formulas.append(map_means(erase_sg(differential(left.expr)), erase_sg))
+    samplers = (POLICY, OLD) if isinstance(left, SequenceLoss) else (OLD,)
     found = []
     for tree in small_trees(False)[:2]:
-        reading = Reading(tree, at)
-        places = [((p, a),) for p in tree.prefixes for a in range(tree.size)]
-        for y in tree.responses:
-            value, *gradients = (reading.value(f, y, None) for f in formulas)
-            logits = [in_logits(g, tree) for g in gradients]
-            found += [float(value), *(float(g.get(place, 0)) for g in logits for place in places)]
+        logits = [(*p, a) for p in tree.prefixes for a in range(tree.size)]
+        found += [float(Reading(tree, at).of_response(left, y)) for y in tree.responses]
+        gradients = [g for sampler in samplers for _, g in each_gradient(left, tree, sampler, at)]
+        found += [float(g.get(logit, 0)) for g in gradients for logit in logits]
     return found
 
 
@@ -101,7 +94,7 @@ def differs(mutated: Claim, claim: Claim) -> bool:
     if isinstance(claim.left, (SequenceLoss, SequenceObjective)):
         try:
             pairs = [(looks_at_responses(m.left, at), looks_at_responses(c.left, at)) for m, c in both(mutated, claim)]
-        except Undecidable:
+        except NotNumeric:
             return True  # a gradient that flows into what is to come, where there was none
         return any(abs(a - b) > 1e-9 for one, other in pairs for a, b in zip(one, other, strict=True))
     return any(

@@ -1,10 +1,12 @@
 """Claims about whole responses: a true one beside its wrong-on-purpose twin, by every engine."""
 
 from dataclasses import replace
+from fractions import Fraction
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from response_kinds import ROWS
 from sympy import Min, Rational, S
 
 from kltheory.calculus.exact import Undecidable
@@ -12,28 +14,18 @@ from kltheory.calculus.sequence.language import Future, Past, Total
 from kltheory.proving.engines import numerically
 from kltheory.proving.verdict import Status
 from kltheory.proving.vocabulary import (
-    FORWARD_KL,
-    FROZEN_FORWARD_KL,
     OLD,
     POLICY,
-    POLICY_PROBABILITY,
     REVERSE_KL,
     E,
-    IsConservative,
-    LessVarianceAt,
     SameSequenceGradient,
-    SameSequenceValue,
     SequenceLoss,
-    SequenceObjective,
     VarianceGrowth,
     ahead,
     earlier_weight,
     exp,
     future,
-    in_sequence_reward,
-    k1,
     k2,
-    k3,
     length,
     log_ratio,
     log_weight,
@@ -50,35 +42,6 @@ from kltheory.proving.vocabulary import (
 from kltheory.proving.witnesses import find_witness
 
 l = log_ratio
-TREE = ((("", ".9 .1"), ("0", ".5 .5"), ("1", ".2 .8")), (("", ".5 .5"), ("0", ".5 .5"), ("1", ".5 .5")))
-TO_GO, WHOLE = in_sequence_reward(to_go(l)), in_sequence_reward(total(l))
-SHARE = 1 - E(POLICY_PROBABILITY)
-
-ROWS = [
-    (SameSequenceGradient(TO_GO, REVERSE_KL, POLICY), {"left": in_sequence_reward(l)}),
-    (SameSequenceGradient(token_loss(k3), FROZEN_FORWARD_KL, POLICY), {"right": FORWARD_KL}),
-    (SameSequenceGradient(token_loss(k3, prefix_weight), REVERSE_KL, OLD), {"left": token_loss(k3, w)}),
-    (SameSequenceGradient(in_sequence_reward(l + ahead(l)), REVERSE_KL, POLICY), {"sampler": OLD}),
-    (
-        SameSequenceGradient(in_sequence_reward(to_go(l) / length), (1 / length) * REVERSE_KL.as_loss, POLICY, True),
-        {"fixed_length": False},
-    ),
-    (SameSequenceValue(REVERSE_KL, SequenceObjective(total(E(l)))), {"right": SequenceObjective(total(E(k2.expr)))}),
-    (SameSequenceValue(SequenceObjective(total(k3.expr)), REVERSE_KL), {"left": SequenceObjective(total(k2.expr))}),
-    (IsConservative(TO_GO, POLICY), {"left": token_loss(k2)}),
-    (IsConservative(token_loss(k2, sg(w)), OLD), {"sampler": POLICY}),
-    (VarianceGrowth(TO_GO, E(l) ** 2 * SHARE / 3, 3), {"left": WHOLE}),
-    (VarianceGrowth(token_loss(k1), SHARE, 1), {"leading": 2 * SHARE}),
-    (
-        LessVarianceAt(SequenceObjective(total(E(l))), SequenceObjective(total(l)), *TREE),
-        {"right": SequenceObjective(S.Half * total(E(l)))},
-    ),
-    (
-        LessVarianceAt(SequenceObjective(S.Half * total(l)), SequenceObjective(total(l)), *TREE),
-        {"left": SequenceObjective(2 * total(l))},
-    ),
-    (LessVarianceAt(TO_GO, in_sequence_reward(l), *TREE), {"left": 2 * TO_GO}),
-]
 EACH = pytest.mark.parametrize(
     ("true", "change"), ROWS, ids=[f"{i}-{type(t).__name__}" for i, (t, _) in enumerate(ROWS)]
 )
@@ -99,9 +62,12 @@ def test_the_engines_tell_them_apart(true, change):
 
 @EACH
 def test_only_the_twin_has_a_witness(true, change):
+    if isinstance(true, VarianceGrowth):
+        pytest.skip("no witness is searched for claims about growth")
     assert find_witness(true) is None
-    words = {LessVarianceAt: "the variances are", VarianceGrowth: "difference"}.get(type(true), "differ by")
-    assert words in find_witness(replace(true, **change))["text"]
+    found = find_witness(replace(true, **change))
+    assert found["text"].startswith("on the tree of V = ")
+    assert abs(Fraction(found["difference"]["mid"])) > Fraction(found["difference"]["rad"])
 
 
 UNDECIDED = [

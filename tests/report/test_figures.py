@@ -240,6 +240,23 @@ def test_a_figure_is_written_in_the_format_of_its_suffix(tmp_path):
         assert path.read_bytes().startswith(head)
 
 
+def test_a_constant_has_the_value_it_is_given(tmp_path):
+    drawn = [
+        call("coefficient", *formula, "-o", str(tmp_path / f"{n}.svg"))
+        for n, formula in enumerate(
+            [["min(k3, 2)"], ["min(k3, c)", "--param", "c=2"], ["min(k3, c)", "--param", "c=3"]]
+        )
+    ]
+    assert [d.exit_code for d in drawn] == [0, 0, 0]
+    assert drawn[1].output.endswith("\nk3 is l - 1 + exp(-l)\nc is 2\n")
+    curves = [
+        re.findall(r'id="coefficient-curve-0">.*?d="(.*?)"', (tmp_path / f"{n}.svg").read_text(), re.DOTALL)
+        for n in range(3)
+    ]
+    assert len(curves[0]) == 2
+    assert curves[0] == curves[1] != curves[2]
+
+
 def test_all_are_written_into_a_folder(tmp_path):
     assert call("all", "-o", str(tmp_path / "f")).exit_code == 0
     assert {p.stem for p in (tmp_path / "f").iterdir()} == set(KINDS)
@@ -256,6 +273,8 @@ REFUSED = [
     (["coefficient", "l +"], 1, "not a formula"),
     (["coefficient", "A*l"], 1, "depends on A too"),
     (["coefficient", "logp*l"], 1, "depends on logp too"),
+    (["coefficient", "min(k3, c)"], 1, "c has no number here; give it one, as in --param c=0.1"),
+    (["table", "--param", "c=1"], 2, "--param c: no formula has that name"),
     (["table", "-o", "no/such/folder/f.svg"], 1, "cannot write"),
     (["all", "--policy", ".5 .5"], 2, "name one kind"),
 ]

@@ -1,10 +1,13 @@
-"""The names and functions of a formula: a new name, or a new function, is a new row."""
+"""The functions of a formula, and the ways in which code calls them: a new function is a new row."""
 
+import ast
 from collections.abc import Callable, Mapping
+from inspect import signature
 from math import ceil
 from typing import Final
 
-from sympy import Abs, Basic, Expr, Max, Min, Piecewise, Pow, Rational, exp, log, oo, sign
+from sympy import Abs, Expr, Max, Min, Piecewise, Pow, Rational, S, exp, log, oo, sign
+from sympy.logic.boolalg import Boolean
 
 from kltheory.calculus.formula.limits import (
     MAX_BITS,
@@ -14,12 +17,12 @@ from kltheory.calculus.formula.limits import (
     exponential,
     settle,
 )
-from kltheory.calculus.symbols import advantage, log_ratio, logp, logp_old, logp_ref, ratio, sg, weight
+from kltheory.calculus.symbols import sg
 
 
 def reciprocal(x: Expr, /) -> Expr:
     """1/x, unless x is 0. Raises ValueError."""
-    if x.is_zero:
+    if x.is_number and x.is_zero:  # of anything else SymPy would go looking for roots
         raise ValueError("division by zero")
     decide_sign(x)
     return Pow(x, -1)
@@ -63,24 +66,22 @@ def _clamp(x: Expr, /, lo: Expr = -oo, hi: Expr = oo) -> Expr:
     return Min(Max(x, lo), hi)
 
 
-def _where(condition: Basic, a: Expr, b: Expr, /) -> Expr:
+def where(condition: Boolean, a: Expr, b: Expr, /) -> Expr:
+    """a where the condition holds, else b."""
     return Piecewise((a, condition), (b, True))
 
-
-VARIABLES: Final[Mapping[str, Expr]] = {
-    "l": log_ratio, "w": weight, "logp": logp, "logp_ref": logp_ref, "logp_old": logp_old, "A": advantage,
-    "u": ratio, "r": 1 / ratio,
-}  # fmt: skip
-"""The per-sample names; ``ℓ`` may be written for ``l``; u = exp(l) and r = exp(-l)."""
 
 FUNCTIONS: Final[Mapping[str, Callable[..., Expr]]] = {
     "exp": exponential,
     "log": _log,
     "sqrt": lambda x, /: power(x, Rational(1, 2)),
     "square": lambda x, /: power(x, Rational(2)),
+    "pow": power,
     "expm1": lambda x, /: exponential(x) - 1,
     "log1p": lambda x, /: _log(1 + x),
+    "logaddexp": lambda x, y, /: _log(exponential(x) + exponential(y)),
     "sigmoid": lambda x, /: 1 / (1 + exponential(-x)),
+    "logsigmoid": lambda x, /: -_log(1 + exponential(-x)),
     "softplus": lambda x, /: _log(1 + exponential(x)),
     "tanh": lambda x, /: 1 - 2 / (1 + exponential(2 * x)),
     "abs": lambda x, /: Abs(x),
@@ -89,9 +90,54 @@ FUNCTIONS: Final[Mapping[str, Callable[..., Expr]]] = {
     "min": lambda x, y, /, *more: Min(x, y, *more),
     "max": lambda x, y, /, *more: Max(x, y, *more),
     "clamp": _clamp,
-    "clip": _clamp,
-    "where": _where,
-    **dict.fromkeys(("sg", "detach", "stop_gradient", "stopgrad"), lambda x, /: sg(x)),
+    "where": where,
+    "sg": lambda x, /: sg(x),
+    "float": lambda x, /: x,
+    "zeros_like": lambda x, /: S.Zero,
+    "ones_like": lambda x, /: S.One,
 }
-CORNERED: Final = frozenset({"abs", "sign", "relu", "min", "max", "clamp", "clip", "where"})
-BOUNDS: Final = {"min": "lo", "max": "hi"}  # torch's keywords
+SYNONYMS: Final[Mapping[str, str]] = {
+    "ln": "log", "power": "pow", "expit": "sigmoid", "log_sigmoid": "logsigmoid", "absolute": "abs", "sgn": "sign",
+    "minimum": "min", "maximum": "max", "clamp_min": "max", "clamp_max": "min", "clip": "clamp",
+    **dict.fromkeys(("double", "tensor", "asarray"), "float"),
+    **dict.fromkeys(("detach", "stop_gradient", "stopgrad"), "sg"),
+}  # fmt: skip
+"""Other names, as libraries have them."""
+
+CORNERED: Final = frozenset({"abs", "sign", "relu", "min", "max", "clamp"})
+BOUNDS: Final = {"min": "lo", "max": "hi", "a_min": "lo", "a_max": "hi"}  # keywords of torch and NumPy
+MODULES: Final = (
+    "torch",
+    "nn",
+    "functional",
+    "F",
+    "special",
+    "math",
+    "np",
+    "numpy",
+    "jax",
+    "jnp",
+    "lax",
+    "scipy",
+    "tf",
+)
+"""Modules of which a function may be pasted: ``torch.exp(x)``, ``jax.lax.stop_gradient(x)``."""
+
+
+def is_module(node: ast.expr) -> bool:
+    """Whether a node is ``torch``, ``jax.nn``, ..."""
+    while isinstance(node, ast.Attribute) and node.attr in MODULES:
+        node = node.value
+    return isinstance(node, ast.Name) and node.id in MODULES
+
+
+def bind(name: str, args: list[ast.expr], keywords: list[ast.keyword]) -> dict[str, ast.expr]:
+    """The bounds among the keywords of a call. Raises ValueError where the function does not take the arguments."""
+    bounds = {BOUNDS.get(k.arg or "**", k.arg or "**"): k.value for k in keywords}
+    try:
+        signature(FUNCTIONS[SYNONYMS.get(name, name)]).bind(*args, **bounds)
+    except TypeError as error:
+        raise ValueError(f"{name}: {error}") from None
+    if len(bounds) < len(keywords):
+        raise ValueError(f"{name}: a bound is given twice")
+    return bounds

@@ -1,10 +1,30 @@
 """How large a formula may be, and become: what is slow or has no finite real value is refused before SymPy meets it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import combinations
 from math import ceil, comb, prod
 from typing import Final, NamedTuple
 
-from sympy import Add, Basic, Expr, Function, I, Max, Min, Mul, Pow, Rational, exp, log, preorder_traversal
+from sympy import (
+    Abs,
+    Add,
+    Basic,
+    Expr,
+    Function,
+    I,
+    Max,
+    Min,
+    Mul,
+    Number,
+    Pow,
+    Rational,
+    S,
+    exp,
+    log,
+    preorder_traversal,
+    sign,
+)
+from sympy.core.relational import Relational
 
 MAX_CHARACTERS: Final = 2000
 MAX_NODES: Final = 500
@@ -13,10 +33,12 @@ MAX_DIGITS: Final = 30  # of a number as written; the same bound holds for its p
 MAX_BITS: Final = 1024  # of a number as computed: what a float64 can hold
 MAX_EXPONENT: Final = 64
 MAX_DEGREE: Final = 256  # exponents inside one another, multiplied
-MAX_TERMS: Final = 2500  # once everything is multiplied out
-MAX_LAYERS: Final = 12  # functions and powers inside one another; a min counts for two, a root for three
-MAX_CORNERS: Final = 12  # arguments of abs, min, max, clamp, where, ... together: each may double the regions
-MAX_UNSETTLED: Final = 40  # nodes of a value not known to be real, inside abs, min, where, ...
+MAX_TERMS: Final = 500  # once everything is multiplied out
+MAX_LAYERS: Final = 20  # functions and powers inside one another: by how fast SymPy's questions about signs multiply
+MAX_NUMBER_LAYERS: Final = 12  # the same in a number, whose digits are looked at
+MAX_GUARDS: Final = 24  # different comparisons that abs, min, max, clamp, where, ... make: each may split every cell
+MAX_WRITTEN: Final = 5000  # nodes once everything is written out: a condition with "or" repeats a branch
+MAX_UNSETTLED: Final = 40  # nodes of a value not known to be real, inside abs, min, a comparison, ...
 MAX_UNSETTLED_ROOT: Final = 16  # and under a root
 MAX_RATE: Final = 10**6  # c in exp(c·l)
 MAX_LOG_FACTOR: Final = 1000  # c in c·log(x): inside an exp SymPy computes x**c
@@ -52,6 +74,18 @@ class Size(NamedTuple):
     degree: int = 1  # exponents inside one another, multiplied
     terms: int = 1  # once multiplied out
     layers: int = 0  # functions and powers inside one another
+    written: int = 1  # nodes of the tree
+    guards: frozenset[frozenset[Basic]] = frozenset()  # pairs that are compared; what is repeated splits no cell again
+
+
+_MOST: Final = (MAX_DEGREE, MAX_TERMS, MAX_LAYERS, MAX_WRITTEN, MAX_GUARDS)
+_GROWTH: Final = (
+    "exponents inside one another, multiplied",
+    "terms once multiplied out",
+    "layers of functions",
+    "names, numbers and operations once written out",
+    "different comparisons in abs, min, max, clamp, where, ...",
+)
 
 
 def measure(made: Basic, known: dict[Basic, Size]) -> Size:
@@ -59,8 +93,10 @@ def measure(made: Basic, known: dict[Basic, Size]) -> Size:
     if made in known:
         return known[made]
     parts = [measure(arg, known) for arg in made.args] or [Size()]
-    degree, terms, layers = (max(values) for values in zip(*parts, strict=True))
-    layers += 2 if isinstance(made, Max | Min) else isinstance(made, Function | Pow)
+    degree, terms = max(part.degree for part in parts), max(part.terms for part in parts)
+    layers = _layers(made) + max(part.layers for part in parts)
+    if made.is_number and layers > MAX_NUMBER_LAYERS:
+        raise ValueError(f"layers of functions of a number: {layers} is more than {MAX_NUMBER_LAYERS}")
     if made.is_number and (made.is_finite is False or bool(abs(made.evalf()) >= 2**MAX_BITS)):
         raise ValueError("the value is not finite, or too large")
     if made is I or (isinstance(made, Expr) and made.is_extended_real is False):
@@ -77,14 +113,32 @@ def measure(made: Basic, known: dict[Basic, Size]) -> Size:
     elif isinstance(made, Mul):
         terms = prod(part.terms for part in parts)
     elif isinstance(made, Pow) and made.exp.is_number:
-        layers += 0 if made.exp.is_Integer else 2  # the signs of roots inside roots take SymPy exponential time
         power = max(1, ceil(abs(made.exp)))
         degree, terms = parts[0].degree * power, comb(power + parts[0].terms - 1, power)
-    size = Size(int(degree), terms, layers)
-    for value, most, what in zip(size, (MAX_DEGREE, MAX_TERMS, MAX_LAYERS), _GROWTH, strict=True):
+    written = 1 + sum(part.written for part in parts)
+    guards = frozenset(_guards(made)).union(*(part.guards for part in parts))
+    values = (int(degree), terms, layers, written, len(guards))
+    for value, most, what in zip(values, _MOST, _GROWTH, strict=True):
         if value > most:
             raise ValueError(f"{what}: {value} is more than {most}")
-    return known.setdefault(made, size)
+    return known.setdefault(made, Size(int(degree), terms, layers, written, guards))
 
 
-_GROWTH: Final = ("exponents inside one another, multiplied", "terms once multiplied out", "layers of functions")
+def _guards(made: Basic) -> Iterator[frozenset[Basic]]:
+    if isinstance(made, Max | Min):
+        yield from map(frozenset, combinations(made.args, 2))
+    elif isinstance(made, Abs | sign):
+        yield frozenset({made.args[0], S.Zero})
+    elif isinstance(made, Relational):
+        yield frozenset(made.args)
+
+
+def _layers(made: Basic) -> int:
+    match made:
+        case log() | Pow(base=Add(), exp=Number(is_negative=True)):
+            return 4
+        case Pow(exp=Rational(is_Integer=False)):
+            return 3
+        case Max() | Min():
+            return 2
+    return isinstance(made, Function | Pow)

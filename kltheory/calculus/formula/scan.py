@@ -3,25 +3,17 @@
 import keyword
 import re
 import unicodedata
-from collections.abc import Mapping
 from typing import Final
 
 from kltheory.calculus.formula.error import FormulaError
+from kltheory.calculus.formula.hints import instead
 from kltheory.calculus.formula.limits import MAX_DEPTH
 
-_INSTEAD: Final[Mapping[str, str]] = {
-    "pi": "exp(logp) for the policy", "e": "exp(1)", "ln": "log", "log_ratio": "l", "ratio": "u", "log_w": "log(w)",
-    "weight": "w", "advantage": "A", "lambda": "lam", "if": "where(l > 0, a, b)", "else": "where(l > 0, a, b)",
-    "and": "where inside where", "or": "where inside where", "^": "** for a power", "|": "abs(...)", "[": "(", "]": ")",
-    "\n": "the formula on one line", "\r": "the formula on one line", "π": "exp(logp) for the policy", "√": "sqrt(...)",
-    "²": "**2", "³": "**3", "½": "1/2", "¼": "1/4", "¾": "3/4", "≤": "<=", "≥": ">=", "δ": "r for exp(-l)",
-    **dict.fromkeys("−–—‐‑", "-"), **dict.fromkeys("×·∙⋅∗•", "*"), **dict.fromkeys("÷⁄∕", "/"),
-}  # fmt: skip
-
 NUMBER: Final = r"(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
-_TOKEN: Final = re.compile(
-    rf"(?P<space>[ \t]+)|(?P<number>{NUMBER})|(?P<name>[A-Za-z_]\w*)|(?P<mark>\*\*|//|[<>=]=|[-+*/(),<>=.])", re.ASCII
-)
+_WORD: Final = r"(?P<name>(?!(?:and|or|not|if|else)\b)[A-Za-z_]\w*)"
+_MARK: Final = r"(?P<mark>\*\*|//|[<>=!]=|[-+*/(),<>=.&|~]|and|or|not|if|else)"
+_TOKEN: Final = re.compile(rf"(?P<space>[ \t]+)|(?P<number>{NUMBER})|{_WORD}|{_MARK}", re.ASCII)
+_PREFIXES: Final = ("(", "+", "-", "~", "not")
 
 
 def scan(text: str, source: str, allowed: str) -> None:
@@ -36,13 +28,14 @@ def scan(text: str, source: str, allowed: str) -> None:
         if token.lastgroup == "space":
             continue
         last, kind, word = kind, str(token.lastgroup), token.group()
-        if keyword.iskeyword(word):
+        if kind == "name" and keyword.iskeyword(word):
             raise FormulaError(text, start, f"the word {word!r} is not part of a formula", instead(word, allowed))
         after_operand = last in ("number", "name") or before == ")"
-        if after_operand and (kind in ("number", "name") or (word == "(" and last != "name")):
+        if after_operand and (kind in ("number", "name") or word in ("not", "~") or (word == "(" and last != "name")):
             raise FormulaError(text, start, f"an operator is missing before {word!r}", "a product is written 2*l")
-        if not after_operand and kind == "mark" and word not in "(+-" and before + word not in ("()", ",)"):
-            raise FormulaError(text, start, f"a name or a number is missing before {word!r}", allowed)
+        if not after_operand and kind == "mark" and word not in _PREFIXES and before + word not in ("()", ",)"):
+            hint = instead(word if word == "|" and not before else before + word, allowed)
+            raise FormulaError(text, start, f"a name or a number is missing before {word!r}", hint)
         if word == "=" and not opened:
             raise FormulaError(text, start, "'=' is not part of a formula: write the right-hand side alone")
         if word == "(":
@@ -66,8 +59,3 @@ def _foreign(character: str, allowed: str) -> tuple[str, str]:
     plain = unicodedata.normalize("NFKC", character)
     folded = f"write {plain!r}" if plain.isascii() and plain != character else allowed
     return f"the character {character!r} (U+{ord(character):04X}) is not part of a formula", instead(character, folded)
-
-
-def instead(word: str, otherwise: str) -> str:
-    """What to write for a word people try, else the other hint."""
-    return f"write {_INSTEAD[word]}" if word in _INSTEAD else otherwise

@@ -10,8 +10,12 @@ from typing import Any, Final
 
 from sympy import Dummy, Expr, Function, S, Symbol, exp
 
+from kltheory.calculus.cells import split
+from kltheory.calculus.decimals import in_decimals
+from kltheory.calculus.domain import Undefined, has_no_value, under
 from kltheory.calculus.exact import Undecidable
 from kltheory.calculus.moments import Mean, map_means
+from kltheory.calculus.regions import EVERYWHERE
 from kltheory.calculus.sequence.language import SUMS, Ahead, total
 from kltheory.calculus.surrogate import Sampler
 from kltheory.calculus.symbols import VARIABLES, erase_sg, log_ratio, log_weight, logp, sg, to_quotients
@@ -39,6 +43,9 @@ class SequenceLoss:
 
     expr: Expr
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "expr", in_decimals(self.expr))
+
     @classmethod
     def of(cls, expr: Expr | int) -> "SequenceLoss":
         """The loss with this formula, in the canonical variables logp, l, log w."""
@@ -56,7 +63,13 @@ class SequenceLoss:
     __rmul__ = __mul__
 
     def gradient(self, sampler: Sampler) -> Expr:
-        """The gradient of one response, linear in :data:`score`, ``sg`` erased."""
+        """The gradient of one response, linear in :data:`score`, ``sg`` erased.
+
+        Raises:
+            Undefined: for some token of some response it has no value.
+            Undecidable: it cannot be differentiated, or it is not known whether it has a value.
+        """
+        confirm_defined(self.expr)
         on_policy = {log_weight: logp - sg(logp)} if sampler is Sampler.POLICY else {}
         expr = map_means(self.expr, lambda f: f.xreplace(on_policy)).xreplace(on_policy)
         return _erased(differential(expr))
@@ -67,6 +80,9 @@ class SequenceObjective:
     """E_π[f] of a whole response, differentiated through the sampling as well; f as in a :class:`SequenceLoss`."""
 
     expr: Expr
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "expr", in_decimals(self.expr))
 
     @classmethod
     def of(cls, expr: Expr | int) -> "SequenceObjective":
@@ -81,6 +97,16 @@ class SequenceObjective:
     def gradient(self, sampler: Sampler) -> Expr:
         """The gradient of one response, linear in :data:`score`."""
         return self.as_loss.gradient(sampler)
+
+
+def confirm_defined(expr: Expr) -> None:
+    """Raise Undefined if a formula of responses has no value for some token, or Undecidable if that is not known."""
+    if has_no_value(expr):
+        raise Undefined(EVERYWHERE)
+    for node in expr.atoms(*SUMS):
+        of_token = erase_sg(node.args[0].replace(lambda e: isinstance(e, SUMS), lambda e: Dummy(real=True)))
+        if any(True for _ in under(of_token)):
+            split(of_token)
 
 
 def curl(loss: SequenceLoss, sampler: Sampler) -> Expr:

@@ -1,80 +1,87 @@
 """When do two losses of whole responses have the same expected gradient, for every V, every horizon and every policy?
 
-Their normal forms have to agree word by word: where the last mark carries the score, up to a function of the past;
-where it does not, in its mean given the past; where the length is still to come, exactly.
+When the difference of their gradients, a sum of words, is zero on average. So with values, and with ∂_a g_b - ∂_b g_a.
 """
 
-from sympy import Expr, S
+from collections.abc import Iterator
+from dataclasses import replace
 
-from kltheory.calculus.coefficient import Coefficient
-from kltheory.calculus.exact import Undecidable, is_zero
-from kltheory.calculus.moments import CORNERED, map_means, normal
-from kltheory.calculus.regions import split
+from sympy import Expr, S, exp
+
+from kltheory.calculus.exact import Undecidable
+from kltheory.calculus.moments import map_means
 from kltheory.calculus.sequence.language import length
-from kltheory.calculus.sequence.loss import SequenceLoss, SequenceObjective, curl
-from kltheory.calculus.sequence.words import Key, normal_form
+from kltheory.calculus.sequence.lengths import by_length, counted
+from kltheory.calculus.sequence.loss import Carried, SequenceLoss, SequenceObjective, confirm_defined, curl
+from kltheory.calculus.sequence.series import Average, Condition, remainder
+from kltheory.calculus.sequence.terms import Span, Term, take_apart
+from kltheory.calculus.sequence.words import Word, settled, words
 from kltheory.calculus.surrogate import Sampler
-from kltheory.calculus.symbols import erase_sg
+from kltheory.calculus.symbols import erase_sg, log_weight
 
 Sequence = SequenceLoss | SequenceObjective
-Form = dict[Key, Expr]
 
 
 def same_gradient(left: Sequence, right: Sequence, sampler: Sampler, fixed_length: bool = False) -> bool:
     """Whether the expected gradients agree.
 
     Raises:
-        Undecidable: one is no sum of words, or words that are not known to be independent are left over.
+        Undecidable: one is no sum of words, or something is left over that is not known to be independent of the rest.
     """
-    return not parting(form(left, sampler, fixed_length), form(right, sampler, fixed_length), fixed_length)
-
-
-def form(side: Sequence, sampler: Sampler, fixed_length: bool = False) -> Form:
-    """The words of an expected gradient; raises as above."""
-    return normal_form(side.gradient(sampler), sampler, fixed_length)
-
-
-def parting(mine: Form, other: Form, fixed_length: bool) -> Form:
-    """The words in which two forms part, with what is left of them; none where they agree; raises as above."""
-    left_over = {key: mine.get(key, S.Zero) - other.get(key, S.Zero) for key in dict.fromkeys([*mine, *other])}
-    parts = {key: last for key, last in left_over.items() if not _vanishes(key, last, fixed_length)}
-    for _, gaps, inner, _, _ in parts:
-        if any(e.has(*CORNERED) for e in (*gaps, *inner)):
-            raise Undecidable("terms with corners before the last position are left over")
-    return parts
+    return left_over(left.gradient(sampler) - right.gradient(sampler), sampler, fixed_length) is None
 
 
 def is_conservative(loss: SequenceLoss, sampler: Sampler, fixed_length: bool = False) -> bool:
     """Whether the expected gradient is that of some objective, whatever parameters the policy has; raises as above."""
-    return not parting(curl_form(loss, sampler, fixed_length), {}, fixed_length)
-
-
-def curl_form(loss: SequenceLoss, sampler: Sampler, fixed_length: bool = False) -> Form:
-    """The words of ∂_a g_b - ∂_b g_a; raises as above."""
-    return normal_form(curl(loss, sampler), sampler, fixed_length)
+    return left_over(curl(loss, sampler), sampler, fixed_length) is None
 
 
 def same_value(left: SequenceObjective, right: SequenceObjective, fixed_length: bool = False) -> bool:
     """Whether two averages over the policy's responses are the same number; raises as above."""
-    return not parting(value_form(left, fixed_length), value_form(right, fixed_length), fixed_length)
+    return left_over(value(left) - value(right), Sampler.POLICY, fixed_length) is None
 
 
-def value_form(side: SequenceObjective, fixed_length: bool = False) -> Form:
-    """The words of an average over the policy's responses; raises as above."""
-    return normal_form(_value(side), Sampler.POLICY, fixed_length)
-
-
-def _value(side: SequenceObjective) -> Expr:
+def value(side: SequenceObjective) -> Expr:
+    """What is averaged over the policy's responses, ``sg`` erased. Raises Undefined where it has no value."""
+    confirm_defined(side.expr)
     return map_means(erase_sg(side.expr), erase_sg)
 
 
-def _vanishes(key: Key, last: Expr, fixed_length: bool) -> bool:
-    of_length, gaps, _, scores, _ = key
-    function = last
-    for s in scores:
-        function = function.coeff(s)
-    if gaps[-1] != 1 or (not fixed_length and (of_length != 1 or function.has(length))):
-        return is_zero(function)
-    if len(scores) != 1:
-        return is_zero(normal(function))
-    return Coefficient(tuple(split(function))).is_constant()
+def left_over(expr: Expr, sampler: Sampler, fixed_length: bool = False) -> Condition | None:
+    """What is left of the average of a formula of responses, ``None`` if it is zero; raises as above."""
+    for _, over, sum_of_words in sums(expr, sampler, fixed_length):
+        if (found := remainder(sum_of_words, over)) is not None:
+            return found
+    return None
+
+
+def sums(expr: Expr, sampler: Sampler, fixed_length: bool = False) -> Iterator[tuple[Expr, Average, list[Word]]]:
+    """Functions of the length, and the sum of words behind each, as an average under the policy.
+
+    A function of a random length is known at the end only, and behind it nothing is averaged; raises as above.
+    """
+    density = () if sampler is Sampler.POLICY else (Span(None, None, exp(-log_weight)),)
+    terms = take_apart(counted(expr), None, Term(spans=density))
+    for function, behind in by_length(terms, fixed_length).items():
+        found = [w for t in behind for w in words(t)]
+        waiting = [] if fixed_length else [w for w in found if function != 1 or any(map(_waits, (*w.gaps, *w.marks)))]
+        averaged = [e for w in found if w not in waiting for e in settled(w, fixed_length)]
+        if any(mark.has(Carried) for w in waiting for mark in w.marks):
+            raise Undecidable("a mean over the vocabulary is differentiated before the end of what it multiplies")
+        if waiting:
+            yield function, Average.NOTHING, _added_up(waiting)
+        if averaged:
+            yield function, Average.ONE_LENGTH if fixed_length else Average.RANDOM_LENGTH, _added_up(averaged)
+
+
+def _added_up(found: list[Word]) -> list[Word]:
+    """Each word once."""
+    numbers: dict[Word, Expr] = {}
+    for w in found:
+        key = replace(w, factor=S.One)
+        numbers[key] = numbers.get(key, S.Zero) + w.factor
+    return [replace(w, factor=number) for w, number in numbers.items() if number != 0]
+
+
+def _waits(factor: Expr) -> bool:
+    return factor.has(length)

@@ -66,7 +66,7 @@ def _objective(c: Coefficient) -> Iterator[Step]:
         yield Step("Up to a constant C is 0: there is no objective")
         return
     if found.f is not None and not found.f.has(Integral):
-        base = c.sole_variable()
+        base = c.sole_variable
         slope = Coefficient.of(found.f.diff(u).xreplace({u: exp(base)}))
         confirm(slope.equals(c), "f'(u) = C(log u)")
         words = f"Integrate f'(u) = C(log u); this is {found.title}" if found.terms else "Integrate f'(u) = C(log u)"
@@ -119,8 +119,8 @@ def _is_divergence(claim: IsDivergence) -> Iterator[Step]:
 
 def _agrees(claim: AgreesToOrder) -> Iterator[Step]:
     confirm(claim.decide(), "the order")
-    e = claim.difference()
-    yield equation("The coefficients differ by", "C", e)
+    left, right = (coefficient_of(t, claim.sampler) for t in (claim.left, claim.right))
+    yield Step("The coefficients differ by", "C", (left - right).merged)
     yield Step(f"Its derivatives at l = 0 vanish from the first to number {claim.order}, and the next one does not")
 
 

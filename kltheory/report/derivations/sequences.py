@@ -1,53 +1,52 @@
 """Derivations about whole responses: from a loss to the words of its expected gradient, and to what is left of them."""
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Final
+from collections.abc import Iterator, Mapping
+from typing import Final
 
-from sympy import S
+from sympy import Expr
 
 from kltheory.calculus.notation import text
 from kltheory.calculus.sequence.iid import iid_trace_variance
 from kltheory.calculus.sequence.loss import SequenceObjective, curl, other_score
-from kltheory.calculus.sequence.same import Form, curl_form, form, parting, value_form
-from kltheory.calculus.sequence.words import Key
+from kltheory.calculus.sequence.same import left_over, sums, value
+from kltheory.calculus.sequence.words import Word
 from kltheory.calculus.surrogate import Sampler
 from kltheory.proving.claims import SAMPLED
 from kltheory.proving.response_variance import LessVarianceAt, VarianceGrowth
-from kltheory.proving.sequences import IsConservative, SameSequenceGradient, SameSequenceValue, SequenceTerm
+from kltheory.proving.sequences import (
+    IsConservative,
+    SameSequenceGradient,
+    SameSequenceValue,
+    SequenceClaim,
+    SequenceTerm,
+)
 from kltheory.report.derivations.step import Derivation, Step, confirm, equation
 
-REDUCED: Final = (
-    "Marks are positions in order, [f] a factor at every position of a gap. From the end: a last gap of 1, exp(-l) or "
-    "exp(-log_w) has mean 1; a last mark with the score s counts modulo functions of the past, one without it by its "
-    "mean; a mark that moves the border of two gaps telescopes"
+AVERAGED: Final = (
+    "Marks are positions in order, [f] a factor at every position of a gap. From the end: 1, exp(-l) and exp(-log_w) "
+    "have mean 1 after every prefix, other functions means of their own; a score counts modulo functions of its past. "
+    "So the sum is zero iff certain numbers in front of strings of letters are (docs/decision.md, theorem H)"
 )
 MOST: Final = 8
 """Words that are written out."""
 
 
 def _same_gradient(claim: SameSequenceGradient) -> Iterator[Step]:
-    def moved(side: str, term: SequenceTerm) -> Iterator[Step]:
-        return _moved(side, term, claim.sampler)
-
-    def reduced(term: SequenceTerm) -> Form:
-        return form(term, claim.sampler, claim.fixed_length)
-
-    yield from _both(claim, moved, reduced, "the expected gradients are equal")
+    for side, term in (("Left", claim.left), ("Right", claim.right)):
+        yield from _moved(side, term, claim.sampler)
+    gradient = claim.left.gradient(claim.sampler) - claim.right.gradient(claim.sampler)
+    conclusion = "the expected gradients are equal, for every V, length and policy"
+    yield from _averaged("The difference", gradient, claim.sampler, claim, conclusion)
 
 
-def _both(
-    claim: SameSequenceGradient | SameSequenceValue,
-    introduced: Callable[[str, Any], Iterator[Step]],
-    reduced: Callable[[Any], Form],
-    conclusion: str,
-) -> Iterator[Step]:
-    """Each side introduced, and its words; then what is left of their difference."""
-    left, right = reduced(claim.left), reduced(claim.right)
-    for side, term, found in (("Left", claim.left, left), ("Right", claim.right, right)):
-        yield from introduced(side, term)
-        yield from _listed(f"{side}, reduced", found)
-    yield Step(REDUCED)
-    yield from _compared(left, right, claim.fixed_length, claim.decide(), conclusion)
+def _averaged(words: str, expr: Expr, sampler: Sampler, claim: SequenceClaim, conclusion: str) -> Iterator[Step]:
+    """The words of a formula of responses, and what is left of their average."""
+    for function, _, sum_of_words in sums(expr, sampler, claim.fixed_length):
+        yield from _listed(words, function, sum_of_words)
+    yield Step(AVERAGED)
+    left = left_over(expr, sampler, claim.fixed_length)
+    confirm((left is None) == claim.decide(), "the verdict")
+    yield Step(f"Nothing is left: {conclusion}" if left is None else f"What is left: {left}")
 
 
 def _moved(side: str, term: SequenceTerm, sampler: Sampler) -> Iterator[Step]:
@@ -60,47 +59,30 @@ def _moved(side: str, term: SequenceTerm, sampler: Sampler) -> Iterator[Step]:
     yield equation(f"One response's gradient, {SAMPLED[sampler]}: {words}", "g", term.gradient(sampler))
 
 
-def _listed(words: str, found: Form) -> Iterator[Step]:
-    found = {key: last for key, last in found.items() if last != 0}
-    if not found:
-        yield Step(f"{words}: nothing")
-    for n, (key, last) in enumerate(found.items()):
+def _listed(words: str, function: Expr, found: list[Word]) -> Iterator[Step]:
+    for n, word in enumerate(found):
         if n == MOST:
             yield Step(f"{words}: and {len(found) - MOST} further words")
             return
-        yield Step(f"{words}: {_word(key, last)}")
+        yield Step(f"{words}: {_word(function, word)}")
 
 
-def _word(key: Key, last: object) -> str:
+def _word(function: Expr, word: Word) -> str:
     """Marks in brackets, gap factors between them where they are not 1: ``Σ [w] (l) (s)``."""
-    of_length, gaps, inner, _, counted = key
-    marks = [*inner, last] if len(gaps) > 1 else []
-    parts = [] if of_length == 1 else [text(of_length)]
-    for n, gap in enumerate(gaps):
+    number = function * word.factor
+    parts = [] if number == 1 else [text(number)]
+    for n, gap in enumerate(word.gaps):
         parts += [f"[{text(gap)}]"] if gap != 1 else []
-        parts += [f"({text(S(marks[n]))})"] if n < len(marks) else []
-    if not marks:
-        parts.append(text(S(last)))
-    return " ".join(["Σ"] * bool(marks) + parts) + (f", {counted} positions after it counted" if counted else "")
-
-
-def _compared(mine: Form, other: Form, fixed_length: bool, holds: bool, conclusion: str) -> Iterator[Step]:
-    parts = parting(mine, other, fixed_length)
-    confirm((not parts) == holds, "the verdict")
-    if holds:
-        yield Step(f"Word by word nothing is left that counts: {conclusion}, for every V, length and policy")
-        return
-    yield from _listed("Left over", parts)
+        parts += [f"({text(word.marks[n])})"] if n < len(word.marks) else []
+    return " ".join(["Σ"] * bool(word.marks) + (parts or ["1"]))
 
 
 def _same_value(claim: SameSequenceValue) -> Iterator[Step]:
-    def averaged(side: str, term: SequenceObjective) -> Iterator[Step]:
+    for side, term in (("Left", claim.left), ("Right", claim.right)):
         yield equation(f"{side} is the average over the policy's responses of", "L", term.expr)
-
-    def reduced(term: SequenceObjective) -> Form:
-        return value_form(term, claim.fixed_length)
-
-    yield from _both(claim, averaged, reduced, "the averages are the same number")
+    difference = value(claim.left) - value(claim.right)
+    conclusion = "the averages are the same number, for every V, length and policy"
+    yield from _averaged("The difference", difference, Sampler.POLICY, claim, conclusion)
 
 
 def _is_conservative(claim: IsConservative) -> Iterator[Step]:
@@ -108,10 +90,7 @@ def _is_conservative(claim: IsConservative) -> Iterator[Step]:
     moved = curl(claim.left, claim.sampler)
     words = f"Moved in a second direction, score {other_score}, and antisymmetrised: ∂_a g_b - ∂_b g_a"
     yield equation(words, "g", moved)
-    found = curl_form(claim.left, claim.sampler, claim.fixed_length)
-    yield from _listed("Reduced", found)
-    yield Step(REDUCED)
-    yield from _compared(found, {}, claim.fixed_length, claim.decide(), "J = Jᵀ, so there is an objective")
+    yield from _averaged("It", moved, claim.sampler, claim, "J = Jᵀ, so there is an objective")
 
 
 def _variance_growth(claim: VarianceGrowth) -> Iterator[Step]:

@@ -6,8 +6,9 @@ from typing import Any, Final
 
 from sympy import Expr
 
-from kltheory.calculus.coefficient import Cell, Coefficient, tidy
+from kltheory.calculus.coefficient import Coefficient, tidy
 from kltheory.calculus.notation import text
+from kltheory.calculus.regions import Cell
 from kltheory.report import latex
 
 

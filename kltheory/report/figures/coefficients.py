@@ -1,19 +1,21 @@
 """Coefficient curves: by what each score is multiplied, as a function of the log-ratio; dead zones shaded."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
+from sympy import Expr
 
 from kltheory.calculus.coefficient import Coefficient
 from kltheory.calculus.estimators import Estimator, as_loss, in_reward, k1, k2, k3
 from kltheory.calculus.exact import Undecidable, is_zero
-from kltheory.calculus.formula.parse import parse_formula
+from kltheory.calculus.formula.parse import NONE, parse_formula
 from kltheory.calculus.identify import identify
 from kltheory.calculus.surrogate import Sampler, Surrogate
 from kltheory.calculus.symbols import log_ratio
 from kltheory.numerics.optimum import curve
 from kltheory.report.figures.style import Picture, line, panels, styled
+from kltheory.report.typed import numeric
 
 REACH: Final = 4.0
 """Log-ratios shown, in nats."""
@@ -25,14 +27,15 @@ CAPPED: Final = "min(exp(-l) - 1 + l, 2)"
 PLACES: Final = {"loss": ("as a loss", as_loss), "reward": ("in the reward", in_reward)}
 
 
-def coefficients(formulas: Sequence[str] = ()) -> Picture:
+def coefficients(formulas: Sequence[str] = (), declared: Mapping[str, Expr] = NONE) -> Picture:
     """C(l), on-policy, of the usual estimators or of formulas as ``kltheory identify`` reads them.
 
     Raises:
         FormulaError: one is not a formula.
+        NoNumber: a constant in one has no value.
         Undecidable: a coefficient depends on more than the log-ratio.
     """
-    estimators = [Estimator(f, parse_formula(f)) for f in formulas]
+    estimators = [Estimator(f, numeric(f, declared)) for f in formulas]
     estimators = estimators or [k1, k2, k3, Estimator("k3 capped at 2", parse_formula(CAPPED))]
     with styled():
         figure, axes = panels(1, 2, 9.4, 4.0, sharey=True)

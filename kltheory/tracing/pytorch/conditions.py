@@ -9,8 +9,8 @@ from typing import Final
 from sympy import And, Basic, Expr, Not, Or, Piecewise, S, ordered, sympify
 from sympy.logic.boolalg import Boolean, Xor
 
+from kltheory.calculus.cells import is_smooth
 from kltheory.calculus.exact import Undecidable, is_zero
-from kltheory.calculus.regions import is_smooth
 from kltheory.calculus.symbols import erase_sg
 from kltheory.tracing.pytorch.entries import (
     MAX_SIZE,

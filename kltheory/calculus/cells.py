@@ -1,0 +1,142 @@
+"""Cells: where an expression with abs, sign, min, max, clamps and comparisons is smooth, and what it is there.
+
+``split`` opens one guard at a time. Guards look at values, so stop-gradients are transparent to them, and stay in the
+branches. Where a guard is zero *throughout*, as w - 1 is on-policy, the kink is not avoided: comparisons say which side
+it belongs to, and min, max, abs share the gradient between both, as torch.minimum and jax.numpy.minimum do.
+"""
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any, Final
+
+from sympy import Abs, Expr, Heaviside, Max, Min, Piecewise, S, postorder_traversal, sign
+from sympy.core.relational import Relational
+from sympy.logic.boolalg import Boolean
+
+from kltheory.calculus.domain import Undefined, has_no_value, under
+from kltheory.calculus.exact import Undecidable, is_zero
+from kltheory.calculus.moments import Mean, boolean
+from kltheory.calculus.reach import sign_on
+from kltheory.calculus.regions import Cell, Region, joined
+from kltheory.calculus.symbols import VARIABLES, erase_sg
+
+MAX_CELLS: Final = 512
+
+Branches = tuple[Expr, Callable[[int], Any]]
+"""A guard, and what the node is for each sign of it; 0 where the guard is zero throughout."""
+
+
+def _pick(node: Expr, smaller: int) -> Branches:
+    a, b, *rest = node.args
+    chosen = {smaller: b, -smaller: a, 0: (a + b) / 2}
+    return a - b, lambda s: node.func(chosen[s], *rest)
+
+
+def _condition(node: Piecewise) -> Branches:
+    relation = min(node.args[0][1].atoms(Relational), key=str)
+    holds = HOLDS[relation.rel_op]
+    return relation.lhs - relation.rhs, lambda s: node.xreplace({relation: S(s in holds)})
+
+
+HOLDS: Final = {">": (1,), ">=": (0, 1), "<": (-1,), "<=": (-1, 0), "==": (0,), "!=": (-1, 1)}
+"""The signs of left - right for which a comparison holds."""
+
+HEADS: Final[dict[type, Callable[[Any], Branches]]] = {
+    Abs: lambda n: (n.args[0], lambda s: s * n.args[0]),
+    sign: lambda n: (n.args[0], lambda s: S(s)),
+    Heaviside: lambda n: (n.args[0], lambda s: S(s + 1) / 2),
+    Min: lambda n: _pick(n, 1),
+    Max: lambda n: _pick(n, -1),
+    Piecewise: _condition,
+}
+
+
+def is_smooth(expr: Expr | Boolean) -> bool:
+    """Whether no head of :data:`HEADS` occurs."""
+    return not expr.has(*HEADS)
+
+
+def split(expr: Expr, region: Region | None = None) -> list[Cell]:
+    """The cells of ``expr``: regions with the smooth expression it equals there.
+
+    Raises:
+        Undefined: for some action of some setting it has no value.
+        Undecidable: the sign of a guard is not found, or there are more than ``MAX_CELLS`` cells.
+    """
+    return list(_everywhere(expr) if region is None else _cells(expr, region))
+
+
+@lru_cache(maxsize=4096)
+def _everywhere(expr: Expr) -> list[Cell]:
+    return _cells(expr, Region())
+
+
+def _cells(expr: Expr, region: Region) -> list[Cell]:
+    cells: list[Cell] = []
+    outside: list[Cell] = []
+    stack = [(region, boolean(expr))]
+    while stack:
+        here, e = stack.pop()
+        node, guard, choose = _innermost(e) or (None, e, None)
+        for part in _defined(erase_sg(guard), here, outside):
+            if choose is None:
+                cells.append((part, e))
+            else:
+                stack += [(piece, e.xreplace({node: choose(s)})) for piece, s in part.refine(erase_sg(guard))]
+        if len(cells) + len(stack) > MAX_CELLS:
+            raise Undecidable(f"more than {MAX_CELLS} cells")
+    _confirm(outside)
+    return cells[::-1]
+
+
+def ties(expr: Expr) -> list[Expr]:
+    """The min and max of smooth values that are equal throughout, with different gradients."""
+    pairs = {node: node.args[0] - node.args[1] for node in postorder_traversal(expr) if isinstance(node, Min | Max)}
+    smooth = {node: gap for node, gap in pairs.items() if is_smooth(gap)}
+    return [node for node, gap in smooth.items() if _vanishes(erase_sg(gap)) and not _vanishes(gap)]
+
+
+def _vanishes(expr: Expr) -> bool:
+    """Whether it is known to be zero; a stop-gradient is opaque to the zero test."""
+    try:
+        return is_zero(expr)
+    except Undecidable:
+        return False
+
+
+def _innermost(expr: Expr) -> tuple[Expr, Expr, Callable[[int], Any]] | None:
+    """A node that is not smooth whose guard is, the guard, and the choice; ``None`` in a smooth expression."""
+    for node in postorder_traversal(expr):
+        if (head := HEADS.get(type(node))) is not None:
+            guard, choose = head(node)
+            if is_smooth(guard):
+                return node, guard, choose
+    return None
+
+
+# --- where it is defined ----------------------------------------------------------------------------------------------
+def _defined(expr: Expr, region: Region, outside: list[Cell]) -> list[Region]:
+    """The parts of a region on which a smooth expression has a value; the other parts go to ``outside``.
+
+    What is a number of the setting, or holds parameters only, has a value by assumption where it can have one.
+    """
+    for m in expr.atoms(Mean):
+        split(m.integrand)
+    parts = [] if has_no_value(expr) else [region]
+    outside += [] if parts else [(region, S.NaN)]
+    for x in dict.fromkeys(under(expr)):
+        if not x.free_symbols & set(VARIABLES) and sign_on(x, region) != -1:
+            continue
+        pieces = [piece for part in parts for piece in part.refine(x)]
+        outside += [(r, S.NaN) for r, s in pieces if s <= 0]
+        parts = [r for r, s in pieces if s > 0]
+    return parts
+
+
+def _confirm(outside: list[Cell]) -> None:
+    """Raise if settings reach a part where the expression has no value, or if that is not known."""
+    reached = [cell for cell in outside if cell[0].is_reached]
+    if reached:
+        raise Undefined(" or ".join(str(r) for r, _ in joined(reached, lambda *_: True)))
+    if outside:
+        raise Undecidable(f"it is undefined where {outside[0][0]}, and whether that is empty is not known")
