@@ -1,5 +1,6 @@
 """The command line. A command imports what it needs when it runs: ``kltheory --help`` loads neither SymPy nor JAX."""
 
+import gc
 import os
 from collections.abc import Sequence
 from typing import Any
@@ -84,6 +85,7 @@ for command in (
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; the exit status."""
     os.environ.setdefault("SYMPY_CACHE_SIZE", "20000")  # before SymPy is imported: the same formulas come again
+    gc.set_threshold(100_000, 20, 50)  # expressions are trees, and go without a search for cycles
     tolerate()
     try:
         confirm_stream()
