@@ -71,7 +71,6 @@ def command() -> Callable[..., subprocess.CompletedProcess[str]]:
             capture_output=True,
             text=True,
             check=False,
-            timeout=60,
             env=environment,
             **kinds,
         )

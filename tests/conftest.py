@@ -1,0 +1,6 @@
+"""No test depends on the clock: a slow machine makes a run longer, never red."""
+
+from hypothesis import HealthCheck, settings
+
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
