@@ -5,6 +5,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import wraps
 from math import isfinite
 from typing import Any, Final
 
@@ -34,20 +35,33 @@ def positive(_: click.Context, __: click.Parameter, seconds: float) -> float:
 def budget(ending: Ending, seconds: float = SECONDS) -> Callable[[Any], Any]:
     """The option ``--timeout`` of a command that answers, or else ends so, within that time."""
 
-    def begin(context: click.Context, parameter: click.Parameter, chosen: float) -> None:
-        context.meta[ENDING] = ending
-        context.with_resource(limited(positive(context, parameter, chosen), ending))
+    def decorated(command: Callable[..., Any]) -> Any:
+        @wraps(command)  # the options that it has so far, too
+        def within(*arguments: Any, timeout: float, **options: Any) -> Any:
+            click.get_current_context().meta[ENDING] = ending
+            with limited(timeout, ending):
+                return command(*arguments, **options)
 
-    return _option(seconds, "Give up after so many seconds.", callback=begin, expose_value=False)
+        return _option(seconds, "Give up after so many seconds.")(within)
+
+    return decorated
 
 
-def _option(seconds: float, words: str, **how: Any) -> Callable[[Any], Any]:
+def _option(seconds: float, words: str) -> Callable[[Any], Any]:
     return click.option(
-        "--timeout", type=float, default=seconds, show_default=True, metavar="SECONDS", help=words, **how
+        "--timeout",
+        type=float,
+        default=seconds,
+        show_default=True,
+        envvar="KLTHEORY_TIMEOUT",
+        show_envvar=True,
+        metavar="SECONDS",
+        callback=positive,
+        help=words,
     )
 
 
-EACH: Final = _option(SECONDS, "Give up on a theorem after so many seconds.", callback=positive)
+EACH: Final = _option(SECONDS, "Give up on a theorem after so many seconds.")
 """The option ``--timeout`` of a command that runs theorems."""
 
 ENDING: Final = "kltheory.ending"

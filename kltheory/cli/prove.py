@@ -76,6 +76,7 @@ def explain(name: str, paths: tuple[Path, ...], latex: bool) -> None:
     from difflib import get_close_matches
 
     from kltheory.calculus.exact import Undecidable
+    from kltheory.proving.endings import reason_of
     from kltheory.report.explain import WrongStep
     from kltheory.report.explain import explain as derive
 
@@ -92,4 +93,7 @@ def explain(name: str, paths: tuple[Path, ...], latex: bool) -> None:
             click.echo(step.latex() if latex else step.plain())
     except (Undecidable, WrongStep) as e:
         click.echo(f"UNDECIDED: {e}", err=True)
+        raise SystemExit(2) from None
+    except (AttributeError, TypeError, ValueError, ArithmeticError) as e:  # its claim is none that can be looked at
+        click.echo(f"UNDECIDED: {reason_of(e)}", err=True)
         raise SystemExit(2) from None

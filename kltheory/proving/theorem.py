@@ -216,13 +216,13 @@ def _confirm_names(file: Path) -> None:
 def _files(path: Path) -> list[Path]:
     try:
         path = path.resolve()
+        if path.is_dir():
+            return sorted(p for p in path.glob("*.py") if not p.name.startswith("_"))
+        if path.is_file():
+            return [path]
     except (OSError, ValueError) as e:
-        raise CollectionError(f"no such file or folder: {str(path)!r} ({e})") from None
-    if path.is_dir():
-        return sorted(p for p in path.glob("*.py") if not p.name.startswith("_"))
-    if not path.is_file():
-        raise CollectionError(f"no such file or folder: {path}")
-    return [path]
+        raise CollectionError(f"no such file or folder: {str(path)!r}: {e}") from None
+    raise CollectionError(f"no such file or folder: {path}")
 
 
 def _load(file: Path) -> ModuleType:
