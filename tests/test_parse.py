@@ -5,12 +5,12 @@ import doctest
 import math
 import pickle
 import re
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from effort import within
 from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 from sympy import Abs, Expr, Max, Min, Piecewise, Rational, Symbol, exp, log, sign, sqrt
@@ -638,22 +638,20 @@ def answer(text: str) -> Expr | FormulaError:
         return error
 
 
-def timed(text: str) -> Expr | FormulaError:
-    """The expression or the error, printable, in less than a second of this process's time."""
-    start = time.process_time()
-    found = answer(text)
+def soon(text: str) -> Expr | FormulaError:
+    """The expression or the error, printable, without much work."""
+    found = within(5_000_000, lambda: answer(text))
     assert all(line.isprintable() for line in str(found).split("\n"))
-    assert time.process_time() - start < 1
     return found
 
 
 @pytest.mark.parametrize("text", HOSTILE, ids=[ascii(text[:30]) for text in HOSTILE])
-def test_a_hostile_text_is_answered_within_a_second(text: str) -> None:
-    timed(text)
+def test_a_hostile_text_is_answered_soon(text: str) -> None:
+    soon(text)
 
 
 def test_the_hostile_list_is_hostile() -> None:
-    refused = [text for text in HOSTILE if isinstance(timed(text), FormulaError)]
+    refused = [text for text in HOSTILE if isinstance(soon(text), FormulaError)]
     assert len(refused) > 0.85 * len(HOSTILE)
 
 
@@ -682,7 +680,7 @@ FRAGMENTS += [" and ", " or ", " not ", " if ", " else ", "~", "k3", "beta", "re
 @settings(max_examples=300, deadline=None)
 @given(st.text(max_size=60) | st.lists(st.sampled_from(FRAGMENTS), max_size=25).map("".join))
 def test_any_text_is_a_formula_or_a_formula_error(text: str) -> None:
-    timed(text)
+    soon(text)
 
 
 # --- The value of a formula is the value that Python's floats give it, operation by operation -------------------------

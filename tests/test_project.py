@@ -33,6 +33,21 @@ def between(text: str, start: str, end: str) -> str:
     return text.split(start)[1].split(end)[0].strip()
 
 
+# --- tests ------------------------------------------------------------------------------------------------------------
+CLOCK = re.compile(r"\btimeout=|\b(process_time|perf_counter|monotonic|time_ns|time\.time)\b|deadline=(?!None)")
+
+
+@pytest.mark.parametrize("file", sorted(ROOT.joinpath("tests").rglob("*.py")), ids=lambda p: p.name)
+def test_no_test_depends_on_the_clock(file):
+    lines = file.read_text(encoding="utf-8").splitlines()
+    assert [line for line in lines if CLOCK.search(line) and not line.startswith("CLOCK = ")] == []
+
+
+@pytest.mark.parametrize("clock", ["run(x, time" + "out=60)", "start = time.perf" + "_counter()", "dead" + "line=200"])
+def test_a_clock_is_seen(clock):
+    assert CLOCK.search(clock)
+
+
 # --- README -----------------------------------------------------------------------------------------------------------
 def test_the_class_table_is_what_the_command_prints():
     shown = between(README, "<!-- class table -->", "<!-- /class table -->")

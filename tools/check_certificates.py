@@ -329,6 +329,43 @@ def moments(c, claim):
     return *(World(c).value(parse(claim[side])) for side in SIDES), 0
 
 
+def two_actions(c, claim):
+    require(len(rows_of(c)["policy"][()]) == 2, "the claim speaks of two actions")
+    return moments(c, claim)
+
+
+def stated_sign(c, claim):
+    for who in ("policy", "reference"):
+        stated = [Fraction(x) for x in claim[who].split()]
+        require(rows_of(c)[who][()] == stated, "the setting is not that of the claim")
+    return sign_of_moment(c, claim)
+
+
+def inner(c, claim):
+    """Σ_j g_j g'_j/π_j, since F x = g' is solved by x = g'/π."""
+    p = rows_of(c)["policy"][()]
+    both = [[gradient(c, claim[side], "policy", (j,)) for j in range(len(p))] for side in SIDES]
+    return total(a * b * ball(1 / x) for a, b, x in zip(*both, p, strict=True)), World(c).expected(claim["value"]), 0
+
+
+def bounded(c, claim):
+    """‖g‖² and 2 E_π[bound]²."""
+    g = [gradient(c, claim["left"], claim["sampler"], logit) for logit in World(c).logits]
+    mean = World(c).expected({"mean": claim["bound"]})
+    return total(x * x for x in g), 2 * mean * mean, 1
+
+
+def trace(c, claim):
+    return variance(c, claim["left"], claim["sampler"]), World(c).value(parse(claim["right"])), 0
+
+
+def beyond(c, claim):
+    """A value, and the bound on its side."""
+    world = World(c)
+    x, low, high = (world.value(parse(claim[f]), (c["component"],)) for f in ("left", "lower", "upper"))
+    return (x, low, -1) if bool(x < low) else (x, high, 1)
+
+
 def values(c, claim):
     return *(World(c).value(parse(claim[side]), (c["component"],)) for side in SIDES), 0
 
@@ -393,14 +430,14 @@ def variances(c, claim):
     return variance(c, claim["left"]), variance(c, claim["right"]), 1
 
 
-def variance(c, side):
-    """Of a formula under the policy; of a loss, the trace of the covariance of its gradient in the logits."""
+def variance(c, side, sampler="policy"):
+    """Of a formula under who sampled; of a loss, the trace of the covariance of its gradient in the logits."""
     ((how, text),) = side.items()
-    worlds = [World(c, "policy", (logit,)) for logit in World(c).logits] if how == "loss" else [World(c)]
+    worlds = [World(c, sampler, (logit,)) for logit in World(c).logits] if how == "loss" else [World(c, sampler)]
     found = []
     for world in worlds:
-        drawn = [bottom(world.probability(world.policy, y)) for y in world.responses]
-        xs = [world.value(parse(text), y, None) for y in world.responses]
+        drawn = [bottom(world.probability(world.old, y)) for y in world.responses]
+        xs = [world.value(parse(text), y, 0 if world.one_step else None) for y in world.responses]
         xs = [slope(x) for x in xs] if how == "loss" else xs
         mean = total(p * x for p, x in zip(drawn, xs, strict=True))
         found.append(total(p * power(x - mean, 2) for p, x in zip(drawn, xs, strict=True)))
@@ -480,6 +517,12 @@ KINDS = {
     "SameMoment": ("setting", moments),
     "Identity": ("setting", values),
     "AlwaysSign": ("setting", sign_of_moment),
+    "SignAt": ("setting", stated_sign),
+    "OnTwoActions": ("setting", two_actions),
+    "NaturalInner": ("setting", inner),
+    "TraceVariance": ("setting", trace),
+    "GradientBound": ("setting", bounded),
+    "Range": ("setting", beyond),
     "IsDivergence": ("setting", fall),
     "AgreesToOrder": ("setting", order),
     "HasSign": ("l", sign_at),

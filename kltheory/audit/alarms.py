@@ -101,7 +101,7 @@ def sign_reversed(case: Case) -> Iterator[Alarm]:
     """Minimising ascends a divergence."""
     for placement in case.placements:
         row = case.main(placement)
-        if row is not None and row.slope == -1 and row.gradient_of.startswith("-"):
+        if row is not None and row.slope == -1:
             where = "as a loss" if placement == "loss" else "in the reward, as a cost"
             yield Alarm("sign_reversed", f"{where}, minimising it ascends {row.title.removeprefix('-')}")
 

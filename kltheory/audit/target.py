@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from kltheory.audit.framework import Framework, framework_of, innermost
+from kltheory.proving.endings import reason_of
 from kltheory.tracing.trace import Tracer
 
 
@@ -150,8 +151,10 @@ def _imported(load: Callable[[], Any], name: str) -> Any:
         raise CannotRun(
             f"importing {name} needs {e.name}, which is not installed: install it, or check the name"
         ) from e
-    except Exception as e:
-        raise CannotRun(f"importing {name} fails: {type(e).__name__}: {e}") from e
+    except CannotRun:
+        raise
+    except (Exception, SystemExit) as e:
+        raise CannotRun(f"importing {name} fails: {reason_of(e)}") from e
 
 
 def _attribute(holder: Any, name: str, text: str) -> Any:

@@ -1,12 +1,15 @@
 """The commands that read real code: ``audit`` and ``compare``."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from kltheory.cli.shared import NOTHING_RAN, progress, write_json
-from kltheory.cli.timeout import TimedOut, time_limit
+from kltheory.cli.budget import budget
+from kltheory.cli.output import confirmed, write_json
+from kltheory.cli.shared import progress
+from kltheory.cli.strangers import of_strangers
+from kltheory.cli.supervisor import COULD_NOT_RUN
 
 if TYPE_CHECKING:
     from kltheory.audit.audit import Audit
@@ -31,9 +34,15 @@ ARGUMENTS = click.option(
 )
 FRAMEWORK = click.option("--framework", type=click.Choice(["jax", "torch"]), help="Where it cannot be seen.")
 OUTPUT = click.option("--output", metavar="KEY", help="Which of several outputs: a position or a key (the first).")
-LIMIT = click.option("--timeout", type=click.FloatRange(min=0.1), default=TIMEOUT, show_default=True, help="Seconds.")
+LIMIT = budget(COULD_NOT_RUN, TIMEOUT)
 JSON = click.option(
-    "--json", "json_target", is_flag=False, flag_value="-", metavar="[FILE]", help="Write JSON, to standard output."
+    "--json",
+    "json_target",
+    is_flag=False,
+    flag_value="-",
+    metavar="[FILE]",
+    callback=confirmed,
+    help="Write JSON, to standard output.",
 )
 
 
@@ -61,7 +70,6 @@ def audit(
     placement: str,
     output: str | None,
     framework: "Framework | None",
-    timeout: float,
     json_target: str | None,
     as_markdown: bool,
 ) -> None:
@@ -81,7 +89,7 @@ def audit(
         placements = ("loss", "reward") if placement == "both" else (placement,)
         return _audited(target, parse_settings(settings), parse_arguments(arguments), placements, output, framework)
 
-    found = _limited(work, timeout)
+    found = of_strangers(work)
     from kltheory.report import audit as report
 
     if json_target is not None:
@@ -148,7 +156,6 @@ def compare(
     both: Sequence[str],
     args_a: Sequence[str],
     args_b: Sequence[str],
-    timeout: float,
     json_target: str | None,
 ) -> None:
     """Compare two implementations: value, per-sample derivative, expected gradient, and where they part.
@@ -168,7 +175,7 @@ def compare(
             (load(target_b), single_values([*both, *set_b]), parse_arguments(args_b)),
         )
 
-    found = _limited(work, timeout)
+    found = of_strangers(work)
     from kltheory.report import comparison as report
 
     if json_target is not None:
@@ -176,18 +183,3 @@ def compare(
     if json_target != "-":
         click.echo(report.plain(found))
     raise SystemExit(found.status)
-
-
-def _limited(work: Callable[[], Any], seconds: float) -> Any:
-    """What the work gives; a clear error and exit status 3 when it cannot run or does not end."""
-    from kltheory.audit.library import NotInstalled
-    from kltheory.audit.target import CannotRun
-
-    try:
-        with time_limit(seconds):
-            return work()
-    except (CannotRun, NotInstalled) as e:
-        click.echo(f"could not run: {e}", err=True)
-    except TimedOut:
-        click.echo(f"could not run: it did not end within {seconds:g} s; --timeout allows more", err=True)
-    raise SystemExit(NOTHING_RAN)

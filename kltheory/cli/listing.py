@@ -6,7 +6,10 @@ from typing import TYPE_CHECKING
 import click
 
 from kltheory.__about__ import __version__
-from kltheory.cli.shared import KEYWORD, PATHS, SCHEMA, chosen_theorems, write_json
+from kltheory.cli.budget import budget
+from kltheory.cli.output import write_json
+from kltheory.cli.shared import KEYWORD, PATHS, SCHEMA, chosen_theorems
+from kltheory.cli.supervisor import COULD_NOT_RUN
 
 if TYPE_CHECKING:
     from kltheory.proving.theorem import Theorem
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
 @click.option("--by", type=click.Choice(["section", "source"]), help="Group them, with the verdict each expects.")
 @click.option("--missing", is_flag=True, help="What of the catalogue is not settled, and why.")
 @click.option("--json", "as_json", is_flag=True, help="Write JSON; its keys are in the README.")
+@budget(COULD_NOT_RUN)
 def list_(paths: tuple[Path, ...], keyword: str, by: str | None, missing: bool, as_json: bool) -> None:
     """Name the theorems: catalogue numbers, statement, source.
 

@@ -5,7 +5,10 @@ from typing import Final
 import click
 
 from kltheory.__about__ import __version__
-from kltheory.cli.shared import PARAM, SCHEMA, constants_of, remarks_on, rewards_of, write_json
+from kltheory.cli.budget import budget
+from kltheory.cli.output import write_json
+from kltheory.cli.shared import PARAM, SCHEMA, constants_of, remarks_on, rewards_of
+from kltheory.cli.supervisor import UNDECIDED
 
 NAMES: Final = (
     "reverse_kl",
@@ -29,6 +32,7 @@ NAMES: Final = (
 @click.option("--loss", "losses", multiple=True, metavar="FORMULA", help="What FORMULA descends as a loss, as penalty.")
 @PARAM
 @click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+@budget(UNDECIDED)
 def optimum(
     reward: str,
     reference: str,
@@ -42,7 +46,7 @@ def optimum(
 
         kltheory optimum --reward '1 0 0' --reference '.1 .6 .3' --beta .1 --divergence reverse_kl --loss "exp(-l)-1+l"
 
-    Exit status: 0 an answer, 1 not a formula or no penalty, 2 wrong options.
+    Exit status: 0 an answer, 1 not a formula or no penalty, 2 undecided or wrong options.
     """
     from kltheory.calculus.formula.error import FormulaError
     from kltheory.report.optimum import NoOptimum, Penalty, optima

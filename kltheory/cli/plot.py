@@ -6,7 +6,10 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from kltheory.cli.budget import budget
+from kltheory.cli.output import confirm_file, write_file
 from kltheory.cli.shared import PARAM, constants_of, remarks_on, rewards_of
+from kltheory.cli.supervisor import UNDECIDED
 
 if TYPE_CHECKING:
     from sympy import Expr
@@ -32,6 +35,7 @@ TAKES: Final = {
 @click.option("--reference", metavar="P", help="Of field, variance, drift and optimum.")
 @click.option("--reward", metavar="A", help="Of optimum: one for each action, '1 0 0'.")
 @PARAM
+@budget(UNDECIDED)
 def plot(
     kind: str,
     formulas: tuple[str, ...],
@@ -53,11 +57,12 @@ def plot(
 
         kltheory plot coefficient "exp(-l) - 1 + l" "l**2/2" -o curves.svg
 
-    Figures need Matplotlib: pip install 'kltheory[plot]'. Exit status: 0 drawn, 1 not drawn, 2 wrong options.
+    Figures need Matplotlib: pip install 'kltheory[plot]'. Exit status: 0 drawn, 1 not drawn, 2 undecided or wrong
+    options.
     """  # noqa: D301 (\b keeps the lines apart: Click reads it)
     from kltheory.calculus.exact import Undecidable
     from kltheory.calculus.formula.error import FormulaError
-    from kltheory.report.figures.style import NoMatplotlib
+    from kltheory.report.figures.style import NoMatplotlib, suffix_of
     from kltheory.report.typed import NoNumber
 
     if formulas and kind != "coefficient":
@@ -73,11 +78,14 @@ def plot(
     else:
         targets = {kind: output or Path(f"{kind}.svg")}
     try:
-        for name, path in targets.items():
+        for path in targets.values():
+            suffix_of(path)
             if kind == "all":
                 path.parent.mkdir(parents=True, exist_ok=True)
+            confirm_file(path)
+        for name, path in targets.items():
             drawn = _drawn(name, formulas, declared, given)
-            drawn.save(path)
+            write_file(path, drawn.file(path.suffix))
             click.echo("\n".join([f"{path}: {drawn.title}", *remarks_on(formulas, declared)]))
     except FormulaError as e:
         raise click.ClickException(f"this is not a formula\n{e}") from None

@@ -1,13 +1,15 @@
 """The command that writes the atlas: ``report``."""
 
-import os
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from kltheory.__about__ import __version__
+from kltheory.cli.budget import EACH
+from kltheory.cli.output import confirm_file, write_file
 from kltheory.cli.shared import KEYWORD, PATHS, chosen_theorems, progress
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     help="A report of kltheory audit --json, to be shown as well; several times for several.",
 )  # fmt: skip
 @click.option("--figures/--no-figures", default=True, show_default=True, help="Draw them, which needs Matplotlib.")
+@EACH
 @click.option("-j", "--jobs", type=click.IntRange(1), help="Processes to use (all cores).")
 def report(
     paths: tuple[Path, ...],
@@ -34,6 +37,7 @@ def report(
     appendix: Path | None,
     audits: tuple[Path, ...],
     figures: bool,
+    timeout: float,
     jobs: int | None,
 ) -> None:
     """Prove theorems and write the atlas: every theorem with derivation, witness, sources and evidence.
@@ -54,28 +58,34 @@ def report(
         shown = tuple(map(audit_of, audits))
     except BadAudit as e:
         raise click.ClickException(str(e)) from None
-    targets = {html: _index(page), tex: appendix}
+    targets = {write: path for write, path in ((html, _index(page)), (tex, appendix)) if path is not None}
+    for path in targets.values():
+        _confirm(path)
     pictures = _pictures() if figures and page is not None else ()
-    theorems = chosen_theorems(paths, keyword)
-    workers = min(jobs or os.cpu_count() or 1, len(theorems))
-    proved = _proved(theorems, jobs)
-    with progress(len(theorems)) as advance:
-        found = []
-        for entry in entries(proved, workers):
+    theorems = chosen_theorems(paths, keyword, timeout)
+    proved = _proved(theorems, jobs, timeout)
+    found = []
+    with progress(len(theorems)) as advance, closing(entries(proved, jobs, timeout)) as derived:
+        for entry in derived:
             found.append(entry)
             advance(f"deriving {entry.theorem.name}")
     atlas = Atlas(__version__, tuple(found), pictures, shown)
     try:
         for write, path in targets.items():
-            if path is not None:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_text(write(atlas), encoding="utf-8")
-                click.echo(f"{path}: {len(found)} theorems, {path.stat().st_size / 1e6:.1f} MB")
+            text = write(atlas)
+            write_file(path, text)
+            click.echo(f"{path}: {len(found)} theorems, {len(text.encode()) / 1e6:.1f} MB")
     except NoTemplates as e:
         raise click.ClickException(str(e)) from None
+    raise SystemExit(terminal.exit_code([r for _, r in proved]))
+
+
+def _confirm(path: Path) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as e:
         raise click.ClickException(f"cannot write {e.filename}: {e.strerror}") from None
-    raise SystemExit(terminal.exit_code([r for _, r in proved]))
+    confirm_file(path)
 
 
 def _index(page: Path | None) -> Path | None:
@@ -92,12 +102,12 @@ def _pictures() -> "tuple[Picture, ...]":
         raise click.ClickException(f"{e}, or leave them out: --no-figures") from None
 
 
-def _proved(theorems: "Sequence[Theorem]", jobs: int | None) -> "list[tuple[Theorem, Report]]":
+def _proved(theorems: "Sequence[Theorem]", jobs: int | None, seconds: float) -> "list[tuple[Theorem, Report]]":
     from kltheory.proving.run import run_all
 
     proved = []
-    with progress(len(theorems)) as advance:
-        for theorem, found in zip(theorems, run_all(theorems, jobs), strict=True):
+    with progress(len(theorems)) as advance, closing(run_all(theorems, jobs, seconds)) as reports:
+        for theorem, found in zip(theorems, reports, strict=True):
             proved.append((theorem, found))
             advance(f"proving {theorem.name}")
     return proved

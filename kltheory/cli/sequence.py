@@ -5,7 +5,10 @@ import sys
 import click
 
 from kltheory.__about__ import __version__
-from kltheory.cli.shared import SCHEMA, write_json
+from kltheory.cli.budget import budget
+from kltheory.cli.output import write_json
+from kltheory.cli.shared import SCHEMA
+from kltheory.cli.supervisor import UNDECIDED
 
 
 @click.command()
@@ -17,6 +20,7 @@ from kltheory.cli.shared import SCHEMA, write_json
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Which policies.")
 @click.option("--json", "as_json", is_flag=True, help="Write JSON.")
 @click.option("--markdown", "as_markdown", is_flag=True, help="Write a Markdown table.")
+@budget(UNDECIDED)
 def sequence(
     vocabulary: int,
     horizon: int,
@@ -33,7 +37,7 @@ def sequence(
     KL(π‖π_ref) of responses, exact on one tree; tr Var is the noise of one response there; growth the power of the
     length N with which it grows when steps are independent.
 
-    Exit status: 0 a table, 2 wrong options.
+    Exit status: 0 a table, 2 undecided or wrong options.
     """
     if as_json and as_markdown:
         raise click.UsageError("--json and --markdown exclude each other")

@@ -1,6 +1,5 @@
-"""What several commands share: exit statuses, choosing theorems, JSON, a progress bar."""
+"""What several commands share: exit statuses, choosing theorems, a progress bar."""
 
-import json
 import re
 import sys
 from collections.abc import Iterator, Sequence
@@ -11,15 +10,20 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from kltheory.cli.budget import SECONDS, limited
+from kltheory.cli.supervisor import COULD_NOT_RUN
+
 if TYPE_CHECKING:
     from sympy import Expr
 
     from kltheory.proving.theorem import Theorem
 
-NOTHING_RAN: Final = 3
+NOTHING_RAN: Final = COULD_NOT_RUN.status
 SCHEMA: Final = 1
 """Version of the JSON that ``list``, ``prove``, ``table`` and ``identify`` write."""
 
+READING: Final = 10.0
+"""Seconds that reading theorem files may take at least."""
 
 PATHS: Final = click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
 KEYWORD: Final = click.option(
@@ -60,13 +64,17 @@ def remarks_on(formulas: Sequence[str], declared: "dict[str, Expr]") -> list[str
     return remarks(read_formula(f, declared) for f in formulas)
 
 
-def chosen_theorems(paths: Sequence[Path], keyword: str) -> "list[Theorem]":
-    """The theorems of the files, or of the library, that match; none at all is an error that ends the command."""
+def chosen_theorems(paths: Sequence[Path], keyword: str, seconds: float = SECONDS) -> "list[Theorem]":
+    """The theorems of the files, or of the library, that match; none at all is an error that ends the command.
+
+    Reading them may take as long as a theorem, and at least :data:`READING` seconds.
+    """
     from kltheory.proving.select import SelectionError, selector
     from kltheory.proving.theorem import CollectionError, collect, library
 
     try:
-        found = collect(paths or [library()])
+        with limited(max(seconds, READING), COULD_NOT_RUN):
+            found = collect(paths or [library()])
         chosen = [t for t in found if not keyword or selector(keyword)(t)]
     except (CollectionError, SelectionError) as e:
         click.echo(f"error: {e}", err=True)
@@ -76,18 +84,6 @@ def chosen_theorems(paths: Sequence[Path], keyword: str) -> "list[Theorem]":
         click.echo(f"error: no theorem in {where}" + (f" matches -k {keyword!r}" if keyword else ""), err=True)
         raise SystemExit(NOTHING_RAN)
     return chosen
-
-
-def write_json(data: Any, target: str) -> None:
-    """Write JSON to a file, or to standard output for ``-``. Raises ClickException."""
-    text = json.dumps(data, ensure_ascii=False, indent=2)
-    if target == "-":
-        click.echo(text)
-    else:
-        try:
-            Path(target).write_text(text + "\n", encoding="utf-8")
-        except OSError as e:
-            raise click.ClickException(f"cannot write {target}: {e.strerror}") from None
 
 
 def rewards_of(text: str) -> list[float]:
@@ -111,6 +107,6 @@ def progress(total: int) -> Iterator[Any]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    with Progress(*columns, console=Console(stderr=True), transient=True, auto_refresh=False) as bar:  # no thread
         task = bar.add_task("", total=total)
-        yield lambda name: bar.update(task, advance=1, description=name)
+        yield lambda name: bar.update(task, advance=1, description=name, refresh=True)

@@ -5,7 +5,10 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from kltheory.__about__ import __version__
-from kltheory.cli.shared import PARAM, SCHEMA, constants_of, remarks_on, write_json
+from kltheory.cli.budget import budget
+from kltheory.cli.output import write_json
+from kltheory.cli.shared import PARAM, SCHEMA, constants_of, remarks_on
+from kltheory.cli.supervisor import UNDECIDED
 
 if TYPE_CHECKING:
     from kltheory.numerics.settings import Settings
@@ -44,6 +47,7 @@ SIZE: Final = 5
 @click.option("--samples", type=click.IntRange(1), default=1, show_default=True, help="N of the mean square error.")
 @PARAM
 @click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+@budget(UNDECIDED)
 def variance(
     formulas: tuple[str, ...],
     policy: str | None,

@@ -90,6 +90,12 @@ SAME_RATIO: Final = (
 )
 """The first two actions have one log-ratio, and differ in all else."""
 
+TWO_ACTIONS: Final = (
+    RationalSetting.of(".8 .2", ".3 .7", ".55 .45", "1 -1"),
+    RationalSetting.of(".4 .6", ".9 .1", ".7 .3", "-1 2"),
+)
+"""Where identities at V = 2 are looked at."""
+
 
 @lru_cache(maxsize=1)
 def at_the_reference() -> tuple[RationalSetting, ...]:

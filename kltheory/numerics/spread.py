@@ -6,7 +6,7 @@ from typing import Any
 from sympy import Expr, Symbol
 
 from kltheory.calculus.sequence.loss import SequenceLoss
-from kltheory.calculus.surrogate import Sampler
+from kltheory.calculus.surrogate import Sampler, Surrogate
 from kltheory.numerics.balls import number
 from kltheory.numerics.dual import power
 from kltheory.numerics.responses import ResponseTree
@@ -24,7 +24,7 @@ def variance(expr: Expr, tree: ResponseTree, at: Numbers) -> Any:
 
 
 def trace_variance(
-    loss: SequenceLoss, tree: ResponseTree, sampler: Sampler, at: Numbers, *, shared: bool = False
+    loss: SequenceLoss | Surrogate, tree: ResponseTree, sampler: Sampler, at: Numbers, *, shared: bool = False
 ) -> Any:
     """The trace of the covariance of one response's gradient in the logits, of each prefix or ``shared`` by all."""
     drawn = []

@@ -58,6 +58,12 @@ def coefficient_of(term: Term, sampler: Sampler) -> Coefficient:
     return term.coefficient(sampler) if isinstance(term, Surrogate) else term.coefficient()
 
 
+@lru_cache(maxsize=4096)
+def score_of(term: Surrogate, sampler: Sampler) -> Coefficient:
+    """∂s/∂logp of either side of a claim about single samples."""
+    return term.score(sampler)
+
+
 @dataclass(frozen=True)
 class SameGradient:
     """The expected gradients are equal: the coefficients differ by a constant."""
@@ -85,10 +91,10 @@ class SameScore:
 
     def decide(self) -> bool:
         """Whether ∂s/∂logp is the same function on both sides."""
-        return (self.left.score(self.sampler) - self.right.score(self.sampler)).is_zero()
+        return (score_of(self.left, self.sampler) - score_of(self.right, self.sampler)).is_zero()
 
     def __str__(self) -> str:
-        left, right = (t.score(self.sampler) for t in (self.left, self.right))
+        left, right = (score_of(t, self.sampler) for t in (self.left, self.right))
         return f"∂s/∂logp: [{left}] = [{right}], sample by sample, {SAMPLED[self.sampler]}"
 
 

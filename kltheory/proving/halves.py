@@ -1,16 +1,16 @@
-"""Half of the engines on one theorem: the exact ones, or those that compute; each half runs in a process of its own."""
+"""Half of the engines on one theorem: the exact ones, then those that compute; each half in a process of its own."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kltheory.calculus.exact import Undecidable
 from kltheory.proving.claims import Claim
 from kltheory.proving.engines import concretely, numerically
 from kltheory.proving.instances import instances
 from kltheory.proving.mutants import Mutant, mutants
-from kltheory.proving.statement import Refuted
+from kltheory.proving.statement import Refuted, written
 from kltheory.proving.theorem import Theorem
-from kltheory.proving.verdict import Finding, Status
+from kltheory.proving.verdict import Finding, MutantFinding, Status
 from kltheory.proving.witnesses import Witness, find_witness
 
 
@@ -24,17 +24,17 @@ def decide(claim: Claim) -> Finding:
 
 @dataclass(frozen=True)
 class Half:
-    """What half of the engines found: on the stated claim, on what has to be true, and which mutants they refute.
+    """What half of the engines found: on the stated claim, on what has to be true, and on each mutant.
 
     ``looked`` says of each claim that has to be true whether an engine beside the calculus could look at it.
     """
 
     stated: tuple[Finding, ...]
     claims: tuple[Finding, ...]
-    killers: tuple[str, ...]
+    mutants: tuple[MutantFinding, ...]
     looked: tuple[bool, ...]
+    seconds: float
     witness: Witness | None = None
-    seconds: float = 0.0
 
 
 def symbolic_half(theorem: Theorem) -> Half:
@@ -46,21 +46,33 @@ def symbolic_half(theorem: Theorem) -> Half:
     stated = [decide(built.claim), concretely(built.claim)] if isinstance(built, Refuted) else []
     false = [built.claim] if isinstance(built, Refuted) else [c for c in theorem.claims() if fails(decide(c))]
     witness = next(filter(None, map(find_witness, false)), None)
-    killers = tuple("symbolic" if not m.unchanged and fails(decide(m.claim)) else "" for m in mutants_of(theorem))
+    seen = tuple(map(_refuted, mutants_of(theorem)))
     looked = tuple(_looks(spelled_out) for _, spelled_out in pairs)
-    return Half(tuple(stated), tuple(claims), killers, looked, witness, time.perf_counter() - start)
+    return Half(tuple(stated), tuple(claims), seen, looked, time.perf_counter() - start, witness)
 
 
-def numeric_half(theorem: Theorem) -> Half:
-    """The engines that compute: autodiff, enumeration, points; a general claim through its instances."""
+def _refuted(mutant: Mutant) -> MutantFinding:
+    """Whether the symbolic engine says no; where it does not, whether the edit is one."""
+    if fails(decide(mutant.claim)):
+        return MutantFinding(mutant.name, written(mutant.claim), ("symbolic",))
+    text = "" if mutant.unchanged else written(mutant.claim)
+    return MutantFinding(mutant.name, text, (), mutant.unchanged)
+
+
+def numeric_half(theorem: Theorem, exact: Half) -> Half:
+    """The engines that compute: autodiff, enumeration, points; a general claim through its instances.
+
+    They look at the mutants that the symbolic engine refutes, since it takes two.
+    """
     start = time.perf_counter()
     built = theorem.stated
     each = [[f for i in instances(c) for f in numerically(i)] for c in theorem.claims()]
     claims = [f for found in each for f in found]
     stated = [f for i in instances(built.claim) for f in numerically(i)] if isinstance(built, Refuted) else []
-    killers = tuple("" if m.unchanged else _first_to_fail(m.claim) for m in mutants_of(theorem))
+    twins = zip(mutants_of(theorem), exact.mutants, strict=True)
+    seen = tuple(_confirmed(mutant.claim, found) for mutant, found in twins)
     looked = tuple(any(map(_looks, found)) for found in each)
-    return Half(tuple(stated), tuple(claims), killers, looked, None, time.perf_counter() - start)
+    return Half(tuple(stated), tuple(claims), seen, looked, time.perf_counter() - start)
 
 
 def _looks(found: Finding) -> bool:
@@ -73,8 +85,12 @@ def fails(found: Finding) -> bool:
     return found.status is Status.FAILS
 
 
-def _first_to_fail(claim: Claim) -> str:
-    return next((f.engine for f in numerically(instances(claim)[0]) if fails(f)), "")
+def _confirmed(claim: Claim, found: MutantFinding) -> MutantFinding:
+    """The mutant with the numeric engine that sees, too, that it is false."""
+    if not found.killed_by:
+        return found
+    numeric = next((f.engine for f in numerically(instances(claim)[0]) if fails(f)), "")
+    return replace(found, killed_by=(*found.killed_by, numeric)) if numeric else found
 
 
 def mutants_of(theorem: Theorem) -> list[Mutant]:

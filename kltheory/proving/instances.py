@@ -54,7 +54,8 @@ def instances(claim: Claim) -> tuple[Claim, ...]:
 
 def chosen(claim: Claim, instance: Claim) -> dict[str, str]:
     """What stands for what in an instance of a claim: functions and parameters by name, as text; empty for neither."""
-    applied = sorted({e.func.__name__ for f in expressions(claim) for e in f.atoms(AppliedUndef)})
+    any_function = expressions(claim) if is_general(claim) else []
+    applied = sorted({e.func.__name__ for f in any_function for e in f.atoms(AppliedUndef)})
     x = Symbol("x", real=True)
     functions = dict(zip(instances(claim), FUNCTIONS, strict=False)) if applied else {}
     found = {f"{name}(x)": text(functions[instance](x)) for name in applied}

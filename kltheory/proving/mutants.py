@@ -7,6 +7,7 @@ scale-invariant).
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Final
 
 from sympy import Derivative, Expr, S, exp
@@ -33,11 +34,18 @@ Edit = Callable[[Expr], Iterator[tuple[str, Expr]]]
 
 @dataclass(frozen=True)
 class Mutant:
-    """A named edit and the claim it makes; ``unchanged`` says why the edit is none."""
+    """A named edit of a claim, and the claim it makes."""
 
     name: str
     claim: Claim
-    unchanged: str = ""
+    original: Claim
+
+    @cached_property
+    def unchanged(self) -> str:
+        """Why the edit is none; empty where it is one."""
+        elsewhere = replace(self.claim, left=self.original.left) != self.original
+        same = not elsewhere and _is_same(_formula(self.claim.left), _formula(self.original.left))
+        return "the edit changes nothing" if same else ""
 
 
 def _flip_sign(e: Expr) -> Iterator[tuple[str, Expr]]:
@@ -197,14 +205,13 @@ def mutants(claim: Claim) -> Iterator[Mutant]:
     left = claim.left
     for edit in _edits(left):
         for name, mutated in edit(_formula(left)):
-            same = "the edit changes nothing" if _is_same(mutated, _formula(left)) else ""
-            yield Mutant(name, replace(claim, left=_like(left, mutated)), same)
+            yield Mutant(name, replace(claim, left=_like(left, mutated)), claim)
     if isinstance(claim, (FiniteIff, GeometricFiniteIff)):
-        yield Mutant("flip_condition", replace(claim, condition=-claim.condition))
+        yield Mutant("flip_condition", replace(claim, condition=-claim.condition), claim)
     if isinstance(claim, LessVarianceAt):
-        yield Mutant("exchange_sides", replace(claim, left=claim.right, right=claim.left))
+        yield Mutant("exchange_sides", replace(claim, left=claim.right, right=claim.left), claim)
     if isinstance(claim, AgreesToOrder):
-        yield Mutant("raise_order", replace(claim, order=claim.order + 1))
+        yield Mutant("raise_order", replace(claim, order=claim.order + 1), claim)
 
 
 def _edits(left: Left) -> tuple[Edit, ...]:

@@ -1,26 +1,54 @@
 """Running theorems: every claim by every engine, every mutant refuted, in parallel, in a stable order."""
 
+import gc
 import os
-import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from multiprocessing import get_all_start_methods, get_context
-from multiprocessing.context import BaseContext
+from collections import deque
+from collections.abc import Generator, Sequence
+from dataclasses import replace
+from functools import lru_cache
+from math import inf
 from pathlib import Path
+from typing import Final
 
+from kltheory.proving.claims import Claim
+from kltheory.proving.endings import reason_of
 from kltheory.proving.engines import concretely
 from kltheory.proving.halves import Half, fails, mutants_of, numeric_half, symbolic_half
-from kltheory.proving.mutants import KIND_HARMLESS, Mutant
+from kltheory.proving.mutants import KIND_HARMLESS
+from kltheory.proving.pool import Lost, pool
 from kltheory.proving.statement import written
 from kltheory.proving.theorem import Theorem, collect
 from kltheory.proving.verdict import Finding, MutantFinding, Report, Status, Verdict
 from kltheory.proving.witnesses import Witness, find_witness
 
+COMPILE_QUICKLY: Final = (
+    "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true --xla_cpu_use_fusion_emitters=false"
+)
+"""What XLA is told: each operation by itself, as it is."""
+
 
 def run(theorem: Theorem) -> Report:
-    """Decide a theorem: its verdict, what each engine found, its mutants, and whether all is as its author expects."""
-    return combine(theorem, symbolic_half(theorem), numeric_half(theorem))
+    """Decide a theorem: its verdict, what each engine found, its mutants, and whether all is as its author expects.
+
+    What it raises becomes its report.
+    """
+    try:
+        return report(theorem, symbolic_half(theorem))
+    except KeyboardInterrupt:
+        raise
+    except BaseException as e:
+        return undecided(theorem, reason_of(e))
+
+
+def report(theorem: Theorem, exact: Half) -> Report:
+    """The report, once the exact engines have spoken."""
+    return combine(theorem, exact, numeric_half(theorem, exact))
+
+
+def undecided(theorem: Theorem, reason: str) -> Report:
+    """The report where nothing could be found out."""
+    return Report(theorem.name, Verdict.UNDECIDED, Verdict.UNDECIDED, reason, problems=(reason,))
 
 
 def combine(theorem: Theorem, exact: Half, numeric: Half) -> Report:
@@ -30,16 +58,15 @@ def combine(theorem: Theorem, exact: Half, numeric: Half) -> Report:
     claims = _merged(exact.claims + numeric.claims)
     if expected is Verdict.REFUTED:
         found = _merged(exact.stated + numeric.stated)
-        verdict, reason = _refuted(found, exact.witness)
         problems = [f"the corrected claim: {p}" for p in _problems(claims)]
     else:
         found = claims
-        verdict, reason = _verdict(found)
         problems = _problems(found)
+    verdict, reason = _verdict(found, exact.witness)
     unseen = [c for c, a, b in zip(theorem.claims(), exact.looked, numeric.looked, strict=True) if not (a or b)]
     problems += [f"no engine beside the calculus looked at {written(c)}" for c in unseen if verdict is expected]
-    killers = zip(mutants_of(theorem), exact.killers, numeric.killers, strict=True)
-    mutated = tuple(_mutant(theorem, m, s, n) for m, s, n in killers) if not problems else ()
+    twins = zip(mutants_of(theorem), numeric.mutants, strict=True)
+    mutated = tuple(_mutant(theorem, mutant.claim, found) for mutant, found in twins) if not problems else ()
     problems += [f"mutant {m.name} survives, unexplained: {m.claim}" for m in mutated if not m.is_accounted_for]
     problems += _stale(theorem, mutated) if mutated else []
     if mutated and not any(m.killed_by for m in mutated):
@@ -51,28 +78,26 @@ def combine(theorem: Theorem, exact: Half, numeric: Half) -> Report:
     return Report(theorem.name, verdict, expected, reason, tuple(found), mutated, witness, seconds, tuple(problems))
 
 
-def _verdict(found: Sequence[Finding]) -> tuple[Verdict, str]:
+def _verdict(found: Sequence[Finding], witness: Witness | None) -> tuple[Verdict, str]:
+    """A *no* needs a certified counterexample, a *yes* that nothing contradicts it; else UNDECIDED, and who differs."""
     symbolic = next(f for f in found if f.engine == "symbolic")
-    disagreeing = [f.engine for f in found if f.status is Status.FAILS and f.engine != "symbolic"]
-    if symbolic.status is Status.UNDECIDED:
-        return Verdict.UNDECIDED, symbolic.detail
-    if symbolic.status is Status.FAILS:
-        return Verdict.REFUTED, ""
-    if disagreeing:
-        return Verdict.UNDECIDED, f"the symbolic engine proves it, and {', '.join(disagreeing)} disagrees"
-    return Verdict.PROVED, ""
-
-
-def _refuted(found: Sequence[Finding], witness: Witness | None) -> tuple[Verdict, str]:
-    """A refutation needs a certified witness; the symbolic *no* alone is not shown to anybody."""
+    others = [f for f in found if f.engine != "symbolic"]
+    no, yes = ([f.engine for f in others if f.status is s] for s in (Status.FAILS, Status.HOLDS))
+    if symbolic.status is Status.HOLDS:
+        contradicting = no + (["a certified counterexample"] if witness else [])
+        reason = f"the symbolic engine proves it, and {', '.join(contradicting)} disagrees"
+        return (Verdict.UNDECIDED, reason) if contradicting else (Verdict.PROVED, "")
     if witness is not None:
         return Verdict.REFUTED, ""
-    verdict, reason = _verdict(found)
-    return (
-        (Verdict.UNDECIDED, "refuted symbolically, but no witness was certified")
-        if verdict is Verdict.REFUTED
-        else (verdict, reason)
-    )
+    if symbolic.status is Status.UNDECIDED:
+        return Verdict.UNDECIDED, symbolic.detail
+    refuting = f"{_names(['the symbolic engine', *no])} {'refute' if no else 'refutes'} it, "
+    holding = f"{_names(yes)} {'hold' if len(yes) > 1 else 'holds'}, " if yes else ""
+    return Verdict.UNDECIDED, f"{refuting}{holding}and no counterexample was certified"
+
+
+def _names(engines: Sequence[str]) -> str:
+    return " and ".join(filter(None, (", ".join(engines[:-1]), engines[-1])))
 
 
 def _problems(found: Sequence[Finding]) -> list[str]:
@@ -89,16 +114,16 @@ def _merged(found: Sequence[Finding]) -> list[Finding]:
     ]
 
 
-def _mutant(theorem: Theorem, mutant: Mutant, symbolic: str, numeric: str) -> MutantFinding:
-    """Who refutes the mutant: the symbolic *no*, beside an engine or a certified witness that sees the difference."""
-    if mutant.unchanged:
-        return MutantFinding(mutant.name, "", (), mutant.unchanged)
-    if symbolic and not numeric:
-        numeric = "concrete" if fails(concretely(mutant.claim)) else "witness" if find_witness(mutant.claim) else ""
-    killers = (symbolic, numeric) if symbolic and numeric else ()
-    reasons = {**KIND_HARMLESS.get(type(mutant.claim), {}), **theorem.harmless}
-    explained = "" if killers else reasons.get(mutant.name, "")
-    return MutantFinding(mutant.name, written(mutant.claim), killers, explained)
+def _mutant(theorem: Theorem, claim: Claim, found: MutantFinding) -> MutantFinding:
+    """Who refutes the mutant: the symbolic *no*, beside an engine or a certified witness that sees the difference.
+
+    A survivor comes with the reason why it is harmless, where there is one.
+    """
+    if found.killed_by == ("symbolic",):
+        other = "concrete" if fails(concretely(claim)) else "witness" if find_witness(claim) else ""
+        found = replace(found, killed_by=("symbolic", other) if other else ())
+    reasons = {**KIND_HARMLESS.get(type(claim), {}), **theorem.harmless}
+    return found if found.is_accounted_for else replace(found, explained=reasons.get(found.name, ""))
 
 
 def _stale(theorem: Theorem, mutated: Sequence[MutantFinding]) -> list[str]:
@@ -108,52 +133,72 @@ def _stale(theorem: Theorem, mutated: Sequence[MutantFinding]) -> list[str]:
 
 
 # --- many theorems ------------------------------------------------------------------------------------------------
-def run_all(theorems: Sequence[Theorem], workers: int | None = None) -> Iterator[Report]:
+def run_all(
+    theorems: Sequence[Theorem], workers: int | None = None, limit: float = inf
+) -> Generator[Report, None, None]:
     """The reports in the order of the theorems; a crash in one becomes its report.
 
-    With several workers (all cores by default), half of them run the exact engines and half the numeric ones, so that
-    JAX starts and compiles as rarely as it can.
+    Of several workers (all cores by default), half run the exact engines only, so that JAX starts and compiles as
+    rarely as it can; the others run the numeric ones, and the exact ones while they have nothing else to do.
+
+    Args:
+        theorems: from files, where other processes find them.
+        workers: how many processes; one without a limit is this one.
+        limit: seconds that each half of the engines may take for one theorem; past it, that is its report.
     """
-    workers = min(workers or os.cpu_count() or 1, 2 * len(theorems))
-    if workers <= 1:
-        yield from (_safely(run, t) for t in theorems)
+    count = min(workers or os.cpu_count() or 1, 2 * len(theorems))
+    if count <= 1 and limit == inf:
+        yield from map(run, theorems)
         return
-    context = process_context()
-    with (
-        ProcessPoolExecutor(workers - workers // 2, context) as exact,
-        ProcessPoolExecutor(workers // 2, context, _compile_quickly) as numeric,
-    ):
-        halves = [
-            (exact.submit(_half, symbolic_half, t.file, t.name), numeric.submit(_half, numeric_half, t.file, t.name))
-            for t in theorems
-        ]
-        for t, (a, b) in zip(theorems, halves, strict=True):
-            yield _safely(_joined, t, a, b)
+    prepare = [_compile_quickly] * max(1, count // 2) + [_collect_rarely] * (count // 2 + count % 2)
+    waiting, halves = deque(theorems), deque[tuple[Theorem, Half]]()
+    asked: dict[int, Theorem] = {}
+    done: dict[str, Report] = {}
+    with pool(prepare[:count], limit) as made:
+        for theorem in theorems:
+            while theorem.name not in done:
+                for worker in made.idle:
+                    if halves and worker.prepare is _compile_quickly:
+                        about, half = halves.popleft()
+                        made.ask(worker, _report, about.file, about.name, half)
+                    elif waiting:
+                        about = waiting.popleft()
+                        made.ask(worker, _exact, about.file, about.name)
+                    else:
+                        continue
+                    asked[id(worker)] = about
+                for worker, answer in made.answers():
+                    about = asked.pop(id(worker))
+                    match answer:
+                        case Half():
+                            halves.append((about, answer))
+                        case Report():
+                            done[about.name] = answer
+                        case Lost(reason):
+                            done[about.name] = undecided(about, reason)
+            yield done.pop(theorem.name)
 
 
-def process_context() -> BaseContext:
-    """How workers start: forked, which is quick, unless JAX, which has threads, is loaded already."""
-    safe_to_fork = "jax" not in sys.modules and "fork" in get_all_start_methods()
-    return get_context("fork" if safe_to_fork else "spawn")
+def _collect_rarely() -> None:
+    """In a worker: expressions are trees, and nearly all of them go when nobody refers to them any more."""
+    gc.set_threshold(100_000, 20, 50)
 
 
 def _compile_quickly() -> None:
     """In a worker, before JAX starts: each operation runs a few hundred times, so compiling it well does not pay."""
-    os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true")
+    _collect_rarely()
+    os.environ.setdefault("XLA_FLAGS", COMPILE_QUICKLY)
 
 
-def _half(work: Callable[[Theorem], Half], file: str, name: str) -> Half:
+@lru_cache(maxsize=256)
+def _in_file(file: str) -> dict[str, Theorem]:
     """In a worker: theorems are functions of files, so they are collected again rather than sent."""
-    return work(next(t for t in collect([Path(file)]) if t.name == name))
+    return {t.name: t for t in collect([Path(file)])}
 
 
-def _joined(theorem: Theorem, exact: Future[Half], numeric: Future[Half]) -> Report:
-    return combine(theorem, exact.result(), numeric.result())
+def _exact(file: str, name: str) -> Half:
+    return symbolic_half(_in_file(file)[name])
 
 
-def _safely(report: Callable[..., Report], theorem: Theorem, *halves: Future[Half]) -> Report:
-    try:
-        return report(theorem, *halves)
-    except (Exception, SystemExit) as e:
-        reason = f"{type(e).__name__}: {e}"
-        return Report(theorem.name, Verdict.UNDECIDED, Verdict.PROVED, reason, problems=(reason,))
+def _report(file: str, name: str, exact: Half) -> Report:
+    return report(_in_file(file)[name], exact)

@@ -13,8 +13,10 @@ is refuted by a certified witness *and* the corrected claim is proved.
 
 import hashlib
 import importlib.util
+import os
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
 from functools import cached_property
 from inspect import getdoc, signature
@@ -24,6 +26,7 @@ from typing import Final
 
 from kltheory.proving.catalogue import entries
 from kltheory.proving.claims import Claim
+from kltheory.proving.endings import reason_of
 from kltheory.proving.statement import Refuted, Statement, checked
 from kltheory.proving.verdict import Verdict
 
@@ -49,7 +52,9 @@ class Theorem:
         Raises:
             StatementError: it returns neither claims nor ``Refuted``. Whatever its function raises passes through.
         """
-        return checked(self.build(), f"{self.place}: theorem {self.name}")
+        with _foreign():
+            built = self.build()
+        return checked(built, f"{self.place}: theorem {self.name}")
 
     @property
     def place(self) -> str:
@@ -69,21 +74,38 @@ class Theorem:
         """Why it cannot be built; empty when it can."""
         try:
             _ = self.stated
-        except (Exception, SystemExit) as e:
-            return f"{type(e).__name__}: {e}"
+        except KeyboardInterrupt:
+            raise
+        except BaseException as e:
+            return reason_of(e)
         return ""
 
-    def to_json(self) -> dict[str, object]:
-        """The JSON object of ``kltheory list``; see docs in the README."""
+    def heading(self) -> dict[str, object]:
+        """What is known of it before it is built, as JSON."""
         return {
             "name": self.name,
             "catalogue": list(self.catalogue),
             "statement": self.statement,
             "sources": list(self.sources),
             "hypotheses": list(self.hypotheses),
-            "expected": (Verdict.UNDECIDED if self.failure else self.expected()).value,
-            "reason": self.failure,
         }
+
+    def to_json(self) -> dict[str, object]:
+        """The JSON object of ``kltheory list``; see docs in the README."""
+        expected = Verdict.UNDECIDED if self.failure else self.expected()
+        return {**self.heading(), "expected": expected.value, "reason": self.failure}
+
+
+@contextmanager
+def _foreign() -> Iterator[None]:
+    """Code of somebody's file: what it prints goes to standard error, and a copy that it forks ends here."""
+    process = os.getpid()
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        if os.getpid() != process:
+            os._exit(0)
 
 
 _DEFINED: Final[dict[str, list[Theorem]]] = {}
@@ -91,7 +113,7 @@ _DEFINED: Final[dict[str, list[Theorem]]] = {}
 
 
 def _tuple(value: str | Iterable[str]) -> tuple[str, ...]:
-    return (value,) if isinstance(value, str) else tuple(value)
+    return (value,) if isinstance(value, str) else tuple(map(str, value))
 
 
 def theorem(
@@ -192,12 +214,15 @@ def _confirm_names(file: Path) -> None:
 
 
 def _files(path: Path) -> list[Path]:
-    path = path.resolve()
-    if path.is_dir():
-        return sorted(p for p in path.glob("*.py") if not p.name.startswith("_"))
-    if not path.is_file():
-        raise CollectionError(f"no such file or folder: {path}")
-    return [path]
+    try:
+        path = path.resolve()
+        if path.is_dir():
+            return sorted(p for p in path.glob("*.py") if not p.name.startswith("_"))
+        if path.is_file():
+            return [path]
+    except (OSError, ValueError) as e:
+        raise CollectionError(f"no such file or folder: {str(path)!r}: {e}") from None
+    raise CollectionError(f"no such file or folder: {path}")
 
 
 def _load(file: Path) -> ModuleType:
@@ -211,12 +236,13 @@ def _load(file: Path) -> ModuleType:
     sys.modules[name] = module
     _DEFINED.pop(str(file), None)
     try:
-        spec.loader.exec_module(module)
+        with _foreign():
+            spec.loader.exec_module(module)
         _confirm_names(file)
-    except CollectionError:
+    except (CollectionError, KeyboardInterrupt):
         del sys.modules[name]
         raise
-    except (Exception, SystemExit) as e:
+    except BaseException as e:
         del sys.modules[name]
-        raise CollectionError(f"{file} could not be imported: {type(e).__name__}: {e}") from e
+        raise CollectionError(f"{file} could not be imported: {reason_of(e)}") from e
     return module

@@ -79,7 +79,7 @@ class Report:
     problems: tuple[str, ...] = field(default=())
 
     def to_json(self) -> dict[str, Any]:
-        """The JSON object of ``kltheory prove``, beside :meth:`Theorem.to_json`; the README lists its keys."""
+        """The JSON object of ``kltheory prove``, beside :meth:`Theorem.heading`; the README lists its keys."""
         return {
             "verdict": self.verdict.value,
             "as_expected": self.as_expected,

@@ -23,6 +23,7 @@ from kltheory.numerics.dual import Dual, derivatives, moved
 from kltheory.numerics.rational import (
     GRID,
     SAME_RATIO,
+    TWO_ACTIONS,
     RationalSetting,
     at_the_reference,
     pairs_of_log_ratios,
@@ -31,12 +32,14 @@ from kltheory.numerics.rational import (
 from kltheory.numerics.responses import ResponseTree
 from kltheory.numerics.settings import membership
 from kltheory.numerics.spelled import past_value
+from kltheory.numerics.spread import trace_variance
 from kltheory.numerics.witness import (
     GRADIENT,
     POINT,
     SCORE,
     VALUE,
     Quantity,
+    certified_moment,
     factor,
     gradient,
     moment,
@@ -53,6 +56,7 @@ from kltheory.proving.claims import (
     AgreesToOrder,
     Claim,
     IsDivergence,
+    NaturalInner,
     SameGradient,
     SameScore,
     SameValue,
@@ -61,11 +65,11 @@ from kltheory.proving.claims import (
 from kltheory.proving.engines import Numbers
 from kltheory.proving.floats import NegativeShare
 from kltheory.proving.instances import chosen, expressions, instances, parameters
-from kltheory.proving.moments import AlwaysSign, SameMoment
+from kltheory.proving.moments import AlwaysSign, GradientBound, OnTwoActions, SameMoment, SignAt, TraceVariance
 from kltheory.proving.plain import plain
 from kltheory.proving.precision import AccurateIn
 from kltheory.proving.response_variance import LessVarianceAt
-from kltheory.proving.scalars import Expansion, HasSign, Identity
+from kltheory.proving.scalars import Expansion, HasSign, Identity, Range
 from kltheory.proving.sequences import IsConservative, SameSequenceGradient, SameSequenceValue
 
 Witness = dict[str, Any]
@@ -131,6 +135,38 @@ def _has_sign(claim: HasSign, at: Numbers) -> Certificate | None:
     return next(filter(None, (certify(VALUE, sides, place, -claim.sign) for place in places)), None)
 
 
+def _natural_inner(claim: NaturalInner, at: Numbers) -> Certificate | None:
+    """⟨g, F⁻ g'⟩ = Σ_j g_j g'_j/π_j, since F x = g' is solved by x = g'/π: g' sums to zero."""
+    g, other = (gradient(side, POLICY, at) for side in (claim.left, claim.right))
+
+    def inner(setting: RationalSetting) -> Mapping[None, Any]:
+        a, b = g(setting), other(setting)
+        none = number(0)
+        return {
+            None: sum((a.get(j, none) * b.get(j, none) * number(1 / p) for j, p in enumerate(setting.policy)), none)
+        }
+
+    return _anywhere(claim, at, VALUE, (inner, value(claim.value, at)))
+
+
+def _trace_variance(claim: TraceVariance, at: Numbers) -> Certificate | None:
+    """The trace from the gradients on each sample, in each logit."""
+
+    def trace(setting: RationalSetting) -> Mapping[None, Any]:
+        return {None: trace_variance(claim.left, setting.tree, claim.sampler, at)}
+
+    return _anywhere(claim, at, VALUE, (trace, moment(claim.right, at)))
+
+
+def _range(claim: Range, at: Numbers) -> Certificate | None:
+    """An action at which the formula is beyond a bound; that a bound is not approached has no witness."""
+    for bound, sign in ((claim.lower, -1), (claim.upper, 1)):
+        sides = points(claim.left, at), points(bound, at)
+        if (found := search(POINT, sides, chain(small_settings(), _drawn(claim, at)), sign)) is not None:
+            return found
+    return None
+
+
 WITNESSES: Final[dict[type, Callable[[Any, Numbers], Certificate | None]]] = {
     SameGradient: _same_gradient,
     SameScore: _same_score,
@@ -149,8 +185,14 @@ WITNESSES: Final[dict[type, Callable[[Any, Numbers], Certificate | None]]] = {
     SameSequenceValue: checks_sequences.certified,
     IsConservative: checks_sequences.certified,
     LessVarianceAt: checks_sequences.variance_witness,
+    NaturalInner: _natural_inner,
+    TraceVariance: _trace_variance,
+    GradientBound: lambda c, _: c.counterexample(),
+    OnTwoActions: lambda c, at: search(VALUE, (moment(c.left, at), moment(c.right, at)), TWO_ACTIONS),
+    SignAt: lambda c, _: certified_moment(c.left, c.setting(), -c.sign),
+    Range: _range,
 }
-"""Kind of claim to the search for a witness; a kind without one can be refuted by the engines only."""
+"""Kind of claim to the search for a witness; a claim of a kind without one is never REFUTED."""
 
 
 def find_witness(claim: Claim) -> Witness | None:

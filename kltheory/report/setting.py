@@ -1,5 +1,6 @@
 """One setting as a person types it on the command line: exact probabilities, or a random draw."""
 
+from decimal import Decimal
 from fractions import Fraction
 from math import log
 
@@ -27,7 +28,7 @@ def typed(policy: str, reference: str, old: str | None = None) -> Settings:
     for name, p in found.items():
         if len(p) != size:
             raise BadSetting(f"--{name} has {len(p)} probabilities and --policy has {size}: one for each action")
-    a, b, c = (np.array([[log(x) for x in p]]) for p in found.values())
+    a, b, c = (np.array([[_log(x) for x in p]]) for p in found.values())
     return Settings(a, b, c, np.zeros((1, size)), ("typed",))
 
 
@@ -53,8 +54,13 @@ def distribution(name: str, text: str) -> tuple[Fraction, ...]:
     return p
 
 
+def _log(x: Fraction) -> float:
+    """Of a number that may be smaller than every float."""
+    return log(x) if float(x) else log(x.numerator) - log(x.denominator)
+
+
 def _short(x: Fraction) -> str:
-    decimal = f"{float(x):.12g}"
+    decimal = f"{Decimal(x.numerator) / x.denominator:.12g}"
     return decimal if Fraction(decimal) == x else str(x)
 
 

@@ -55,6 +55,17 @@ def test_an_alarm_and_its_twin(kind: str) -> None:
     assert kind not in kinds(right)
 
 
+def test_a_difference_of_divergences_ascends_none() -> None:
+    """Minus k3 in the reward: its name, -KL(π‖π_ref) + KL(π_ref‖π), begins with a minus, and it is convex nowhere."""
+
+    def minus_k3_in_reward(logp: Any, ref_logp: Any) -> Any:
+        return sg(-k3(logp - ref_logp)) * logp
+
+    (found,) = audit(of_function(minus_k3_in_reward, framework="jax"), placements=("loss",)).variants
+    assert found.rows[0].gradient_of.startswith("-")
+    assert "sign_reversed" not in {a.kind for a in found.alarms}
+
+
 def test_every_alarm_has_a_row() -> None:
     from kltheory.audit.alarms import CHECKS
 

@@ -60,9 +60,7 @@ def test_a_function_that_does_not_end(tmp_path: Path, body: str) -> None:
     (tmp_path / "hostile.py").write_text(HEAD + body + "\n    return logp - ref_logp\n")
     command = [sys.executable, "-c", MAIN, "audit", "hostile.py:kl", "--timeout", "3"]
     path = os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")])
-    done = subprocess.run(
-        command, cwd=tmp_path, env=os.environ | {"PYTHONPATH": path}, capture_output=True, text=True, timeout=60
-    )
+    done = subprocess.run(command, cwd=tmp_path, env=os.environ | {"PYTHONPATH": path}, capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (3, "")
     assert "could not run: it did not end within 3 s" in done.stderr
 

@@ -2,9 +2,9 @@
 
 import json
 import re
-import time
 
 import pytest
+from effort import within
 
 from kltheory.__about__ import __version__
 
@@ -266,9 +266,7 @@ HOSTILE = {
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
 def test_a_hostile_text_ends_soon_in_a_message(text, call):
     call("identify", "l")  # what is loaded on first use
-    start = time.process_time()
-    shown = call("identify", text)
-    assert time.process_time() - start < 2
+    shown = within(2_000_000, lambda: call("identify", text))
     assert shown.exit_code == 1
     assert shown.stderr.startswith("Error: this is not a formula\n")
     assert len(shown.output) < 3000
@@ -292,9 +290,7 @@ ODD = {
 @pytest.mark.parametrize("text", ODD.values(), ids=ODD)
 def test_an_odd_formula_ends_soon_in_an_answer(text, call):
     call("identify", "l")
-    start = time.process_time()
-    shown = call("identify", text)
-    assert time.process_time() - start < 5
+    shown = within(20_000_000, lambda: call("identify", text))
     assert shown.exit_code in (0, 1, 2)
     assert shown.output
 

@@ -1,5 +1,6 @@
 """The library: every theorem as its author expects, by every engine; and no engine, mutant or number left out."""
 
+import os
 import re
 import subprocess
 import sys
@@ -29,6 +30,46 @@ FALSE = {
     "k2_in_reward_descends_a_divergence": "C falls by",
 }
 """Statements that people make and that must come out refuted, with what their witness speaks of."""
+
+
+def test_the_library_runs(library_run):
+    assert library_run.status == 0, library_run.printed
+
+
+NEEDED = """
+from test_library import test_the_library_runs
+
+def test_one(library_reports):
+    assert library_reports
+
+def test_other(library_reports):
+    assert library_reports
+"""
+
+
+def test_a_library_that_cannot_run_is_one_failure_that_shows_why(tmp_path):
+    """The fixtures as they are, with a run that fails, and that would fail twice if it ran twice."""
+    broken = f"open({str(tmp_path / 'ran')!r}, 'x'); raise SystemExit('no engine today')"
+    fixtures = Path(__file__).with_name("conftest.py").read_text(encoding="utf-8")
+    assert fixtures.count('RUN = """') == 1
+    head, tail = fixtures.split('RUN = """')
+    _, rest = tail.split('"""', 1)
+    (tmp_path / "conftest.py").write_text(f"{head}RUN = {broken!r}\n{rest}", encoding="utf-8")
+    (tmp_path / "test_mine.py").write_text(NEEDED, encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "no:xdist", "test_mine.py"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(Path(__file__).parent)])},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "1 failed, 2 skipped" in done.stdout, done.stdout + done.stderr
+    assert "no engine today" in done.stdout
+    assert "FileExistsError" not in done.stdout
+
+
+ROOT = Path(__file__).parents[2]
 
 
 @EACH
@@ -177,7 +218,5 @@ print(*(r.name for r in serial))
 def test_one_process_and_several_say_the_same_in_the_same_order(tmp_path):
     file = tmp_path / "mixed.py"
     file.write_text(MIXED, encoding="utf-8")
-    done = subprocess.run(
-        [sys.executable, "-c", COMPARE, file], capture_output=True, text=True, timeout=120, check=False
-    )
+    done = subprocess.run([sys.executable, "-c", COMPARE, file], capture_output=True, text=True, check=False)
     assert (done.stdout, done.stderr) == ("third first crash second\n", "")

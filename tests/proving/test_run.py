@@ -22,6 +22,7 @@ RKL, FKL = reverse_kl.objective, forward_kl.objective
 
 TRUE = SameGradient(as_loss(k2), RKL, POLICY)
 FALSE = SameGradient(as_loss(k3), RKL, POLICY)
+NO_LIMIT = Limit(1 - k3.expr, S.Infinity, S.One)
 UNKNOWN = Identity(sin(l) ** 2 + cos(l) ** 2, S.One)
 ZERO = SameGradient(as_loss(k1), NO_GRADIENT, POLICY)
 ZERO_HARMLESS = dict.fromkeys(("flip_sign", "scale", "detach", "swap_direction"), "0 stays 0")
@@ -58,6 +59,7 @@ CASES = [
     Case("true", lambda: TRUE, PROVED, 0),
     Case("false", lambda: FALSE, REFUTED, 1, ("symbolic: fails", "autodiff: fails", "expected PROVED"), True),
     Case("undecidable", lambda: UNKNOWN, UNDECIDED, 2, ("symbolic: undecided: sin(l)", "expected PROVED")),
+    Case("false, uncertified", lambda: NO_LIMIT, UNDECIDED, 2, ("symbolic: fails", "points: fails", "expected PROVED")),
     Case("two true", lambda: (TRUE, SameScore(as_loss(k2), in_reward(k1), OLD)), PROVED, 0),
     Case("second false", lambda: [TRUE, FALSE], REFUTED, 1, ("symbolic: fails", "expected PROVED"), True),
     Case("second unknown", lambda: [TRUE, UNKNOWN], UNDECIDED, 2, ("symbolic: undecided",)),
@@ -84,7 +86,7 @@ CASES = [
     ),
     Case(
         "refuted without a certificate",
-        lambda: Refuted(Limit(1 - k3.expr, S.Infinity, S.One), corrected=TRUE),
+        lambda: Refuted(NO_LIMIT, corrected=TRUE),
         UNDECIDED,
         2,
         ("expected REFUTED",),
@@ -155,8 +157,9 @@ def test_what_a_person_reads(case):
 
 def test_an_undecided_theorem_says_why():
     assert report_of(Theorem("t", "s", lambda: UNKNOWN)).reason.startswith("sin(l)**2 + cos(l)**2 - 1 is not formally")
-    certified = report_of(Theorem("t", "s", lambda: Refuted(Limit(l, S.Infinity, S.One), corrected=TRUE)))
-    assert certified.reason == "refuted symbolically, but no witness was certified"
+    for stated in (NO_LIMIT, Refuted(NO_LIMIT, corrected=TRUE)):
+        report = report_of(Theorem("t", "s", lambda stated=stated: stated))
+        assert report.reason == "the symbolic engine and points refute it, and no counterexample was certified"
 
 
 EXITS = [
@@ -198,6 +201,35 @@ def test_a_false_proof_is_caught_by_the_other_engines(monkeypatch):
     report = run(Theorem("t", "s", lambda: FALSE))
     assert report.verdict is UNDECIDED
     assert report.reason == "the symbolic engine proves it, and concrete, autodiff, enumeration disagrees"
+
+
+def test_a_refutation_that_nothing_confirms_is_none(monkeypatch):
+    monkeypatch.setattr(SameGradient, "decide", lambda self: False)
+    true, false = (run(Theorem("t", "s", lambda c=c: c)) for c in (TRUE, FALSE))
+    assert (true.verdict, true.witness) == (UNDECIDED, None)
+    assert true.reason == (
+        "the symbolic engine refutes it, concrete, autodiff and enumeration hold, and no counterexample was certified"
+    )
+    assert false.verdict is REFUTED
+    assert false.witness["text"].startswith("at policy (")
+
+
+def test_a_refutation_without_a_counterexample_is_none(monkeypatch):
+    monkeypatch.setattr("kltheory.proving.halves.find_witness", lambda claim: None)
+    report = run(Theorem("t", "s", lambda: FALSE))
+    assert report.verdict is UNDECIDED
+    assert report.reason == (
+        "the symbolic engine, concrete, autodiff and enumeration refute it, and no counterexample was certified"
+    )
+
+
+def test_a_proof_that_a_counterexample_contradicts_is_no_refutation(monkeypatch):
+    monkeypatch.setattr(SameGradient, "decide", lambda self: True)
+    monkeypatch.setattr("kltheory.proving.halves.concretely", lambda c: Finding("concrete", Status.HOLDS))
+    monkeypatch.setitem(engines.NUMERIC, SameGradient, lambda c, at: iter([Finding("autodiff", Status.HOLDS)]))
+    report = run(Theorem("t", "s", lambda: Refuted(FALSE, corrected=TRUE)))
+    assert (report.verdict, report.witness) == (UNDECIDED, None)
+    assert report.reason == "the symbolic engine proves it, and a certified counterexample disagrees"
 
 
 def test_a_false_proof_is_caught_where_only_points_can_see(monkeypatch):

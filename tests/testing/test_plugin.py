@@ -32,7 +32,6 @@ def project(tmp_path: Path) -> Run:
             env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONPATH": str(ROOT), "PYTEST_ADDOPTS": ""},
             capture_output=True,
             text=True,
-            timeout=120,
             check=False,
         )
 

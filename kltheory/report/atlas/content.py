@@ -1,14 +1,16 @@
 """What the atlas holds: theorems with their derivations and evidence, in the catalogue's order; tables; audits."""
 
 import json
-from collections.abc import Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor
+import os
+from collections.abc import Generator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from functools import cached_property
+from math import inf
 from pathlib import Path
 from typing import Any, Final
 
-from kltheory.proving.run import process_context
+from kltheory.proving.pool import Lost, each
 from kltheory.proving.theorem import Theorem, collect
 from kltheory.proving.verdict import Report, Status, Verdict
 from kltheory.report.coverage import Coverage, by_section
@@ -102,20 +104,25 @@ class Atlas:
         return tuple(class_table())
 
 
-def entries(reports: Sequence[tuple[Theorem, Report]], workers: int) -> Iterable[Entry]:
-    """Theorems with their derivations, derived in parallel, in the same order.
+def entries(
+    reports: Sequence[tuple[Theorem, Report]], workers: int | None, limit: float = inf
+) -> Generator[Entry, None, None]:
+    """Theorems with their derivations, derived in parallel, in the same order; what fails, or takes too long, says so.
 
-    Raises:
-        WrongStep: the calculus does not confirm a step.
+    Args:
+        reports: what was found of each theorem.
+        workers: how many processes, all cores by default; one without a limit is this one.
+        limit: seconds for each derivation.
     """
     named = [(t.file, t.name) for t, _ in reports]
-    if workers <= 1:
-        derived: Iterable[tuple[Step, ...]] = map(_derived, named)
-        yield from (Entry(t, r, steps) for (t, r), steps in zip(reports, derived, strict=True))
+    count = min(workers or os.cpu_count() or 1, len(named))
+    if count <= 1 and limit == inf:
+        yield from (Entry(t, r, _derived(name)) for (t, r), name in zip(reports, named, strict=True))
         return
-    with ProcessPoolExecutor(workers, process_context()) as pool:
-        derived = pool.map(_derived, named, chunksize=8)
-        yield from (Entry(t, r, steps) for (t, r), steps in zip(reports, derived, strict=True))
+    with closing(each(_derived, named, count, limit)) as derived:
+        for (t, r), steps in zip(reports, derived, strict=True):
+            lost = isinstance(steps, Lost)
+            yield Entry(t, r, (Step(f"There is no derivation: {steps.reason}"),) if lost else steps)
 
 
 def _derived(named: tuple[str, str]) -> tuple[Step, ...]:
@@ -133,7 +140,7 @@ def audit_of(path: Path) -> dict[str, Any]:
     """
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as e:
+    except (OSError, ValueError, RecursionError) as e:
         raise BadAudit(f"{path}: {e}") from None
     if not (isinstance(data, dict) and {"target", "framework", "variants"} <= set(data)):
         raise BadAudit(f"{path}: not what kltheory audit --json writes")

@@ -70,6 +70,16 @@ class Picture:
         """What a notebook shows."""
         return self.svg()
 
+    def file(self, suffix: str) -> bytes:
+        """The content of a file in the format of that suffix, one of :data:`SUFFIXES`."""
+        if suffix == ".svg":
+            return f'<?xml version="1.0" encoding="utf-8"?>\n{self.svg()}'.encode()
+        content = io.BytesIO()
+        with styled():
+            undated = {"Software": None} if suffix == ".png" else {"CreationDate": None}
+            self.figure.savefig(content, format=suffix[1:], metadata=undated)
+        return content.getvalue()
+
     def save(self, path: Path) -> None:
         """Write it in the format of the file's suffix.
 
@@ -77,14 +87,14 @@ class Picture:
             ValueError: no such format.
             OSError: it cannot be written.
         """
-        if path.suffix not in SUFFIXES:
-            raise ValueError(f"{path}: expected a file name that ends in {', '.join(SUFFIXES)}")
-        if path.suffix == ".svg":
-            path.write_text(f'<?xml version="1.0" encoding="utf-8"?>\n{self.svg()}', encoding="utf-8")
-            return
-        with styled():
-            undated = {"Software": None} if path.suffix == ".png" else {"CreationDate": None}
-            self.figure.savefig(path, metadata=undated)
+        path.write_bytes(self.file(suffix_of(path)))
+
+
+def suffix_of(path: Path) -> str:
+    """The suffix of a figure's file. Raises ValueError where there is no such format."""
+    if path.suffix not in SUFFIXES:
+        raise ValueError(f"{path}: expected a file name that ends in {', '.join(SUFFIXES)}")
+    return path.suffix
 
 
 @contextmanager
