@@ -4,6 +4,7 @@ Every result is a ball that contains the true value; a comparison that a ball ca
 a guess.
 """
 
+import operator
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from fractions import Fraction
@@ -25,6 +26,7 @@ from sympy import (
     Or,
     Piecewise,
     Pow,
+    Rational,
     Symbol,
     asin,
     cosh,
@@ -58,8 +60,8 @@ def number(value: Any) -> Any:
     """An ``arb`` around an int, a Fraction, a SymPy rational, or a float by its shortest decimal (0.1 is 1/10)."""
     if isinstance(value, arb):
         return value
-    q = Fraction(str(value))
-    return arb(flint.fmpq(q.numerator, q.denominator))
+    q = value if isinstance(value, (int, Fraction, Rational)) else Fraction(str(value))
+    return arb(flint.fmpq(int(q.numerator), int(q.denominator)))
 
 
 def _constant(expr: Basic) -> Any:
@@ -81,7 +83,9 @@ def certain_sign(x: Any) -> int:
 
 def _power(base: Any, exponent: Any) -> Any:
     if exponent.is_integer():
-        return base ** int(exponent.unique_fmpz())
+        n = int(exponent.unique_fmpz())
+        # Arb's own power of a ball around exactly 0 is NaN.
+        return base**n if n <= 0 or base.is_exact() or not base.mid().is_zero() else reduce(operator.mul, [base] * n)
     return base.sqrt() if exponent == 0.5 else base**exponent
 
 
