@@ -8,7 +8,7 @@ from kltheory.__about__ import __version__
 from kltheory.cli.shared import SCHEMA, write_json
 
 if TYPE_CHECKING:
-    from kltheory.numerics.settings import Settings
+    from kltheory.report.variance import Setting
 
 TARGETS: Final = (
     "reverse_kl",
@@ -77,7 +77,7 @@ def variance(
     if not formulas and (placement or weight):
         raise click.UsageError("--as and --weight place a FORMULA, and there is none")
     try:
-        typed = [Candidate.typed(f, placement or "loss", weight or "none") for f in formulas]
+        typed = [Candidate.typed(f, placement or "loss", weight or "none") for f in dict.fromkeys(formulas)]
         found = compare(typed or usual(), setting, Sampler(who), target, samples)
     except FormulaError as e:
         raise click.ClickException(f"this is not a formula\n{e}") from None
@@ -94,11 +94,11 @@ def variance(
 
 def _setting(
     policy: str | None, reference: str | None, old: str | None, seed: int | None, size: int | None
-) -> "Settings":
+) -> "Setting":
     from kltheory.report.setting import BadSetting, drawn, typed
 
     if seed is not None:
-        if policy or reference or old:
+        if (policy, reference, old) != (None, None, None):
             raise click.UsageError("--random draws all distributions: leave out --policy, --reference and --old")
         return drawn(seed, size or SIZE)
     if size:

@@ -6,12 +6,17 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Any, Final
 
-from sympy import Symbol
+import numpy as np
+from sympy import Rational, Symbol, log
 
 from kltheory.calculus.symbols import advantage, inside, log_ratio, log_weight, logp
 from kltheory.numerics.balls import number
+from kltheory.numerics.enclosed import EXACT, Columns
 
 Point = dict[Symbol, Any]
+
+FEW: Final = 8
+"""Most actions with which a number is looked at in exact arithmetic: the zero test takes a moment."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +56,34 @@ class RationalSetting:
             }
             for i, (p, r, o, a) in enumerate(rows)
         ]
+
+    @property
+    def count(self) -> int:
+        """N: a single setting."""
+        return 1
+
+    @property
+    def size(self) -> int:
+        """V."""
+        return len(self.policy)
+
+    def columns(self) -> Columns:
+        """One row in balls."""
+        points = self.points()
+        at = {v: np.array([[point[v] for point in points]], dtype=object) for v in points[0]}
+        return Columns(at, np.array([list(map(number, self.policy))], dtype=object))
+
+    def exactly(self) -> Columns | None:
+        """One row of exact numbers, the logarithms of rationals."""
+        if self.size > FEW:
+            return None
+        p, r, o = (
+            np.array([[Rational(x.numerator, x.denominator) for x in row]], dtype=object)
+            for row in (self.policy, self.reference, self.old)
+        )
+        logarithm = np.frompyfunc(log, 1, 1)
+        at = {logp: logarithm(p), log_ratio: logarithm(p / r), log_weight: logarithm(p / o)}
+        return Columns(at, p, EXACT, self.columns())
 
     def to_json(self) -> dict[str, list[str]]:
         """The four columns as lists of decimal texts."""
