@@ -2,15 +2,17 @@
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from math import isfinite
+from math import isfinite, isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 if TYPE_CHECKING:
+    from fractions import Fraction
+
     from kltheory.proving.theorem import Theorem
 
 NOTHING_RAN: Final = 3
@@ -43,8 +45,11 @@ def chosen_theorems(paths: Sequence[Path], keyword: str) -> "list[Theorem]":
 
 
 def write_json(data: Any, target: str) -> None:
-    """Write JSON to a file, or to standard output for ``-``. Raises ClickException."""
-    text = json.dumps(data, ensure_ascii=False, indent=2)
+    """Write JSON to a file, or to standard output for ``-``; numbers JSON has no word for are texts (docs/json.md).
+
+    Raises ClickException.
+    """
+    text = json.dumps(_finite(data), ensure_ascii=False, indent=2, allow_nan=False)
     if target == "-":
         click.echo(text)
     else:
@@ -54,15 +59,36 @@ def write_json(data: Any, target: str) -> None:
             raise click.ClickException(f"cannot write {target}: {e.strerror}") from None
 
 
-def rewards_of(text: str) -> list[float]:
+def _finite(data: Any) -> Any:
+    """The data with ``infinite``, ``-infinite`` and ``undefined`` for the floats that are no numbers."""
+    if isinstance(data, Mapping):
+        return {key: _finite(x) for key, x in data.items()}
+    if isinstance(data, (list, tuple)):
+        return [_finite(x) for x in data]
+    if isinstance(data, float) and not isfinite(data):
+        return "undefined" if isnan(data) else "infinite" if data > 0 else "-infinite"
+    return data
+
+
+def exact_rewards(text: str) -> "tuple[Fraction, ...]":
     """The numbers of ``--reward``. Raises UsageError."""
+    from kltheory.report.exact import NotExact, exact, shortened
+
+    words, wanted = text.replace(",", " ").split(), "write numbers with spaces between, '1 0 0'"
+    if not words:
+        raise click.UsageError(f"--reward {text!r}: {wanted}")
     try:
-        found = [float(word) for word in text.replace(",", " ").split()]
-    except ValueError:
-        found = []
-    if not found or not all(map(isfinite, found)):
-        raise click.UsageError(f"--reward {text!r}: write numbers with spaces between, '1 0 0'")
-    return found
+        return tuple(map(exact, words))
+    except NotExact as e:
+        raise click.UsageError(f"--reward {shortened(text)!r}: {wanted}; {e}") from None
+
+
+def rewards_of(text: str) -> list[float]:
+    """The same as floats. Raises UsageError."""
+    try:
+        return [float(x) for x in exact_rewards(text)]
+    except OverflowError:
+        raise click.UsageError(f"--reward {text!r}: one of these is larger than a float64") from None
 
 
 @contextmanager
