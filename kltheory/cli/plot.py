@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from kltheory.cli.shared import rewards_of
+from kltheory.cli.shared import exact_rewards, in_float64
 
 if TYPE_CHECKING:
     from kltheory.report.figures.style import Picture
@@ -94,9 +94,7 @@ def _drawn(kind: str, formulas: Sequence[str], given: dict[str, list[float]]) ->
 def _numbers(name: str, text: str) -> list[float]:
     from kltheory.report.setting import BadSetting, distribution
 
-    if name == "reward":
-        return rewards_of(text)
     try:
-        return [float(p) for p in distribution(name, text)]
+        return in_float64(name, exact_rewards(text) if name == "reward" else distribution(name, text))
     except BadSetting as e:
         raise click.UsageError(str(e)) from None

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from math import isfinite, isnan
 from pathlib import Path
@@ -83,12 +83,19 @@ def exact_rewards(text: str) -> "tuple[Fraction, ...]":
         raise click.UsageError(f"--reward {shortened(text)!r}: {wanted}; {e}") from None
 
 
-def rewards_of(text: str) -> list[float]:
-    """The same as floats. Raises UsageError."""
-    try:
-        return [float(x) for x in exact_rewards(text)]
-    except OverflowError:
-        raise click.UsageError(f"--reward {text!r}: one of these is larger than a float64") from None
+def in_float64(name: str, numbers: "Iterable[Fraction]") -> list[float]:
+    """Exact numbers for what computes in float64. Raises UsageError where it cannot hold one."""
+    found = []
+    for x in numbers:
+        try:
+            found.append(float(x))
+        except OverflowError:
+            raise click.UsageError(
+                f"--{name} has a number too large for float64, which this command computes in"
+            ) from None
+        if x and not found[-1]:
+            raise click.UsageError(f"--{name} has a number too small for float64, which this command computes in")
+    return found
 
 
 @contextmanager

@@ -21,6 +21,9 @@ from kltheory.calculus.symbols import VARIABLES, advantage
 from kltheory.numerics.balls import BALLS, precision, threshold
 from kltheory.numerics.bridge import SHARED, Bridge
 
+WORK: Final = 1 << 26
+"""Bits times actions beyond which no higher precision is tried: it would take minutes."""
+
 Balls = Any
 """A NumPy array of ``arb``."""
 
@@ -194,7 +197,9 @@ def settled(quantity: Quantity, setting: Setting) -> tuple[Balls, ...]:
         before, undefined = undefined, sum(x.is_nan() for x in numbers)
         if all(x.rel_accuracy_bits() >= ENOUGH or (x.is_nan() and undefined == before) for x in numbers):
             return found
-    with precision(PRECISIONS[-1]):
+        if bits * setting.count * setting.size > WORK:
+            break
+    with precision(bits):
         if (exact := setting.exactly()) is None:
             return found
         return tuple(each(_or_zero)(x, y) for x, y in zip(found, quantity(exact), strict=True))

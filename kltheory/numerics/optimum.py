@@ -22,6 +22,7 @@ from kltheory.calculus.optimum import ratio_of, y
 from kltheory.calculus.symbols import log_ratio
 from kltheory.numerics.balance import Balance, balance
 from kltheory.numerics.balls import enclose, number, precision
+from kltheory.numerics.bridge import NotNumeric
 from kltheory.numerics.enclosed import ENOUGH, Balls, Columns, each, filled, pick, values
 from kltheory.numerics.monotone import Monotone
 from kltheory.numerics.settings import Array
@@ -184,6 +185,7 @@ def _exactly(curve: Monotone, divergence: Divergence, problem: Problem) -> Balan
     return None
 
 
+@each
 def _given_up(l: Any) -> bool:
     return bool(l == arb.neg_inf())
 
@@ -202,14 +204,14 @@ def policies(coefficient: Coefficient, reward: Array, reference: Array, betas: A
 def _finish(curve: Monotone, f: Expr | None, problem: Problem, found: Balance) -> Optimum:
     """The numbers of a solution, at the current precision."""
     beta, mass, group = number(problem.beta), balls(problem.mass), list(problem.group)
-    kept = ~each(_given_up)(found.log_ratio).astype(bool)
+    kept = ~_given_up(found.log_ratio).astype(bool)
     weight, policy = mass * found.ratio, balls(problem.reference) * found.ratio[group]
     if kept.sum() == 1:  # alone in being kept, the first group has all the mass, exactly
         weight = pick(kept, arb(1), arb(0))
         policy = balls(
             [q / problem.mass[0] if k == 0 else Fraction() for q, k in zip(problem.reference, group, strict=True)]
         )
-    value = None if f is None else _value(f, found, kept, mass)
+    value = None if f is None else _value(f, found, mass)
     gained = number(problem.top) + beta * (weight * balls(problem.excess)).sum()
     level = number(problem.top) - beta * found.level
     return Optimum(
@@ -227,19 +229,25 @@ def _finish(curve: Monotone, f: Expr | None, problem: Problem, found: Balance) -
 def _entropy(policy: Balls, logarithm: Balls) -> Any:
     """-Σ π log π; the logarithm of the largest is that of 1 less the others."""
     largest = int(np.argmax(policy.astype(np.float64)))
-    kept = ~each(_given_up)(logarithm).astype(bool)
+    kept = ~_given_up(logarithm).astype(bool)
     kept[largest] = False
     others = policy[kept]
     rest, mass = (x.sum(initial=arb(0)) for x in (others * logarithm[kept], others))
     return -rest - policy[largest] * (-mass).log1p()
 
 
-def _value(f: Expr, found: Balance, kept: Any, mass: Balls) -> Any:
-    """Σ π_ref f(u), with f(0) where an action is given up."""
-    cells = Coefficient.of(f.xreplace({u: exp(log_ratio)}))
+def _value(f: Expr, found: Balance, mass: Balls) -> Any:
+    """Σ π_ref f(u), with f(0) where an action is given up; ``None`` where f is of a kind that is not computed."""
+    if all(l.is_zero() for l in found.log_ratio):
+        return arb(0)
+    kept = ~_given_up(found.log_ratio).astype(bool)
     l = found.log_ratio[kept]
-    total = (mass[kept] * values(cells, Columns({log_ratio: l}, l))).sum()
-    return total if kept.all() else total + mass[~kept].sum() * enclose(_at_zero(f), {})
+    try:
+        cells = Coefficient.of(f.xreplace({u: exp(log_ratio)}))
+        total = (mass[kept] * values(cells, Columns({log_ratio: l}, l))).sum()
+        return total if kept.all() else total + mass[~kept].sum() * enclose(_at_zero(f), {})
+    except (NotNumeric, Undecidable):
+        return None
 
 
 @lru_cache(maxsize=64)

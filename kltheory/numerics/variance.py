@@ -53,7 +53,8 @@ def noise(score: Coefficient, sampler: Sampler, setting: Setting) -> Noise:
     A best baseline leaves nothing of a factor b w, with one b for all actions; and nothing of any factor where there
     are two actions: the two samples (c_1 - b w_1) π_2 (1, -1) and -(c_2 - b w_2) π_1 (1, -1) are the same for one b.
     """
-    nothing = setting.size == 2 or _is_constant(score.map(lambda c: c / weight_of(sampler)))
+    multiple = score.map(lambda c: c / weight_of(sampler))
+    nothing = setting.size == 2 or _is_constant(multiple) or _is_the_same(multiple, setting)
     forms = closed_forms(sampler)[: 2 if nothing else 3]
     variance, baseline, *least = settled(lambda x: moments(forms, _as_advantage(score, x)), setting)
     return Noise(variance, baseline, _zeros(setting) if nothing else least[0])
@@ -118,6 +119,13 @@ def _is_constant(c: Coefficient) -> bool:
         return c.is_constant()
     except Undecidable:
         return False
+
+
+def _is_the_same(c: Coefficient, setting: Setting) -> bool:
+    """Whether it plainly is the same number at all actions, as where the policy is the reference."""
+    with precision(PRECISIONS[0]):
+        found = _as_difference(c, setting.columns()).at[advantage]
+    return all(x.is_zero() for x in found.flat)
 
 
 def _zeros(setting: Setting) -> Balls:

@@ -1,16 +1,27 @@
-"""A number known as a ball, for people and in JSON."""
+"""A number known as a ball, or exactly, for people and in JSON."""
 
+from decimal import Decimal
+from fractions import Fraction
 from sys import float_info
 from typing import Final
 
 from flint import arb
 
+from kltheory.numerics.balls import number as ball
+from kltheory.numerics.balls import precision
+from kltheory.numerics.enclosed import PRECISIONS
+
+Number = arb | Fraction | float
+
 DIGITS: Final = 5
 """Shown to people."""
+LONGEST: Final = 10**6
+"""An exponent from here on is itself written with so many digits."""
 
 
-def shown(x: arb, digits: int = DIGITS) -> str:
+def shown(number: Number, digits: int = DIGITS) -> str:
     """The number for people: ``0`` only if it is exactly that, and a ball where its digits are not known."""
+    x = _ball(number)
     if not x.is_finite():
         return "undefined"
     if x.is_zero():
@@ -21,12 +32,18 @@ def shown(x: arb, digits: int = DIGITS) -> str:
     return f"{float(x.mid()):.{digits}g}" if _is_plain(x) else _written(x.mid(), digits)
 
 
-def in_json(x: arb) -> float | str:
+def in_json(number: Number) -> float | str:
     """The number in JSON; a text where float64 cannot hold it: ``1.2346e+400``, ``0 ± 1e-305``, ``undefined``."""
+    x = _ball(number)
     if x.is_zero():
         return 0.0
     text = shown(x, 15)
     return float(x.mid()) if _is_plain(x) and "±" not in text else text
+
+
+def _ball(number: Number) -> arb:
+    with precision(PRECISIONS[0]):
+        return ball(number)
 
 
 def _is_plain(x: arb) -> bool:
@@ -40,5 +57,7 @@ def _written(x: arb, digits: int) -> str:
     drop = max(0, len(str(abs(mantissa))) - digits)
     figures = str((abs(mantissa) + 10**drop // 2) // 10**drop)
     power = exponent + drop + len(figures) - 1
+    if abs(power) >= LONGEST:
+        return f"{'-' * (mantissa < 0)}10^{Decimal(power):.{digits}g}"
     fraction = figures[1:].rstrip("0")
     return f"{'-' * (mantissa < 0)}{figures[0]}{'.' * bool(fraction)}{fraction}e{power:+03d}"

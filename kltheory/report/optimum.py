@@ -3,8 +3,9 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
+from typing import Any, Final
 
+from flint import arb
 from sympy import Expr
 
 from kltheory.calculus.coefficient import Coefficient
@@ -17,11 +18,14 @@ from kltheory.calculus.notation import text
 from kltheory.calculus.optimum import gives_up, ratio_of
 from kltheory.calculus.surrogate import Sampler
 from kltheory.calculus.symbols import log_ratio
-from kltheory.numerics.balls import number
-from kltheory.numerics.optimum import Optimum, optimum
+from kltheory.numerics.balls import precision
+from kltheory.numerics.monotone import Monotone
+from kltheory.numerics.optimum import BITS, Optimum, optimum
 from kltheory.report.columns import columns
 from kltheory.report.number import in_json, shown
 
+PROBED: Final = (-1000, -1, 1, 1000)
+"""Log-ratios at which a coefficient must have a value."""
 NAMES = tuple(d.name for d in DIVERGENCES)
 
 
@@ -49,7 +53,7 @@ class Penalty:
 
         Raises:
             FormulaError: it is not a formula.
-            NoOptimum: its coefficient falls somewhere, or depends on more than the log-ratio.
+            NoOptimum: its coefficient falls somewhere, depends on more than the log-ratio, or has no value at one.
         """
         c = as_loss(Estimator(formula, parse_formula(formula))).coefficient(Sampler.POLICY)
         try:
@@ -63,6 +67,13 @@ class Penalty:
         if constant or not rises:
             why = "is constant: it is no penalty" if constant else "falls somewhere: it descends no divergence"
             raise NoOptimum(f"the coefficient of {formula}, {c}, {why}")
+        with precision(BITS):
+            sides = {x: Monotone.of(c).sides(arb(x)) for x in PROBED}
+        for x, values in sides.items():
+            if any(value.is_nan() for value in values):
+                raise NoOptimum(
+                    f"the coefficient of {formula}, {c}, has no value at l = {x}: no penalty for every policy"
+                )
         found = identify(c)
         f = found.f
         divergence = None if f is None else Divergence(found.name, found.title, f)
@@ -90,8 +101,8 @@ class Optima:
 
     def to_json(self) -> dict[str, Any]:
         """The JSON object of ``kltheory optimum``; docs/json.md lists its keys."""
-        columns = {name: [in_json(number(x)) for x in getattr(self, name)] for name in ("reward", "reference")}
-        return {**columns, "beta": in_json(number(self.beta)), "optima": [self._entry(p, o) for p, o in self.rows]}
+        columns = {name: [in_json(x) for x in getattr(self, name)] for name in ("reward", "reference")}
+        return {**columns, "beta": in_json(self.beta), "optima": [self._entry(p, o) for p, o in self.rows]}
 
     def _entry(self, penalty: Penalty, found: Optimum) -> dict[str, Any]:
         formula, dropped = penalty.formula, set(found.dropped)
@@ -135,12 +146,14 @@ def optima(
     """The optimum for each penalty.
 
     Raises:
-        NoOptimum: a coefficient has no value at a log-ratio that is needed.
+        NoOptimum: nothing balances the rewards, as where a coefficient has no value at the log-ratio that would.
     """
     rows = []
     for penalty in penalties:
         found = optimum(penalty.coefficient, penalty.divergence, reward, reference, beta)
-        if not found.residual.is_finite():
-            raise NoOptimum(f"{penalty.name}: its coefficient, {penalty.coefficient}, has no value where it is needed")
+        if not found.residual.is_zero():
+            raise NoOptimum(
+                f"{penalty.name}: no policy balances these rewards; {penalty.coefficient} has no value there"
+            )
         rows.append((penalty, found))
     return Optima(tuple(reward), tuple(reference), beta, tuple(rows))

@@ -5,7 +5,6 @@ from typing import Final
 
 import numpy as np
 
-from kltheory.numerics.balls import number
 from kltheory.numerics.rational import RationalSetting
 from kltheory.numerics.settings import FAMILIES, Settings
 from kltheory.report.exact import NotExact, exact, shortened
@@ -13,8 +12,8 @@ from kltheory.report.number import shown
 
 FAMILY: Final = "spread"
 """The family a random setting is drawn from."""
-WIDE: Final = 40
-"""Characters of a fraction in a message, at most."""
+CLOSE: Final = Fraction(1, 10**9)
+"""A number is told by how far it is from 1 where that is less."""
 
 
 class BadSetting(Exception):
@@ -64,7 +63,7 @@ def _short(x: Fraction) -> str:
     decimal = f"{float(x):.12g}"
     if Fraction(decimal) == x:
         return decimal
-    return str(x) if len(str(x)) <= WIDE else f"1 {'-' if x < 1 else '+'} {shown(number(abs(x - 1)))}"
+    return str(x) if abs(x - 1) > CLOSE else f"1 {'-' if x < 1 else '+'} {shown(abs(x - 1))}"
 
 
 def drawn(seed: int, size: int) -> Settings:

@@ -4,7 +4,6 @@ from fractions import Fraction
 from typing import Any, Final
 
 from kltheory.calculus.surrogate import Sampler
-from kltheory.numerics.balls import number
 from kltheory.report.columns import columns
 from kltheory.report.number import in_json, shown
 from kltheory.report.setting import probabilities
@@ -21,7 +20,7 @@ KINDS: Final = {"variance": "least variance of the unbiased", "mean_square_error
 def to_json(found: Comparison) -> dict[str, Any]:
     """Plain data; the keys are documented in docs/json.md."""
     return {
-        "setting": {n: [in_json(number(x)) for x in p] for n, p in probabilities(found.setting).items()},
+        "setting": {n: [in_json(x) for x in p] for n, p in probabilities(found.setting).items()},
         "sampler": found.sampler.value,
         "target": found.target.name,
         "target_value": in_json(found.target_value),
@@ -82,8 +81,8 @@ def _setting(found: Comparison) -> list[str]:
 
 def _probability(p: Fraction) -> str:
     """Six digits, more where they would make it 1."""
-    texts = (shown(number(p), digits) for digits in (6, 15))
-    return next((t for t in texts if t != "1"), f"1-{shown(number(1 - p))}")
+    texts = (shown(p, digits) for digits in (6, 15))
+    return next((t for t in texts if t != "1"), f"1-{shown(1 - p)}")
 
 
 def _unbiased(line: Line) -> str:
@@ -143,4 +142,4 @@ def _changes(words: str, name: str, rows: list[Any]) -> list[str]:
 
 def _start(x: float) -> str:
     """A t, or a number of samples, which may be larger than any float."""
-    return shown(number(x), 6)
+    return shown(x, 6)

@@ -75,3 +75,36 @@ def test_a_hundred_settings_beside_the_definitions():
 def test_two_thousand_settings_beside_the_definitions():
     error, where = worst(2510, 2000)
     assert error < CLOSE, where
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_who_is_best_along_the_path_of_a_peaked_policy(seed):
+    random = Random(seed)
+    policy, reference, old = (distribution(random, 3) for _ in range(3))
+    sampler, samples = random.choice(list(Sampler)), random.choice([1, 50])
+    setting = RationalSetting(policy, reference, old if sampler is Sampler.OLD else policy, (Fraction(),) * 3)
+    candidates = [Candidate.typed(row.formula, row.placement, row.weight) for row in ROWS[:8]]
+    found = compare(candidates, setting, sampler, samples=samples)
+    row_of = {id(c): row for c, row in zip(candidates, ROWS, strict=False)}
+    for kind in ("variance", "mean_square_error"):
+        groups = found.unbiased if kind == "variance" else found.groups
+        path = found.path(kind)
+        flips = [t for t, _ in path[1:]]
+        for t in {0.005, 0.3, 1.0, 1.7, 3.0, *(t + d for t in flips for d in (-1e-7, 1e-7) if 0.005 < t < 3 - 1e-6)}:
+            with mpmath.workdps(80):
+                tilted = [mpf(r.numerator) / r.denominator for r in reference]
+                tilted = [
+                    r * (mpf(p.numerator) / p.denominator / r) ** mpf(t) for p, r in zip(policy, tilted, strict=True)
+                ]
+                moved = [Fraction(str(mpmath.nstr(x / sum(tilted), 75))) for x in tilted]
+                costs = []
+                for group in groups:
+                    n = numbers(
+                        row_of[id(group[0].candidate)],
+                        moved,
+                        reference,
+                        setting.old if sampler is Sampler.OLD else None,
+                    )
+                    costs.append(n.variance if kind == "variance" else n.bias**2 + n.variance / samples)
+                said = [g for start, g in path if start <= t][-1]
+                assert costs[groups.index(said)] <= min(costs) * (1 + mpf(10) ** -12), (kind, t)
