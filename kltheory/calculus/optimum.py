@@ -19,11 +19,17 @@ y: Final = Symbol("y", real=True)
 """(A - λ)/β, what the coefficient has to be."""
 
 
+STEEPEST: Final = 16
+"""Powers of u beyond this are not solved for: roots of so high a degree take minutes."""
+
+
 @lru_cache(maxsize=64)
 def ratio_of(divergence: Divergence) -> Expr | None:
     """π/π_ref as a function of y = (A - λ)/β; ``None`` where no closed form is found."""
     slope = divergence.f.diff(u)
-    if slope.has(sign, Abs, Heaviside, Piecewise):
+    if slope.has(sign, Abs, Heaviside, Piecewise) or any(
+        abs(p.exp) > STEEPEST for p in slope.atoms(Pow) if p.exp.is_number
+    ):
         return None
     try:
         candidates = solve(slope - y, u)

@@ -8,6 +8,9 @@ import os
 import stat
 import sys
 import unicodedata
+from collections.abc import Mapping
+from functools import partial
+from math import isfinite, isnan
 from pathlib import Path
 from typing import Any, Final
 
@@ -146,12 +149,27 @@ def _kept(path: Path, content: bytes) -> str:
 
 
 def write_json(data: Any, target: str) -> None:
-    """Write JSON to a file, or to standard output for ``-``. Raises ClickException."""
-    text = json.dumps(data, ensure_ascii=False, indent=2)
+    """Write JSON to a file, or to standard output for ``-``; numbers JSON has no word for are texts (docs/json.md).
+
+    Raises ClickException.
+    """
+    dumps = partial(json.dumps, _finite(data), indent=2, allow_nan=False)
+    text = dumps(ensure_ascii=False)
     if target == "-":
-        click.echo(text if _takes(text) else json.dumps(data, indent=2))
+        click.echo(text if _takes(text) else dumps())
     else:
         write_file(Path(target), text + "\n")
+
+
+def _finite(data: Any) -> Any:
+    """The data with ``infinite``, ``-infinite`` and ``undefined`` for the floats that are no numbers."""
+    if isinstance(data, Mapping):
+        return {key: _finite(x) for key, x in data.items()}
+    if isinstance(data, (list, tuple)):
+        return [_finite(x) for x in data]
+    if isinstance(data, float) and not isfinite(data):
+        return "undefined" if isnan(data) else "infinite" if data > 0 else "-infinite"
+    return data
 
 
 def _takes(text: str) -> bool:

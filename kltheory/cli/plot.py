@@ -8,7 +8,7 @@ import click
 
 from kltheory.cli.budget import budget
 from kltheory.cli.output import confirm_file, write_file
-from kltheory.cli.shared import PARAM, constants_of, remarks_on, rewards_of
+from kltheory.cli.shared import PARAM, constants_of, exact_rewards, in_float64, remarks_on
 from kltheory.cli.supervisor import UNDECIDED
 
 if TYPE_CHECKING:
@@ -108,9 +108,7 @@ def _drawn(kind: str, formulas: Sequence[str], declared: "dict[str, Expr]", give
 def _numbers(name: str, text: str) -> list[float]:
     from kltheory.report.setting import BadSetting, distribution
 
-    if name == "reward":
-        return rewards_of(text)
     try:
-        return [float(p) for p in distribution(name, text)]
+        return in_float64(name, exact_rewards(text) if name == "reward" else distribution(name, text))
     except BadSetting as e:
         raise click.UsageError(str(e)) from None

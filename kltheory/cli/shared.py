@@ -2,9 +2,8 @@
 
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,6 +13,8 @@ from kltheory.cli.budget import SECONDS, limited
 from kltheory.cli.supervisor import COULD_NOT_RUN
 
 if TYPE_CHECKING:
+    from fractions import Fraction
+
     from sympy import Expr
 
     from kltheory.proving.theorem import Theorem
@@ -86,14 +87,31 @@ def chosen_theorems(paths: Sequence[Path], keyword: str, seconds: float = SECOND
     return chosen
 
 
-def rewards_of(text: str) -> list[float]:
+def exact_rewards(text: str) -> "tuple[Fraction, ...]":
     """The numbers of ``--reward``. Raises UsageError."""
+    from kltheory.report.exact import NotExact, exact, shortened
+
+    words, wanted = text.replace(",", " ").split(), "write numbers with spaces between, '1 0 0'"
+    if not words:
+        raise click.UsageError(f"--reward {text!r}: {wanted}")
     try:
-        found = [float(word) for word in text.replace(",", " ").split()]
-    except ValueError:
-        found = []
-    if not found or not all(map(isfinite, found)):
-        raise click.UsageError(f"--reward {text!r}: write numbers with spaces between, '1 0 0'")
+        return tuple(map(exact, words))
+    except NotExact as e:
+        raise click.UsageError(f"--reward {shortened(text)!r}: {wanted}; {e}") from None
+
+
+def in_float64(name: str, numbers: "Iterable[Fraction]") -> list[float]:
+    """Exact numbers for what computes in float64. Raises UsageError where it cannot hold one."""
+    found = []
+    for x in numbers:
+        try:
+            found.append(float(x))
+        except OverflowError:
+            raise click.UsageError(
+                f"--{name} has a number too large for float64, which this command computes in"
+            ) from None
+        if x and not found[-1]:
+            raise click.UsageError(f"--{name} has a number too small for float64, which this command computes in")
     return found
 
 

@@ -11,7 +11,7 @@ from kltheory.cli.shared import PARAM, SCHEMA, constants_of, remarks_on
 from kltheory.cli.supervisor import UNDECIDED
 
 if TYPE_CHECKING:
-    from kltheory.numerics.settings import Settings
+    from kltheory.report.variance import Setting
 
 TARGETS: Final = (
     "reverse_kl",
@@ -85,7 +85,7 @@ def variance(
         raise click.UsageError("--as and --weight place a FORMULA, and there is none")
     declared = constants_of(parameters, formulas)
     try:
-        typed = [Candidate.typed(f, placement or "loss", weight or "none", declared) for f in formulas]
+        typed = [Candidate.typed(f, placement or "loss", weight or "none", declared) for f in dict.fromkeys(formulas)]
         found = compare(typed or usual(), setting, Sampler(who), target, samples)
     except FormulaError as e:
         raise click.ClickException(f"this is not a formula\n{e}") from None
@@ -103,11 +103,11 @@ def variance(
 
 def _setting(
     policy: str | None, reference: str | None, old: str | None, seed: int | None, size: int | None
-) -> "Settings":
+) -> "Setting":
     from kltheory.report.setting import BadSetting, drawn, typed
 
     if seed is not None:
-        if policy or reference or old:
+        if (policy, reference, old) != (None, None, None):
             raise click.UsageError("--random draws all distributions: leave out --policy, --reference and --old")
         return drawn(seed, size or SIZE)
     if size:

@@ -61,8 +61,8 @@ def number(value: Any) -> Any:
     """An ``arb`` around an int, a Fraction, a SymPy rational, a float by the decimal it stands for: 0.1 is 1/10."""
     if isinstance(value, (arb, Dual)):
         return value
-    q = Fraction(str(decimal(value) if isinstance(value, Float) else value))
-    return arb(flint.fmpq(q.numerator, q.denominator))
+    q = Fraction(str(value)) if isinstance(value, float) else decimal(value) if isinstance(value, Float) else value
+    return arb(flint.fmpq(int(q.numerator), int(q.denominator)))
 
 
 def _constant(expr: Basic) -> Any:

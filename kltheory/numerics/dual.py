@@ -114,8 +114,8 @@ def total(terms: Iterable[Any]) -> Any:
 
 def power(base: Any, exponent: Any) -> Any:
     """The power; of a ball around zero too where the exponent is a natural number."""
-    if isinstance(exponent, arb) and exponent.is_integer():
-        exponent = int(float(exponent))
+    if isinstance(exponent, arb) and exponent.is_integer() and (n := exponent.unique_fmpz()) is not None:
+        exponent = int(n)
     if isinstance(exponent, int):
         return _integer_power(base, exponent)
     if isinstance(exponent, Dual):

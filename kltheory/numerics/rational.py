@@ -8,7 +8,16 @@ from itertools import pairwise
 from math import exp
 from typing import Any, ClassVar, Final
 
+import numpy as np
+from sympy import Rational, Symbol, log
+
+from kltheory.calculus.symbols import log_ratio, log_weight, logp
+from kltheory.numerics.balls import number
+from kltheory.numerics.enclosed import EXACT, Columns, each
 from kltheory.numerics.responses import ResponseTree, Row, same_row
+
+FEW: Final = 8
+"""Most actions with which a number is looked at in exact arithmetic: the zero test takes a moment."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +56,34 @@ class RationalSetting:
         """The same as a tree of one token."""
         policy, reference, old = map(same_row, (self.policy, self.reference, self.old))
         return ResponseTree(len(self.policy), 1, None, policy, reference, old, self.advantage)
+
+    @property
+    def count(self) -> int:
+        """N: a single setting."""
+        return 1
+
+    @property
+    def size(self) -> int:
+        """V."""
+        return len(self.policy)
+
+    def columns(self) -> Columns:
+        """One row in balls."""
+        policy = np.array([self.policy], dtype=object)
+        at = {v: each(lambda q: number(q).log())(q) for v, q in self._quotients().items()}
+        return Columns(at, each(number)(policy))
+
+    def exactly(self) -> Columns | None:
+        """One row of exact numbers, the logarithms of rationals."""
+        if self.size > FEW:
+            return None
+        at = {v: each(log)(each(Rational)(q)) for v, q in self._quotients().items()}
+        return Columns(at, each(Rational)(np.array([self.policy], dtype=object)), EXACT, self.columns())
+
+    def _quotients(self) -> dict[Symbol, Any]:
+        """What the canonical variables are the logarithms of, shape (1, V)."""
+        p, r, o = (np.array([row], dtype=object) for row in (self.policy, self.reference, self.old))
+        return {logp: p, log_ratio: p / r, log_weight: p / o}
 
     def to_json(self) -> dict[str, Any]:
         """``setting``: the four columns as lists of decimal texts."""

@@ -11,6 +11,10 @@ from functools import cached_property, lru_cache
 from typing import Any, Final
 
 import numpy as np
+from flint import arb
+
+from kltheory.calculus.symbols import log_ratio, log_weight, logp
+from kltheory.numerics.enclosed import Columns, each
 
 Array = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 Logits = tuple[Array, Array, Array]
@@ -56,6 +60,11 @@ class Settings:
             object.__setattr__(self, name, array)
 
     @property
+    def count(self) -> int:
+        """N, the number of settings."""
+        return len(self.family)
+
+    @property
     def size(self) -> int:
         """V, the size of the vocabulary."""
         return int(self.policy.shape[1])
@@ -90,6 +99,14 @@ class Settings:
         """The indicator of a set of actions: every other one, the first included; shape (N, V)."""
         return np.broadcast_to(membership(np.arange(self.size)), self.policy.shape)
 
+    def columns(self) -> Columns:
+        """In balls: the logits as they are, exact."""
+        p, r, o = (_enclosed_log_softmax(x) for x in (self.policy, self.reference, self.old))
+        return Columns({logp: p, log_ratio: p - r, log_weight: p - o}, each(arb.exp)(p))
+
+    def exactly(self) -> None:
+        """Logarithms of sums of exponentials: not looked at by the zero test."""
+
     def rows(self, start: int, stop: int) -> "Settings":
         """The settings from ``start`` to ``stop``, as a slice."""
         part = slice(start, stop)
@@ -108,6 +125,11 @@ def log_softmax(logits: Array) -> Array:
     shifted = logits - logits.max(axis=-1, keepdims=True)
     shifted -= np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
     return shifted
+
+
+def _enclosed_log_softmax(logits: Array) -> Any:
+    exact = each(arb)(logits.astype(object))
+    return exact - each(arb.log)(each(arb.exp)(exact).sum(axis=-1, keepdims=True))
 
 
 @lru_cache(maxsize=1)

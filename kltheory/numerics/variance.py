@@ -1,30 +1,28 @@
-"""Bias and variance of one sample's gradient on given settings: the closed forms of ``calculus.moments``, summed.
+"""Bias and variance of one sample's gradient on given settings: the closed forms of ``calculus.moments``, in balls.
 
 A sample's gradient is c·∇log π. Its *factor* c, evaluated action by action, takes the place of the advantage in the
-closed forms, so that a factor cut into cells is no case of its own. Gradients are in logits.
+closed forms, so that a factor cut into cells is no case of its own. Gradients are in logits. However peaked the policy,
+numbers are known to more digits than float64 has: :func:`.enclosed.settled` says what is 0, and what has no value.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
 
 import numpy as np
+from flint import arb
 from sympy import Expr, S, exp
 
 from kltheory.calculus.coefficient import Coefficient
-from kltheory.calculus.moments import E, optimal_baseline, trace_variance
+from kltheory.calculus.exact import Undecidable
+from kltheory.calculus.moments import E, gradient_inner, optimal_baseline, trace_variance
 from kltheory.calculus.surrogate import Sampler
 from kltheory.calculus.symbols import advantage, log_weight
-from kltheory.numerics import enumeration
-from kltheory.numerics.settings import Array, Settings
+from kltheory.numerics.balls import precision
+from kltheory.numerics.enclosed import PRECISIONS, Balls, Columns, Setting, each, moments, settled, values
 
-STICKY: Final = 1e-9
-"""How much less, relatively, another cost must be before it is called the least one: ties do not flicker."""
-CHUNK: Final = 128
-"""Points of a path evaluated at a time."""
-ROUNDING: Final = 1e-12
-"""A length of a gradient below this is not told from zero, and its square no more."""
+SQUARED_NORM = gradient_inner(advantage, advantage)
+"""‖E_π[C ∇log π]‖², with the coefficient C as the advantage."""
 
 
 def weight_of(sampler: Sampler) -> Expr:
@@ -42,116 +40,98 @@ def closed_forms(sampler: Sampler) -> tuple[Expr, Expr, Expr]:
 
 @dataclass(frozen=True)
 class Noise:
-    """Of one sample's gradient, an array of shape (N,) each: its trace variance, b*, and the variance b* leaves."""
+    """Of one sample's gradient, an array of N balls each: its trace variance, b*, and the variance b* leaves."""
 
-    variance: Array
-    baseline: Array
-    least: Array
-
-
-def factor(score: Coefficient, settings: Settings) -> Array:
-    """The factor of each sample, shape (N, V); NaN on a kink."""
-    return enumeration.values(score, settings)
+    variance: Balls
+    baseline: Balls
+    least: Balls
 
 
-def noise(score: Coefficient, sampler: Sampler, settings: Settings) -> Noise:
-    """The three numbers of every setting."""
-    batch = (replace(settings, advantage=factor(score, settings)),)
-    variance, baseline, least = (enumeration.moment(e, batch)[0] for e in closed_forms(sampler))
-    return Noise(variance, baseline, np.maximum(least, 0.0))
+def noise(score: Coefficient, sampler: Sampler, setting: Setting) -> Noise:
+    """The three numbers of every setting.
+
+    A best baseline leaves nothing of a factor b w, with one b for all actions; and nothing of any factor where there
+    are two actions: the two samples (c_1 - b w_1) π_2 (1, -1) and -(c_2 - b w_2) π_1 (1, -1) are the same for one b.
+    """
+    multiple = score.map(lambda c: c / weight_of(sampler))
+    nothing = setting.size == 2 or _is_constant(multiple) or _is_the_same(multiple, setting)
+    forms = closed_forms(sampler)[: 2 if nothing else 3]
+    variance, baseline, *least = settled(lambda x: moments(forms, _as_advantage(score, x)), setting)
+    return Noise(variance, baseline, _zeros(setting) if nothing else least[0])
 
 
-def variance(score: Coefficient, sampler: Sampler, settings: Settings) -> Array:
-    """The trace variance alone."""
-    return enumeration.moment(closed_forms(sampler)[0], (replace(settings, advantage=factor(score, settings)),))[0]
+def variance(score: Coefficient, sampler: Sampler, setting: Setting) -> Balls:
+    """The trace variance alone, N balls."""
+    return settled(lambda x: moments(closed_forms(sampler)[:1], _as_advantage(score, x)), setting)[0]
 
 
-def gradient_norm(coefficient: Coefficient, settings: Settings) -> Array:
-    """‖E_π[C ∇log π]‖ of every setting: of a difference of coefficients, the bias."""
-    return np.asarray(np.linalg.norm(enumeration.expected_gradient(coefficient, (settings,))[0], axis=-1))
+def gradient_norm(coefficient: Coefficient, setting: Setting) -> Balls:
+    """‖E_π[C ∇log π]‖ of every setting, N balls: of a difference of coefficients, the bias."""
+    if _is_constant(coefficient):
+        return _zeros(setting)
+    return _root(settled(lambda x: moments((SQUARED_NORM,), _as_difference(coefficient, x)), setting)[0])
 
 
-def value_spread(value: Expr, sampler: Sampler, settings: Settings) -> tuple[Array, Array]:
-    """Mean and standard deviation of a per-sample value."""
-    w, batch = weight_of(sampler), (settings,)
-    mean = E(value / w)
-    (average,), (square,) = (enumeration.moment(S(e), batch) for e in (mean, E((value - mean) ** 2 / w)))
-    return average, np.sqrt(np.maximum(square, 0.0))
-
-
-# --- along a path -----------------------------------------------------------------------------------------------------
-def on_path(setting: Settings, t: Array) -> Settings:
-    """The policies ∝ π_ref^(1-t) π^t, a row for each t; the reference and the old policy stay where they are."""
-    policy = (1 - t[:, None]) * setting.logp_ref + t[:, None] * setting.logp
-    reference, old = (np.broadcast_to(x, policy.shape) for x in (setting.logp_ref, setting.logp_old))
-    return Settings(policy, reference, old, np.zeros_like(policy), ("path",) * len(t))
-
-
-Costs = Callable[[Array], Array]
-"""From K values of t to the costs of M candidates, shape (M, K); NaN where one has none."""
+def value_spread(value: Expr, sampler: Sampler, setting: Setting) -> tuple[Balls, Balls]:
+    """Mean and standard deviation of a per-sample value, N balls each."""
+    w, cells = weight_of(sampler), Coefficient.of(value)
+    mean = E(advantage / w)
+    (average,) = settled(lambda x: moments((mean,), _as_advantage(cells, x)), setting)
+    if _is_constant(cells):
+        return average, _zeros(setting)
+    square = E((advantage - mean) ** 2 / w)
+    return average, _root(settled(lambda x: moments((square,), _as_difference(cells, x)), setting)[0])
 
 
 @dataclass(frozen=True)
-class Flip:
-    """At t the candidate with the least cost changes."""
+class Cost:
+    """What an estimator costs: the variance of the mean of N samples, and the square of the bias where it counts."""
 
-    t: float
-    before: int
-    after: int
+    score: Coefficient
+    bias: Coefficient | None
+    samples: int
 
-
-def flips(costs: Costs, grid: Array) -> tuple[int, list[Flip]]:
-    """Which candidate is least at the start of the grid, and where another takes its place, by bisection.
-
-    What happens twice between two points of the grid is not seen.
-    """
-    table = np.concatenate([costs(part) for part in np.array_split(grid, -(-len(grid) // CHUNK))], axis=1)
-    current = first = _least(table[:, 0], None)
-    found: list[Flip] = []
-    for k in range(1, len(grid)):
-        low, high = float(grid[k - 1]), float(grid[k])
-        for _ in range(len(table)):
-            if _least(table[:, k], current) == current:
-                break
-            low, after = _bisect(costs, low, high, current)
-            found.append(Flip(low, current, after))
-            current = after
-    return first, found
+    def of(self, sampler: Sampler, columns: Columns) -> Balls:
+        """On every setting, N balls."""
+        (spread,) = moments(closed_forms(sampler)[:1], _as_advantage(self.score, columns))
+        error = spread / self.samples
+        return error if self.bias is None else error + moments((SQUARED_NORM,), _as_difference(self.bias, columns))[0]
 
 
-def _least(column: Array, current: int | None) -> int:
-    """The candidate with the least cost: the current one where it is not told from that, else the first."""
-    column = np.where(np.isnan(column), np.inf, column)
-    least = column.min()
-    good = column <= least + STICKY * abs(least) + ROUNDING**2
-    return current if current is not None and good[current] else int(np.argmax(good))
+def costs(chosen: Sequence[Cost], sampler: Sampler, setting: Setting) -> Balls:
+    """Of every estimator on every setting, shape (M, N)."""
+    return np.array(settled(lambda x: tuple(c.of(sampler, x) for c in chosen), setting), dtype=object)
 
 
-def _bisect(costs: Costs, low: float, high: float, current: int) -> tuple[float, int]:
-    """Where ``current`` stops being the least, and what is least there."""
-    for _ in range(60):
-        middle = (low + high) / 2
-        if not low < middle < high:
-            break
-        if _least(costs(np.array([middle]))[:, 0], current) == current:
-            low = middle
-        else:
-            high = middle
-    return high, _least(costs(np.array([high]))[:, 0], current)
+def _as_advantage(c: Coefficient, columns: Columns) -> Columns:
+    return columns.having(values(c, columns))
 
 
-# --- with many samples ------------------------------------------------------------------------------------------------
-def by_samples(bias: Array, variance: Array) -> list[tuple[int, int]]:
-    """Who has the least mean square error bias² + variance/N: pairs (from N samples on, candidate), N rising."""
-    square = np.where(bias < ROUNDING, 0.0, bias) ** 2
-    current = int(np.argmin(square + variance))
-    out, n = {1: current}, 1.0
-    while True:
-        gain = square[current] - square
-        with np.errstate(divide="ignore", invalid="ignore"):
-            crossing = np.where(gain > 0, (variance - variance[current]) / gain, np.inf)
-        after = int(np.argmin(np.where(crossing > n, crossing, np.inf)))
-        if not n < crossing[after] < np.inf:
-            return sorted(out.items())
-        n, current = float(crossing[after]), after
-        out[int(np.floor(n)) + 1] = current
+def _as_difference(c: Coefficient, columns: Columns) -> Columns:
+    """C less what it is at the first action, where a constant does not count: exactly 0 where all are one number."""
+    found = values(c, columns)
+    return columns.having(found - found[:, :1])
+
+
+def _is_constant(c: Coefficient) -> bool:
+    """Whether it is known to be one number for all policies."""
+    try:
+        return c.is_constant()
+    except Undecidable:
+        return False
+
+
+def _is_the_same(c: Coefficient, setting: Setting) -> bool:
+    """Whether it plainly is the same number at all actions, as where the policy is the reference."""
+    with precision(PRECISIONS[0]):
+        found = _as_difference(c, setting.columns()).at[advantage]
+    return all(x.is_zero() for x in found.flat)
+
+
+def _zeros(setting: Setting) -> Balls:
+    return np.array([arb(0)] * setting.count, dtype=object)
+
+
+def _root(squares: Balls) -> Balls:
+    with precision(PRECISIONS[0]):
+        return each(lambda x: x.nonnegative_part().sqrt())(squares)

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from math import isnan, log
-from typing import Any
+from fractions import Fraction
+from typing import Any, Final
 
-import numpy as np
+from flint import arb
 from sympy import Expr
 
 from kltheory.calculus.coefficient import Coefficient
@@ -17,10 +17,16 @@ from kltheory.calculus.identify import identify
 from kltheory.calculus.notation import text
 from kltheory.calculus.optimum import gives_up, ratio_of
 from kltheory.calculus.surrogate import Sampler
-from kltheory.numerics.optimum import Optimum, optimum
+from kltheory.calculus.symbols import log_ratio
+from kltheory.numerics.balls import precision
+from kltheory.numerics.monotone import Monotone
+from kltheory.numerics.optimum import BITS, Optimum, optimum
 from kltheory.report.columns import columns
+from kltheory.report.number import in_json, shown
 from kltheory.report.typed import numeric
 
+PROBED: Final = (-1000, -1, 1, 1000)
+"""Log-ratios at which a coefficient must have a value."""
 NAMES = tuple(d.name for d in DIVERGENCES)
 
 
@@ -49,16 +55,27 @@ class Penalty:
         Raises:
             FormulaError: it is not a formula.
             NoNumber: a constant in it has no value.
-            NoOptimum: its coefficient falls somewhere, or depends on more than the log-ratio.
+            NoOptimum: its coefficient falls somewhere, depends on more than the log-ratio, or has no value at one.
         """
         c = as_loss(Estimator(formula, numeric(formula, declared))).coefficient(Sampler.POLICY)
         try:
-            rises = c.is_nondecreasing()
+            if (variable := c.sole_variable()) != log_ratio:
+                raise NoOptimum(
+                    f"the coefficient of {formula}, {c}, depends on {variable}: a penalty is one of l alone"
+                )
+            constant, rises = c.is_constant(), c.is_nondecreasing()
         except Undecidable as e:
             raise NoOptimum(f"{formula}: {e}") from None
-        if not rises or c.is_constant():
-            why = "is constant: it is no penalty" if c.is_constant() else "falls somewhere: it descends no divergence"
+        if constant or not rises:
+            why = "is constant: it is no penalty" if constant else "falls somewhere: it descends no divergence"
             raise NoOptimum(f"the coefficient of {formula}, {c}, {why}")
+        with precision(BITS):
+            sides = {x: Monotone.of(c).sides(arb(x)) for x in PROBED}
+        for x, values in sides.items():
+            if any(value.is_nan() for value in values):
+                raise NoOptimum(
+                    f"the coefficient of {formula}, {c}, has no value at l = {x}: no penalty for every policy"
+                )
         found = identify(c)
         f = found.f
         divergence = None if f is None else Divergence(found.name, found.title, f)
@@ -79,29 +96,29 @@ class Penalty:
 class Optima:
     """One problem, several penalties."""
 
-    reward: tuple[float, ...]
-    reference: tuple[float, ...]
-    beta: float
+    reward: tuple[Fraction, ...]
+    reference: tuple[Fraction, ...]
+    beta: Fraction
     rows: tuple[tuple[Penalty, Optimum], ...]
 
     def to_json(self) -> dict[str, Any]:
-        """The JSON object of ``kltheory optimum``; the README lists its keys."""
-        problem = {"reward": list(self.reward), "reference": list(self.reference), "beta": self.beta}
-        return {**problem, "optima": [self._entry(p, o) for p, o in self.rows]}
+        """The JSON object of ``kltheory optimum``; docs/json.md lists its keys."""
+        columns = {name: [in_json(x) for x in getattr(self, name)] for name in ("reward", "reference")}
+        return {**columns, "beta": in_json(self.beta), "optima": [self._entry(p, o) for p, o in self.rows]}
 
     def _entry(self, penalty: Penalty, found: Optimum) -> dict[str, Any]:
-        formula = penalty.formula
+        formula, dropped = penalty.formula, set(found.dropped)
         return {
             "penalty": penalty.name,
             "divergence": None if penalty.divergence is None else penalty.divergence.name,
             "formula": None if formula is None else text(formula),
             "policy": found.policy.tolist(),
-            "log_ratio": [log(p / q) if p > 0 else None for p, q in zip(found.policy, self.reference, strict=True)],
-            "multiplier": found.multiplier,
-            "objective": _number(found.objective),
-            "value": _number(found.divergence),
-            "entropy": found.entropy,
-            "residual": found.residual,
+            "log_ratio": [None if a in dropped else in_json(l) for a, l in enumerate(found.log_ratio)],
+            "multiplier": in_json(found.multiplier),
+            "objective": None if found.objective is None else in_json(found.objective),
+            "value": None if found.divergence is None else in_json(found.divergence),
+            "entropy": in_json(found.entropy),
+            "residual": in_json(found.residual),
             "dropped": list(found.dropped),
         }
 
@@ -112,25 +129,33 @@ class Optima:
         return "\n".join([*lines, "", *self._formulas()])
 
     def _row(self, penalty: Penalty, found: Optimum) -> tuple[str, ...]:
-        policy = ("0" if i in found.dropped else f"{p:.5g}" for i, p in enumerate(found.policy))
-        numbers = (found.objective, found.divergence, found.entropy)
-        return (penalty.name, *policy, *(f"{x:.5g}" for x in numbers), f"{found.residual:.0e}")
+        policy = map(shown, found.probability)
+        numbers = ("-" if x is None else shown(x) for x in (found.objective, found.divergence, found.entropy))
+        return (penalty.name, *policy, *numbers, f"{float(found.residual):.0e}")
 
     def _formulas(self) -> Iterator[str]:
         yield "π = π_ref·u, with y = (A - λ)/β and λ such that the probabilities sum to 1:"
         for penalty, found in self.rows:
             formula = penalty.formula
             gives_up = formula is not None and found.dropped and penalty.gives_up
-            shown = "no closed form, solved by bisection" if formula is None else f"u = {text(formula)}"
-            yield f"  {penalty.name}: {shown}" + (", 0 where that is negative" if gives_up else "")
+            solution = "no closed form, solved by bisection" if formula is None else f"u = {text(formula)}"
+            yield f"  {penalty.name}: {solution}" + (", 0 where that is negative" if gives_up else "")
 
 
-def optima(penalties: Sequence[Penalty], reward: Sequence[float], reference: Sequence[float], beta: float) -> Optima:
-    """The optimum for each penalty."""
-    a, p = np.asarray(reward, dtype=np.float64), np.asarray(reference, dtype=np.float64)
-    rows = tuple((x, optimum(x.coefficient, x.divergence, a, p, beta)) for x in penalties)
-    return Optima(tuple(map(float, a)), tuple(map(float, p)), float(beta), rows)
+def optima(
+    penalties: Sequence[Penalty], reward: Sequence[Fraction], reference: Sequence[Fraction], beta: Fraction
+) -> Optima:
+    """The optimum for each penalty.
 
-
-def _number(x: float) -> float | None:
-    return None if isnan(x) else x
+    Raises:
+        NoOptimum: nothing balances the rewards, as where a coefficient has no value at the log-ratio that would.
+    """
+    rows = []
+    for penalty in penalties:
+        found = optimum(penalty.coefficient, penalty.divergence, reward, reference, beta)
+        if not found.residual.is_zero():
+            raise NoOptimum(
+                f"{penalty.name}: no policy balances these rewards; {penalty.coefficient} has no value there"
+            )
+        rows.append((penalty, found))
+    return Optima(tuple(reward), tuple(reference), beta, tuple(rows))

@@ -2,22 +2,27 @@
 
 from decimal import Decimal
 from fractions import Fraction
-from math import log
+from typing import Final
 
 import numpy as np
 
-from kltheory.numerics.settings import FAMILIES, Array, Settings
+from kltheory.numerics.rational import RationalSetting
+from kltheory.numerics.settings import FAMILIES, Settings
+from kltheory.report.exact import NotExact, exact, shortened
+from kltheory.report.number import shown
 
-FAMILY = "spread"
+FAMILY: Final = "spread"
 """The family a random setting is drawn from."""
+CLOSE: Final = Fraction(1, 10**9)
+"""A number is told by how far it is from 1 where that is less."""
 
 
 class BadSetting(Exception):
     """What was typed is no setting; the message says what to write instead."""
 
 
-def typed(policy: str, reference: str, old: str | None = None) -> Settings:
-    """The setting of three texts such as ``".6 .3 .1"`` or ``"1/3 1/3 1/3"``; without ``old`` it is the policy.
+def typed(policy: str, reference: str, old: str | None = None) -> RationalSetting:
+    """The exact setting of three texts such as ``".6 .3 .1"`` or ``"1/3 1/3 1/3"``; without ``old`` it is the policy.
 
     Raises:
         BadSetting: a text is no distribution, or they are not equally long.
@@ -28,24 +33,24 @@ def typed(policy: str, reference: str, old: str | None = None) -> Settings:
     for name, p in found.items():
         if len(p) != size:
             raise BadSetting(f"--{name} has {len(p)} probabilities and --policy has {size}: one for each action")
-    a, b, c = (np.array([[_log(x) for x in p]]) for p in found.values())
-    return Settings(a, b, c, np.zeros((1, size)), ("typed",))
+    return RationalSetting(**found, advantage=(Fraction(),) * size)
 
 
 def distribution(name: str, text: str) -> tuple[Fraction, ...]:
     """The positive, exact probabilities of a text; raises as above."""
     words = text.replace(",", " ").split()
     try:
-        p = tuple(map(Fraction, words))
-    except (ValueError, ZeroDivisionError):
-        raise BadSetting(
-            f"--{name} {text!r}: write probabilities with spaces between, '.6 .3 .1' or '1/3 2/3'"
-        ) from None
+        p = tuple(map(exact, words))
+    except NotExact as e:
+        wanted = "write probabilities with spaces between, '.6 .3 .1' or '1/3 2/3'"
+        raise BadSetting(f"--{name} {shortened(text)!r}: {wanted}; {e}") from None
     if len(p) < 2:
-        raise BadSetting(f"--{name} {text!r}: at least two probabilities, one for each action")
+        raise BadSetting(f"--{name} {shortened(text)!r}: at least two probabilities, one for each action")
     for word, x in zip(words, p, strict=True):
         if x <= 0:
-            raise BadSetting(f"--{name}: {word} is not positive; every action needs some probability (full support)")
+            raise BadSetting(
+                f"--{name}: {shortened(word)} is not positive; every action needs some probability (full support)"
+            )
     total = sum(p, Fraction())
     if total != 1:
         last = 1 - total + p[-1]
@@ -54,14 +59,12 @@ def distribution(name: str, text: str) -> tuple[Fraction, ...]:
     return p
 
 
-def _log(x: Fraction) -> float:
-    """Of a number that may be smaller than every float."""
-    return log(x) if float(x) else log(x.numerator) - log(x.denominator)
-
-
 def _short(x: Fraction) -> str:
+    """The number if it is short, else how far it is from 1."""
     decimal = f"{Decimal(x.numerator) / x.denominator:.12g}"
-    return decimal if Fraction(decimal) == x else str(x)
+    if Fraction(decimal) == x:
+        return decimal
+    return str(x) if abs(x - 1) > CLOSE else f"1 {'-' if x < 1 else '+'} {shown(abs(x - 1))}"
 
 
 def drawn(seed: int, size: int) -> Settings:
@@ -71,7 +74,9 @@ def drawn(seed: int, size: int) -> Settings:
     return Settings(*logits, np.zeros((1, size)), (FAMILY,))
 
 
-def probabilities(setting: Settings) -> dict[str, list[float]]:
-    """The three distributions."""
-    rows: dict[str, Array] = {"policy": setting.logp, "reference": setting.logp_ref, "old": setting.logp_old}
-    return {name: [float(x) for x in np.exp(row[0])] for name, row in rows.items()}
+def probabilities(setting: RationalSetting | Settings) -> dict[str, tuple[Fraction, ...]]:
+    """The three distributions: as typed, or those of drawn logits to the digits of float64."""
+    if isinstance(setting, RationalSetting):
+        return {name: getattr(setting, name) for name in ("policy", "reference", "old")}
+    rows = {"policy": setting.logp, "reference": setting.logp_ref, "old": setting.logp_old}
+    return {name: tuple(map(Fraction, np.exp(row[0]).tolist())) for name, row in rows.items()}

@@ -6,65 +6,91 @@ from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
+from flint import arb
 from sympy import S, exp
 
 from kltheory.calculus.coefficient import Coefficient
-from kltheory.calculus.divergence import DIVERGENCES, Divergence
+from kltheory.calculus.divergence import DIVERGENCES, Divergence, Objective
 from kltheory.calculus.exact import Undecidable
 from kltheory.calculus.expectation import expectation, same_value
 from kltheory.calculus.surrogate import Sampler
-from kltheory.calculus.symbols import log_weight, logp
+from kltheory.calculus.symbols import log_ratio, log_weight, logp
+from kltheory.numerics import least
 from kltheory.numerics import variance as numbers
-from kltheory.numerics.settings import Array, Settings
+from kltheory.numerics.balls import precision
+from kltheory.numerics.enclosed import PRECISIONS, Balls, edges, finite_values
+from kltheory.numerics.path import Path
+from kltheory.numerics.rational import RationalSetting
+from kltheory.numerics.settings import Settings
 from kltheory.report.candidates import Candidate
+from kltheory.report.number import shown
 from kltheory.report.typed import NoNumber
 
+Setting = RationalSetting | Settings
+"""A single setting, typed or drawn."""
+
 TARGETS: Final = {d.name: d for d in DIVERGENCES}
-GRID: Final = np.linspace(0, 3, 601)[1:]
-"""The values of t looked at on the path; t = 1 is the setting itself."""
+END: Final = 3
+"""Where the path ends; t = 1 is the setting itself."""
+STEPS: Final = 600
+"""Steps of the path, at most."""
+FEWEST: Final = 20
+"""With fewer steps nothing is said of the path."""
+LOOKS: Final = 2_000_000
+"""Steps, times actions, times estimators, at most: some seconds."""
 
 
 @dataclass(frozen=True)
 class Line:
-    """One estimator's numbers; ``unbiased`` is decided for every policy, ``None`` where it cannot be."""
+    """One estimator's numbers, as balls; ``unbiased`` is decided for every policy, ``None`` where it cannot be."""
 
     candidate: Candidate
     score: Coefficient
     difference: Coefficient
     unbiased: bool | None
-    bias: float
-    variance: float
-    baseline: float
-    least: float
-    mean: float
-    std: float
+    bias: arb
+    variance: arb
+    baseline: arb
+    least: arb
+    mean: arb
+    value_bias: arb
+    std: arb
     unbiased_value: bool | None
 
-    def error(self, samples: int) -> float:
+    def error(self, samples: int) -> arb:
         """The mean square error of the mean of so many samples."""
-        return self.bias**2 + self.variance / samples
+        with precision(PRECISIONS[0]):
+            return self.bias**2 + self.variance / samples
+
+    def cost(self, samples: int) -> numbers.Cost:
+        """The same, of every policy."""
+        return numbers.Cost(self.score, None if self.unbiased else self.difference, samples)
 
 
 @dataclass(frozen=True)
 class Comparison:
     """Estimators on one setting."""
 
-    setting: Settings
+    setting: Setting
     sampler: Sampler
     target: Divergence
     samples: int
     lines: tuple[Line, ...]
 
     @cached_property
-    def target_norm(self) -> float:
+    def target_norm(self) -> arb:
         """‖∇target‖."""
-        return float(numbers.gradient_norm(self.target.objective.coefficient(), self.setting)[0])
+        return numbers.gradient_norm(self.target.coefficient, self.setting)[0]
 
     @cached_property
-    def target_value(self) -> float:
+    def target_value(self) -> arb:
         """The divergence."""
-        summand = self.target.objective.summand
-        return float(numbers.value_spread(summand * exp(-logp), Sampler.POLICY, self.setting)[0][0])
+        return _total(self.target.objective, self.setting)
+
+    def relative_bias(self, line: Line) -> arb | None:
+        """The bias in units of ‖∇target‖; ``None`` where that is 0."""
+        with precision(PRECISIONS[0]):
+            return None if self.target_norm.is_zero() else line.bias / self.target_norm
 
     @cached_property
     def groups(self) -> tuple[tuple[Line, ...], ...]:
@@ -84,33 +110,40 @@ class Comparison:
         """The groups whose expected gradient is the target's, for every policy."""
         return tuple(g for g in self.groups if g[0].unbiased)
 
+    @property
+    def quietest(self) -> tuple[Line, ...]:
+        """The group of the least variance among the unbiased; none where there is none."""
+        found = self.unbiased
+        return found[least.leader([g[0].variance for g in found])] if found else ()
+
     def by_samples(self) -> list[tuple[int, tuple[Line, ...]]]:
         """From how many samples on which group has the least mean square error."""
-        bias, variance = (np.array([getattr(g[0], name) for g in self.groups]) for name in ("bias", "variance"))
-        return [(n, self.groups[i]) for n, i in numbers.by_samples(bias, variance)]
+        bias, variance = ([getattr(g[0], name) for g in self.groups] for name in ("bias", "variance"))
+        return [(n, self.groups[i]) for n, i in least.by_samples(bias, variance)]
+
+    # --- along the path -----------------------------------------------------------------------------------------------
+    @property
+    def steps(self) -> int:
+        """How many values of t are looked at; 0 where there are too many actions."""
+        steps = min(STEPS, LOOKS // (self.setting.size * max(1, len(self.groups))))
+        return steps if steps >= FEWEST else 0
 
     def path(self, kind: str) -> list[tuple[float, tuple[Line, ...]]]:
-        """From which t on which group is best, by ``variance`` (of the unbiased) or ``mean_square_error``."""
+        """From which t on which group is best, by ``variance`` (of the unbiased) or ``mean_square_error``.
+
+        An empty group where none has a value.
+        """
         groups = self.unbiased if kind == "variance" else self.groups
-        if not groups:
+        if not groups or not self.steps:
             return []
+        chosen = [g[0].cost(1 if kind == "variance" else self.samples) for g in groups]
 
-        def costs(t: Array) -> Array:
-            rows = numbers.on_path(self.setting, t)
-            out = [numbers.variance(g[0].score, self.sampler, rows) for g in groups]
-            if kind == "variance":
-                return np.array(out)
-            biases = [_bias(g[0], rows) for g in groups]
-            return np.array([b**2 + v / self.samples for b, v in zip(biases, out, strict=True)])
+        def costs(t: Sequence[float]) -> Balls:
+            return numbers.costs(chosen, self.sampler, Path(self.setting, tuple(t)))
 
-        first, found = numbers.flips(costs, GRID)
-        return [(0.0, groups[first]), *((f.t, groups[f.after]) for f in found)]
-
-
-def _bias(line: Line, settings: Settings) -> Array:
-    if line.unbiased:
-        return np.zeros(len(settings.family))
-    return numbers.gradient_norm(line.difference, settings)
+        first, found = least.flips(costs, np.linspace(0, END, self.steps + 1)[1:].tolist())
+        who = [(0.0, first), *((f.t, f.after) for f in found)]
+        return [(t, () if i is None else groups[i]) for t, i in who]
 
 
 def _holds(question: Any) -> bool | None:
@@ -122,45 +155,66 @@ def _holds(question: Any) -> bool | None:
 
 
 def compare(
-    candidates: Iterable[Candidate], setting: Settings, sampler: Sampler, target: str = "reverse_kl", samples: int = 1
+    candidates: Iterable[Candidate], setting: Setting, sampler: Sampler, target: str = "reverse_kl", samples: int = 1
 ) -> Comparison:
-    """The estimators' numbers on the first row of ``setting``.
+    """The estimators' numbers on a single setting.
 
     Raises:
         Undecidable: a surrogate has no per-sample factor.
-        NoNumber: a factor has no value at an action.
+        NoNumber: a factor, or the target, has no value at an action.
     """
     goal = TARGETS[target]
+    _must_be_finite(goal.title, goal.coefficient, setting)
     lines = tuple(_line(c, setting, sampler, goal) for c in candidates)
     return Comparison(setting, sampler, goal, samples, lines)
 
 
-def _line(candidate: Candidate, setting: Settings, sampler: Sampler, target: Divergence) -> Line:
+def _line(candidate: Candidate, setting: Setting, sampler: Sampler, target: Divergence) -> Line:
     score = candidate.surrogate.score(sampler)
-    factor = numbers.factor(score, setting)[0]
-    if np.isnan(factor).any():
-        a = int(np.flatnonzero(np.isnan(factor))[0])
-        raise NoNumber(
-            f"{candidate.name} is on a kink at action {a + 1}, l = {setting.log_ratio[0, a]:.6g}: no gradient"
-        )
-    difference = candidate.surrogate.coefficient(sampler) - target.objective.coefficient()
-    unbiased = _holds(difference.is_constant)
-    found = numbers.noise(score, sampler, setting)
+    _must_be_finite(candidate.name, score, setting)
     value = candidate.value.xreplace({log_weight: S.Zero}) if sampler is Sampler.POLICY else candidate.value
-    mean, std = numbers.value_spread(value, sampler, setting)
+    _must_be_finite(f"the value of {candidate.name}", Coefficient.of(value), setting)
+    difference = candidate.surrogate.coefficient(sampler) - target.coefficient
+    found = numbers.noise(score, sampler, setting)
+    reported = expectation(value, sampler)
+    unbiased = _holds(difference.is_constant)
     return Line(
         candidate,
         score,
         difference,
         unbiased,
-        bias=0.0 if unbiased else float(numbers.gradient_norm(difference, setting)[0]),
-        variance=float(found.variance[0]),
-        baseline=float(found.baseline[0]),
-        least=float(found.least[0]),
-        mean=float(mean[0]),
-        std=float(std[0]),
-        unbiased_value=_holds(lambda: same_value(expectation(value, sampler), target.objective)),
+        bias=arb(0) if unbiased else numbers.gradient_norm(difference, setting)[0],
+        variance=found.variance[0],
+        baseline=found.baseline[0],
+        least=found.least[0],
+        mean=_total(reported, setting),
+        value_bias=_total(reported - target.objective, setting),
+        std=numbers.value_spread(value, sampler, setting)[1][0],
+        unbiased_value=_holds(lambda: same_value(reported, target.objective)),
     )
+
+
+def _total(objective: Objective, setting: Setting) -> arb:
+    """Σ_a F on the setting: exactly 0 where it is that for every policy."""
+    if _holds(lambda: same_value(objective, Objective.of(0))):
+        return arb(0)
+    return numbers.value_spread(objective.summand * exp(-logp), Sampler.POLICY, setting)[0][0]
+
+
+def _must_be_finite(name: str, c: Coefficient, setting: Setting) -> None:
+    """Raise NoNumber where a formula has no value at an action."""
+    found = finite_values(c, setting)[0]
+    action = next((a for a, x in enumerate(found) if not x.is_finite()), None)
+    if action is None:
+        return
+    with precision(PRECISIONS[-1]):
+        columns = setting.columns()
+        on_edge = edges(c, columns)[0, action]
+    at = f"at action {action + 1}, l = {shown(columns.at[log_ratio][0, action], 6)}"
+    if on_edge:
+        raise NoNumber(f"{name} is on a kink {at}: no gradient")
+    why = "is undefined" if found[action].is_nan() else "is too large to compute with"
+    raise NoNumber(f"{name} {why} {at}")
 
 
 def names(group: Sequence[Line]) -> str:

@@ -1,19 +1,24 @@
 """``kltheory optimum``: the figures people quote, the errors they make, and no better policy anywhere near."""
 
 import json
+import re
+from fractions import Fraction
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from sympy import log
 
+from kltheory.calculus.coefficient import Coefficient
 from kltheory.calculus.divergence import DIVERGENCES, cressie_read, u
 from kltheory.calculus.exact import is_zero
 from kltheory.calculus.optimum import ratio_of, y
+from kltheory.calculus.symbols import log_ratio as l
 from kltheory.cli.main import cli
 from kltheory.cli.optimum import NAMES
 from kltheory.numerics.bridge import NUMPY
 from kltheory.numerics.optimum import optimum
-from kltheory.report.optimum import Penalty
+from kltheory.report.optimum import NoOptimum, Penalty, optima
 
 BANDIT = ["optimum", "--reward", "1 0 0", "--reference", ".1 .6 .3"]
 
@@ -132,9 +137,89 @@ def test_without_a_penalty_named_all_are_shown():
         ([*BANDIT, "--beta", "1", "--loss", "beta*k3"], "beta has no number here; give it one, as in --param beta=0.1"),
         ([*BANDIT, "--beta", "1", "--loss", "k3", "--param", "c=1"], "--param c: no formula has that name"),
         ([*BANDIT, "--beta", "1", "--loss", "l**3/6"], "falls somewhere"),
+        ([*BANDIT, "--beta", "nan"], "nan is not finite"),
+        ([*BANDIT, "--beta", "inf"], "inf is not finite"),
+        ([*BANDIT, "--beta", "-1"], "-1.0 is not in the range"),
+        ([*BANDIT, "--beta", "one"], "'one' is no number"),
+        ([*BANDIT, "--beta", "1e99999999"], "1e99999999 has more than 1000 digits"),
+        (["optimum", "--reward", "inf 0", "--reference", ".5 .5", "--beta", "1"], "inf is not finite"),
+        (["optimum", "--reward", "", "--reference", ".5 .5", "--beta", "1"], "write numbers with spaces between"),
+        (["optimum", "--reward", "1", "--reference", "1", "--beta", "1"], "at least two probabilities"),
+        ([*BANDIT, "--beta", "1", "--loss", "logp**2"], "depends on logp: a penalty is one of l alone"),
+        ([*BANDIT, "--beta", "1", "--loss", "A*l"], "depends on A: a penalty is one of l alone"),
+        ([*BANDIT, "--beta", "1", "--loss", "l*logp"], "depends on"),
+        ([*BANDIT, "--beta", "1", "--loss", "sqrt(l)"], "falls somewhere"),
+        ([*BANDIT, "--beta", "1", "--loss", "log(l)"], "has a pole"),
+        ([*BANDIT, "--beta", "1", "--loss", "(l + 3)**2.5"], "has no value at l = -1000"),
     ],
 )
 def test_errors_say_what_to_write(arguments, words):
     result = run(*arguments)
     assert result.exit_code in (1, 2)
     assert words in result.output
+
+
+# --- true, or silent --------------------------------------------------------------------------------------------------
+def strict(*arguments: str) -> dict:
+    """What is written, as JSON and nothing more."""
+    result = run("optimum", *arguments, "--json")
+    assert result.exit_code == 0, result.output
+    return json.loads(result.output, parse_constant=lambda word: pytest.fail(f"{word} is not JSON"))
+
+
+def test_rewards_at_the_end_of_float64():
+    found = strict("--reward", "1e308 -1e308", "--reference", ".5 .5", "--beta", "1")
+    assert found["reward"] == [1e308, -1e308]
+    for entry in found["optima"]:
+        assert entry["policy"][0] == 1
+        assert entry["objective"] == 1e308
+        assert entry["residual"] == 0
+        assert (entry["log_ratio"][1] is None) is (entry["dropped"] == [1])
+    assert {e["divergence"] for e in found["optima"] if e["dropped"]} == {"total_variation", "pearson_chi2"}
+
+
+def test_what_is_small_is_not_given_up():
+    found = run(
+        "optimum", "--reward", "1 0 -5", "--reference", ".3 .4 .3", "--beta", ".001", "--divergence", "reverse_kl"
+    )
+    assert found.output.splitlines()[1].split()[1:4] == ["1", "6.7679e-435", "1.7104e-2606"]
+    (entry,) = strict("--reward", "1 0 -5", "--reference", ".3 .4 .3", "--beta", ".001", "--divergence", "reverse_kl")[
+        "optima"
+    ]
+    assert entry["dropped"] == []
+    assert entry["policy"] == [1, 0, 0]
+    assert entry["log_ratio"][1:] == pytest.approx([-1000 - np.log(0.3), -6000 - np.log(0.3)], rel=1e-15)
+
+
+def test_far_more_penalty_than_reward():
+    """Second order: D = Var[A]/(2 β²) for the reverse KL, and E[A] - β D = E[A] + Var[A]/(2 β)."""
+    (entry,) = strict(*BANDIT[1:], "--beta", "1e200", "--divergence", "reverse_kl")["optima"]
+    assert entry["value"] == "4.5e-402"
+    assert entry["policy"] == pytest.approx([0.1, 0.6, 0.3], rel=1e-15)
+    assert entry["log_ratio"] == pytest.approx([9e-201, -1e-201, -1e-201], rel=1e-12)
+
+
+def test_without_a_closed_form_there_is_no_value():
+    (entry,) = strict(*BANDIT[1:], "--beta", "1", "--loss", "exp(exp(l))")["optima"]
+    assert (entry["value"], entry["objective"]) == (None, None)
+    line = run(*BANDIT, "--beta", "1", "--loss", "exp(exp(l))").output.splitlines()[1]
+    assert line.split()[-4:-2] == ["-", "-"]
+
+
+def test_ten_thousand_actions():
+    n = 10_000
+    reward, reference = " ".join(["1"] + ["0"] * (n - 1)), " ".join([f"1/{n}"] * n)
+    (entry,) = strict("--reward", reward, "--reference", reference, "--beta", ".1", "--divergence", "reverse_kl")[
+        "optima"
+    ]
+    assert entry["policy"][0] == pytest.approx(np.exp(10) / (np.exp(10) + n - 1), rel=1e-15)
+    assert sum(entry["policy"]) == pytest.approx(1, rel=1e-12)
+
+
+def test_no_policy_is_claimed_that_does_not_balance_the_rewards():
+    hole = Penalty("hole", Coefficient.of(log(l + 3)), None)
+    assert optima([hole], [Fraction(1), Fraction(0)], [Fraction(1, 2)] * 2, Fraction(10)).rows[0][1].residual == 0
+    with pytest.raises(
+        NoOptimum, match=re.escape("hole: no policy balances these rewards; log(l + 3) has no value there")
+    ):
+        optima([hole], [Fraction(100), Fraction(0)], [Fraction(1, 2)] * 2, Fraction(1, 10))

@@ -2,9 +2,11 @@
 
 import json
 import re
+from fractions import Fraction
 
 import numpy as np
 import pytest
+from flint import arb
 from sympy import Min, exp
 
 from kltheory.calculus.estimators import as_loss, in_reward, k1, k2, k3, w
@@ -12,12 +14,14 @@ from kltheory.calculus.exact import Undecidable
 from kltheory.calculus.surrogate import Sampler, Surrogate
 from kltheory.calculus.symbols import log_ratio as l
 from kltheory.calculus.symbols import sg
-from kltheory.numerics import autodiff, variance
+from kltheory.numerics import autodiff, least, variance
+from kltheory.numerics.enclosed import floats
+from kltheory.numerics.path import Path
 from kltheory.numerics.settings import standard_settings
 from kltheory.report import variance_text
 from kltheory.report.candidates import Candidate, NoNumber, usual
 from kltheory.report.setting import BadSetting, drawn, typed
-from kltheory.report.variance import GRID, TARGETS, compare, names
+from kltheory.report.variance import END, TARGETS, compare, names
 
 POLICY, OLD = Sampler
 SHARPENED = typed(".9 .05 .05", ".5 .25 .25")
@@ -46,12 +50,13 @@ def test_the_closed_forms_are_the_covariance_matrix(candidate, sampler, size):
     (line,) = compare([candidate], setting, sampler).lines
     mean, trace = explicit(candidate.surrogate, sampler, setting)
     (goal,) = autodiff.objective_gradient(TARGETS["reverse_kl"].objective.summand, (setting,))
-    assert line.variance == pytest.approx(trace, rel=1e-10)
-    assert line.bias == pytest.approx(float(np.linalg.norm(mean - goal[0])), abs=1e-12)
-    at = [explicit(candidate.surrogate, sampler, setting, line.baseline + d)[1] for d in (-1e-3, 0, 1e-3)]
-    assert line.least == pytest.approx(at[1], rel=1e-9, abs=1e-12)
+    assert float(line.variance) == pytest.approx(trace, rel=1e-10)
+    assert float(line.bias) == pytest.approx(float(np.linalg.norm(mean - goal[0])), abs=1e-12)
+    best = float(line.baseline)
+    at = [explicit(candidate.surrogate, sampler, setting, best + d)[1] for d in (-1e-3, 0, 1e-3)]
+    assert float(line.least) == pytest.approx(at[1], rel=1e-9, abs=1e-12)
     assert at[1] < min(at[0], at[2])
-    moved, _ = explicit(candidate.surrogate, sampler, setting, line.baseline)
+    moved, _ = explicit(candidate.surrogate, sampler, setting, best)
     assert np.allclose(moved, mean, atol=1e-12)
 
 
@@ -62,8 +67,8 @@ def test_the_closed_forms_on_standard_settings(sampler):
         found = variance.noise(score, sampler, s)
         for i in range(0, len(s.family), 7):
             _, trace = explicit(as_loss(k3, w), sampler, s.rows(i, i + 1))
-            assert found.variance[i] == pytest.approx(trace, rel=1e-9)
-            assert found.least[i] <= found.variance[i] * (1 + 1e-12)
+            assert float(found.variance[i]) == pytest.approx(trace, rel=1e-9)
+            assert found.least[i] <= found.variance[i]
 
 
 @EACH
@@ -76,16 +81,16 @@ def test_a_value_has_its_mean_and_deviation(candidate, sampler):
     text = str(candidate.value).replace("log_w", "np.log(w)").replace("logp", "p").replace("Abs", "np.abs")
     text = text.replace("Min(", "np.minimum(").replace("exp(", "np.exp(")
     values = eval(text, {"np": np, "p": setting.logp[0], **x})  # noqa: S307 (formulas of this file)
-    assert line.mean == pytest.approx(float(q @ values))
-    assert line.std == pytest.approx(float(np.sqrt(q @ (values - q @ values) ** 2)))
+    assert float(line.mean) == pytest.approx(float(q @ values))
+    assert float(line.std) == pytest.approx(float(np.sqrt(q @ (values - q @ values) ** 2)))
 
 
 def test_the_numbers_of_the_sharpened_policy():
     """Those of the theorems w_k1_is_noisier_than_w_k3 and mean_as_baseline_lowers_the_variance (proofs/variance.py)."""
-    kl = float((np.exp(SHARPENED.logp) * SHARPENED.log_ratio).sum())
+    kl = sum(float(p) * np.log(float(p / q)) for p, q in zip(SHARPENED.policy, SHARPENED.reference, strict=True))
     shown = [as_loss(k1, w), as_loss(k3, w), Surrogate(sg(l - round(kl, 12)) * Surrogate.of(l).expr)]
     lines = compare([Candidate(str(i), s, l) for i, s in enumerate(shown)], SHARPENED, POLICY).lines
-    assert [round(line.variance, 7) for line in lines] == [0.0390743, 0.3902412, 0.6126473]
+    assert [round(float(line.variance), 7) for line in lines] == [0.0390743, 0.3902412, 0.6126473]
 
 
 # --- bias -------------------------------------------------------------------------------------------------------------
@@ -104,14 +109,16 @@ def test_who_is_unbiased(sampler, target, unbiased):
     assert {i for i, line in enumerate(found.lines) if line.unbiased} == unbiased
     for line in found.lines:
         assert (line.bias == 0) is line.unbiased
-        assert line.unbiased or line.bias > 1e-4
+        assert line.unbiased or float(line.bias) > 1e-4
 
 
 def test_an_unbiased_value_is_one_for_every_policy():
     found = {line.candidate.name: line for line in compare(usual(), drawn(3, 4), OLD).lines}
     assert {n for n, line in found.items() if line.unbiased_value} == {"w k1 in reward", "w k1 as loss", "w k3 as loss"}
     for line in found.values():
-        assert line.unbiased_value is (abs(line.mean - compare((), drawn(3, 4), OLD).target_value) < 1e-12)
+        assert line.unbiased_value is line.value_bias.is_zero()
+        target = compare((), drawn(3, 4), OLD).target_value
+        assert float(line.mean - target) == pytest.approx(float(line.value_bias), abs=1e-12)
 
 
 # --- who is best ------------------------------------------------------------------------------------------------------
@@ -133,12 +140,12 @@ def test_where_the_best_one_changes_both_are_as_noisy():
     assert (names(first)[:12], names(second)) == ("k1 in reward", "w k1 as loss")
 
     def at(t, group):
-        return float(variance.variance(group[0].score, POLICY, variance.on_path(SHARPENED, np.array([t])))[0])
+        return float(variance.variance(group[0].score, POLICY, Path(SHARPENED, (t,)))[0])
 
     assert at(t, first) == pytest.approx(at(t, second), rel=1e-6)
     assert at(t - 0.01, first) < at(t - 0.01, second)
     assert at(t + 0.01, first) > at(t + 0.01, second)
-    assert at(1.0, second) == pytest.approx(found.lines[5].variance)
+    assert at(1.0, second) == pytest.approx(float(found.lines[5].variance))
 
 
 @pytest.mark.parametrize("sampler", Sampler)
@@ -148,8 +155,7 @@ def test_the_path_says_who_is_best_at_every_t(kind, sampler, seed):
     found = compare(usual(), drawn(seed, 4), sampler, samples=3)
     path = found.path(kind)
     for t in (0.1, 0.4, 1.0, 1.7, 2.9):
-        rows = variance.on_path(found.setting, np.array([t]))
-        costs = {}
+        rows, costs = Path(found.setting, (t,)), {}
         for g in found.unbiased if kind == "variance" else found.groups:
             bias = variance.gradient_norm(g[0].difference, rows)[0]
             noise = variance.variance(g[0].score, sampler, rows)[0]
@@ -160,11 +166,14 @@ def test_the_path_says_who_is_best_at_every_t(kind, sampler, seed):
 
 def test_the_path_goes_through_the_reference_and_the_policy():
     s = drawn(8, 5)
-    rows = variance.on_path(s, np.array([0.0, 1.0, 2.0]))
-    assert np.allclose(rows.logp[0], s.logp_ref)
-    assert np.allclose(rows.logp[1], s.logp)
-    assert np.allclose(np.diff(rows.log_ratio[2]), 2 * np.diff(s.log_ratio[0]))
-    assert np.allclose(rows.logp_old, s.logp_old)
+    rows = {str(v): floats(x) for v, x in Path(s, (0.0, 1.0, 2.0)).columns().at.items()}
+    logp_ref, logp_old = rows["logp"] - rows["l"], rows["logp"] - rows["log_w"]
+    assert not rows["l"][0].any()
+    assert np.allclose(rows["logp"][1], s.logp)
+    assert np.allclose(np.diff(rows["l"][2]), 2 * np.diff(s.log_ratio[0]))
+    assert np.allclose(np.exp(rows["logp"]).sum(axis=-1), 1)
+    assert np.allclose(logp_ref, s.logp_ref)
+    assert np.allclose(logp_old, s.logp_old)
 
 
 def test_at_the_reference_nothing_flickers():
@@ -173,19 +182,30 @@ def test_at_the_reference_nothing_flickers():
     assert [n for n, _ in found.by_samples()] == [1]
 
 
+def about(x, radius=0.0):
+    return arb(float(x), radius)
+
+
 LINES = [
-    (lambda t: np.array([t, 1 - t]), 0, [(0.5, 0, 1)]),
-    (lambda t: np.array([t, t + 1]), 0, []),
-    (lambda t: np.array([(t - 1.5) ** 2, 0.25 + 0 * t]), 1, [(1.0, 1, 0), (2.0, 0, 1)]),
-    (lambda t: np.array([np.exp(t), 2.0 + 0 * t, 5 - t]), 0, [(np.log(2), 0, 1), (3.0, 1, 2)]),
-    (lambda t: np.array([np.where(t < 1.2345, 0, 1.0), np.where(t < 0.5, np.nan, 0.5)]), 0, [(1.2345, 0, 1)]),
-    (lambda t: np.array([t, t * (1 - 1e-12)]), 0, []),
+    (lambda t: [t, 1 - t], 0, [(0.5, 0, 1)]),
+    (lambda t: [t, t + 1], 0, []),
+    (lambda t: [(t - 1.5) ** 2, 0.25], 1, [(1.0, 1, 0), (2.0, 0, 1)]),
+    (lambda t: [np.exp(t), 2.0, 5 - t], 0, [(np.log(2), 0, 1), (3.0, 1, 2)]),
+    (lambda t: [0 if t < 1.2345 else 1.0, np.nan if t < 0.5 else 0.5], 0, [(1.2345, 0, 1)]),
+    (lambda t: [about(t, 1e-9), about(t * (1 - 1e-12), 1e-9)], 0, []),
+    (lambda t: [about(t), about(t * (1 - 1e-12))], 1, []),
+    (lambda t: [1.0 if t < 1 else np.nan, np.nan if t < 2 else 3.0], 0, [(1.0, 0, None), (2.0, None, 1)]),
+    (lambda t: [np.nan if abs(t - 1) < 1e-9 else 1.0, 2.0], 0, []),
+    (lambda t: [np.inf, np.nan], None, []),
 ]
 
 
 @pytest.mark.parametrize(("costs", "first", "wanted"), LINES)
 def test_changes_are_found_by_bisection(costs, first, wanted):
-    start, found = variance.flips(costs, np.linspace(0.01, 4, 333))
+    def table(grid):
+        return np.array([[x if isinstance(x, arb) else about(x) for x in costs(t)] for t in grid], dtype=object).T
+
+    start, found = least.flips(table, [0.01 * k for k in range(1, 400)])
     assert start == first
     assert [(f.before, f.after) for f in found] == [(a, b) for _, a, b in wanted]
     assert [f.t for f in found] == pytest.approx([t for t, _, _ in wanted], abs=1e-7)
@@ -195,12 +215,33 @@ def test_changes_are_found_by_bisection(costs, first, wanted):
 def test_the_number_of_samples_beside_trying_them_all(seed):
     random = np.random.default_rng(seed)
     bias, spread = random.uniform(0, 1, 5) * (random.random(5) < 0.8), random.uniform(0.1, 30, 5)
-    found = variance.by_samples(bias, spread)
+    found = least.by_samples(bias, spread)
     for n in range(1, 3000, 7):
         said = [who for start, who in found if start <= n][-1]
         errors = bias**2 + spread / n
         assert errors[said] <= errors.min() * (1 + 1e-12)
     assert [start for start, _ in found] == sorted({start for start, _ in found})
+
+
+SAMPLES = [
+    ([2, 1, 0], [1, 4, 7], [(1, 0), (2, 1), (4, 2)]),  # the lines cross at N = 1 and at 3
+    ([2, 1, 0], [1, 1, 5], [(1, 1), (5, 2)]),
+    ([0, 0], [1, 1], [(1, 0)]),
+    ([arb(1, 1e-30), 1], [arb(1, 1e-30), 1], [(1, 0)]),  # nothing certain
+    ([1, 0], [1, "1e400"], [(1, 0), (10**400, 1)]),
+]
+
+
+@pytest.mark.parametrize(("bias", "spread", "wanted"), SAMPLES)
+def test_ties_and_far_numbers_of_samples(bias, spread, wanted):
+    found = least.by_samples([arb(b) for b in bias], [arb(v) for v in spread])
+    assert [who for _, who in found] == [who for _, who in wanted]
+    assert all(abs(n - m) * 10**9 <= m for (n, _), (m, _) in zip(found, wanted, strict=True))
+
+
+def test_without_a_cost_nobody_leads():
+    with pytest.raises(ValueError, match="no finite cost"):
+        least.leader([arb("nan"), arb("inf")])
 
 
 # --- what is refused --------------------------------------------------------------------------------------------------
@@ -237,9 +278,9 @@ def test_a_bad_setting_is_a_message(policy, reference, old, message):
 
 def test_a_setting_in_decimals_and_fractions():
     s = typed(".5, .25, .25", "1/3 1/3 1/3")
-    assert np.allclose(np.exp(s.logp), [[0.5, 0.25, 0.25]])
-    assert np.allclose(s.log_ratio, np.log([[1.5, 0.75, 0.75]]))
-    assert np.allclose(s.logp_old, s.logp)
+    assert s.policy == s.old == (Fraction(1, 2), Fraction(1, 4), Fraction(1, 4))
+    assert s.reference == (Fraction(1, 3),) * 3
+    assert typed("0.99999999 1e-8", "1e-320 " + "0." + "9" * 320).reference[0] == Fraction(1, 10**320)
     assert np.allclose(drawn(5, 7).logp, drawn(5, 7).logp)
     assert not np.allclose(drawn(5, 7).logp, drawn(6, 7).logp)
 
@@ -262,7 +303,7 @@ def test_json_is_finite_and_says_what_the_text_says(sampler):
     )
     for rows in data["path"].values():
         assert [row["from_t"] for row in rows] == sorted(row["from_t"] for row in rows)
-        assert all(0 <= row["from_t"] <= GRID[-1] for row in rows)
+        assert all(0 <= row["from_t"] <= END for row in rows)
     assert len(data["setting"]["policy"]) == 5
 
 

@@ -13,7 +13,8 @@ from kltheory.calculus.formula.parse import NONE, parse_formula
 from kltheory.calculus.identify import identify
 from kltheory.calculus.surrogate import Sampler, Surrogate
 from kltheory.calculus.symbols import log_ratio
-from kltheory.numerics.optimum import curve
+from kltheory.numerics.bridge import NUMPY
+from kltheory.numerics.settings import Array
 from kltheory.report.figures.style import Picture, line, panels, styled
 from kltheory.report.typed import numeric
 
@@ -66,11 +67,19 @@ def _panel(axis: Any, surrogates: Sequence[tuple[str, Surrogate]], words: str) -
     axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), alignment="left")
 
 
+def curve(c: Coefficient, l: Array) -> Array:
+    """C at log-ratios, cell by cell."""
+    out = np.full(l.shape, np.nan)
+    for (lo, hi), e in c.along(log_ratio):
+        here = (l >= (-np.inf if lo is None else float(lo))) & (l <= (np.inf if hi is None else float(hi)))
+        with np.errstate(all="ignore"):
+            out[here] = np.broadcast_to(np.asarray(NUMPY(e, {log_ratio: l[here]}), dtype=np.float64), l[here].shape)
+    return out
+
+
 def centred(c: Coefficient, l: Any) -> Any:
     """C(l) - C(0), with the mean of both sides where C jumps at 0."""
-    value = curve(c)
-    at_zero = value(np.array([-1e-9, 1e-9])).mean()
-    return np.broadcast_to(value(l), l.shape) - at_zero
+    return curve(c, l) - curve(c, np.array([-1e-9, 1e-9])).mean()
 
 
 def _broken(c: Coefficient, l: Any) -> Any:

@@ -13,6 +13,7 @@ from kltheory.calculus.estimators import Estimator, as_loss, in_reward, k1, k2, 
 from kltheory.calculus.surrogate import Sampler, Surrogate
 from kltheory.calculus.symbols import log_weight, logp, sg
 from kltheory.numerics import enumeration, variance
+from kltheory.numerics.enclosed import floats
 from kltheory.numerics.settings import Array, Settings
 from kltheory.report.figures.style import Picture, line, panels, styled
 
@@ -36,7 +37,9 @@ DRIFTED: Final = (k2, k3)
 def on_path(policy: Sequence[float], reference: Sequence[float], t: Array) -> Settings:
     """Policies on the geometric path from the reference, one a row."""
     p, q = (np.log(np.asarray([x], dtype=np.float64)) for x in (policy, reference))
-    return variance.on_path(Settings(p, q, p, np.zeros(p.shape), ("path",)), t)
+    rows = (1 - t[:, None]) * q + t[:, None] * p
+    one, other = (np.broadcast_to(x, rows.shape) for x in (q, p))
+    return Settings(rows, one, other, np.zeros(rows.shape), ("path",) * len(t))
 
 
 def distance(rows: Settings) -> Array:
@@ -46,7 +49,7 @@ def distance(rows: Settings) -> Array:
 
 def value_of(sample: Expr, rows: Settings) -> Array:
     """E_π of a per-sample formula."""
-    return variance.value_spread(sample, Sampler.POLICY, rows)[0]
+    return floats(variance.value_spread(sample, Sampler.POLICY, rows)[0])
 
 
 def noise(policy: Sequence[float] = POLICY, reference: Sequence[float] = REFERENCE) -> Picture:
@@ -56,10 +59,10 @@ def noise(policy: Sequence[float] = POLICY, reference: Sequence[float] = REFEREN
     with styled():
         figure, axes = panels(2, 2, 9.4, 6.4, sharex=True)
         for n, k in enumerate(VALUES):
-            mean, spread = variance.value_spread(k.expr, Sampler.POLICY, rows)
+            mean, spread = map(floats, variance.value_spread(k.expr, Sampler.POLICY, rows))
             axes[0, 0].plot(x, (mean - x) / x, label=k.name, gid=f"bias-{n}", **line(n))
             axes[0, 1].plot(x, spread / x, label=k.name, gid=f"std-{n}", **line(n))
-        size = variance.gradient_norm(reverse_kl.objective.coefficient(), rows)
+        size = floats(variance.gradient_norm(reverse_kl.objective.coefficient(), rows))
         for n, (name, s) in enumerate(GRADIENTS):
             bias, spread = gradient_noise(s, rows)
             axes[1, 0].plot(x, bias / size, label=name, gid=f"gradient-bias-{n}", **line(n))
@@ -87,8 +90,8 @@ def noise(policy: Sequence[float] = POLICY, reference: Sequence[float] = REFEREN
 def gradient_noise(s: Surrogate, rows: Settings) -> tuple[Array, Array]:
     """Norm of the bias against ∇KL(π‖π_ref), and the square root of the trace variance, of each row."""
     difference = s.coefficient(Sampler.POLICY) - reverse_kl.objective.coefficient()
-    bias = np.zeros(len(rows.family)) if difference.is_constant() else variance.gradient_norm(difference, rows)
-    return bias, np.sqrt(variance.variance(s.score(Sampler.POLICY), Sampler.POLICY, rows))
+    spread = floats(variance.variance(s.score(Sampler.POLICY), Sampler.POLICY, rows))
+    return floats(variance.gradient_norm(difference, rows)), np.sqrt(spread)
 
 
 def drift(policy: Sequence[float] = POLICY, reference: Sequence[float] = REFERENCE) -> Picture:
