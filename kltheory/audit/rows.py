@@ -219,8 +219,12 @@ def title(found: Identification) -> str:
     if found.terms is not None:
         return found.title
     if found.f is not None:
-        return f"Σ π_ref f(π/π_ref), f(u) = {text(found.f)}"
-    return "no f-divergence: the coefficient is no function of one quotient alone" if found.slope is None else ""
+        return f"Σ {found.measured_from} f(π/{found.measured_from}), f(u) = {text(found.f)}"
+    if found.reason:
+        return f"whether it is an f-divergence is not decided: {found.reason}"
+    if found.base is None:
+        return "no f-divergence: the coefficient is no function of one quotient alone"
+    return f"no f-divergence: {found.obstacle}" if found.obstacle else ""
 
 
 def agreement_order(c: Coefficient) -> int | None:

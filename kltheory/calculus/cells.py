@@ -5,15 +5,15 @@ branches. Where a guard is zero *throughout*, as w - 1 is on-policy, the kink is
 it belongs to, and min, max, abs share the gradient between both, as torch.minimum and jax.numpy.minimum do.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Any, Final
 
-from sympy import Abs, Expr, Heaviside, Max, Min, Piecewise, S, postorder_traversal, sign
+from sympy import Abs, Basic, Expr, Heaviside, Max, Min, Piecewise, S, log, postorder_traversal, sign
 from sympy.core.relational import Relational
 from sympy.logic.boolalg import Boolean
 
-from kltheory.calculus.domain import Undefined, has_no_value, under
+from kltheory.calculus.domain import Undefined, below, has_no_value, under
 from kltheory.calculus.exact import Undecidable, is_zero
 from kltheory.calculus.moments import Mean, boolean
 from kltheory.calculus.reach import sign_on
@@ -66,6 +66,14 @@ def split(expr: Expr, region: Region | None = None) -> list[Cell]:
     return list(_everywhere(expr) if region is None else _cells(expr, region))
 
 
+def confirm(positive: Iterable[Expr], nonzero: Iterable[Expr]) -> None:
+    """Raise as :func:`split` does of the logarithms of some expressions and the reciprocals of others."""
+    for x in positive:
+        split(log(x))
+    for x in nonzero:
+        _confirm([(r, e) for r, e in split(x) if is_zero(erase_sg(e))])
+
+
 @lru_cache(maxsize=4096)
 def _everywhere(expr: Expr) -> list[Cell]:
     return _cells(expr, Region())
@@ -74,15 +82,20 @@ def _everywhere(expr: Expr) -> list[Cell]:
 def _cells(expr: Expr, region: Region) -> list[Cell]:
     cells: list[Cell] = []
     outside: list[Cell] = []
-    stack = [(region, boolean(expr))]
+    stack = [(region, boolean(expr), tuple[Expr, ...]())]
     while stack:
-        here, e = stack.pop()
-        node, guard, choose = _innermost(e) or (None, e, None)
-        for part in _defined(erase_sg(guard), here, outside):
+        here, e, asked = stack.pop()
+        asked = (*asked, *under(e))  # what a branch that is put in cancels is asked for nevertheless
+        corners = [x for x in asked if not is_smooth(x)]
+        node, guard, choose = next(filter(None, map(_innermost, (*corners, e))), (None, e, None))
+        positive = [erase_sg(x) for x in asked if is_smooth(x)]
+        for part in _defined(erase_sg(guard), positive, here, outside):
             if choose is None:
                 cells.append((part, e))
-            else:
-                stack += [(piece, e.xreplace({node: choose(s)})) for piece, s in part.refine(erase_sg(guard))]
+                continue
+            for piece, s in part.refine(erase_sg(guard)):
+                put = {node: choose(s)}
+                stack.append((piece, e.xreplace(put), tuple(x.xreplace(put) for x in corners)))
         if len(cells) + len(stack) > MAX_CELLS:
             raise Undecidable(f"more than {MAX_CELLS} cells")
     _confirm(outside)
@@ -104,27 +117,30 @@ def _vanishes(expr: Expr) -> bool:
         return False
 
 
-def _innermost(expr: Expr) -> tuple[Expr, Expr, Callable[[int], Any]] | None:
-    """A node that is not smooth whose guard is, the guard, and the choice; ``None`` in a smooth expression."""
-    for node in postorder_traversal(expr):
-        if (head := HEADS.get(type(node))) is not None:
-            guard, choose = head(node)
-            if is_smooth(guard):
-                return node, guard, choose
-    return None
+def _innermost(expr: Basic) -> tuple[Basic, Expr, Callable[[int], Any]] | None:
+    """A node that is not smooth whose guard is, the guard, and the choice; ``None`` in a smooth expression.
+
+    Inside a branch nothing is asked before it is known to be taken.
+    """
+    inside = (expr.args[0][1],) if isinstance(expr, Piecewise) else expr.args
+    if (found := next(filter(None, map(_innermost, inside)), None)) is not None:
+        return found
+    return (expr, *HEADS[type(expr)](expr)) if type(expr) in HEADS else None
 
 
 # --- where it is defined ----------------------------------------------------------------------------------------------
-def _defined(expr: Expr, region: Region, outside: list[Cell]) -> list[Region]:
+def _defined(expr: Expr, positive: Iterable[Expr], region: Region, outside: list[Cell]) -> list[Region]:
     """The parts of a region on which a smooth expression has a value; the other parts go to ``outside``.
+
+    There ``positive`` are positive: what stands under the logarithms and roots of all of which it is a part.
 
     What is a number of the setting, or holds parameters only, has a value by assumption where it can have one.
     """
     for m in expr.atoms(Mean):
         split(m.integrand)
-    parts = [] if has_no_value(expr) else [region]
+    parts = [] if has_no_value(expr) or any(map(is_zero, below(expr))) else [region]
     outside += [] if parts else [(region, S.NaN)]
-    for x in dict.fromkeys(under(expr)):
+    for x in dict.fromkeys((*positive, *under(expr))):
         if not x.free_symbols & set(VARIABLES) and sign_on(x, region) != -1:
             continue
         pieces = [piece for part in parts for piece in part.refine(x)]

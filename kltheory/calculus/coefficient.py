@@ -24,7 +24,7 @@ from kltheory.calculus.points import Point, holds
 from kltheory.calculus.reach import Bounds
 from kltheory.calculus.regions import DISPLAY, Cell, Region, joined
 from kltheory.calculus.relations import is_free, is_null
-from kltheory.calculus.roots import between, compare, in_order
+from kltheory.calculus.roots import ZERO, between, compare, in_order
 from kltheory.calculus.slope import Move, moves, slope_of
 from kltheory.calculus.symbols import VARIABLES, log_ratio, logp, to_quotients
 
@@ -119,9 +119,8 @@ class Coefficient:
                 values = [_value(e, point) for point in line for r, e in self.cells if holds(r, point)]
                 if any(x.b < y.a or y.b < x.a for x, y in pairwise(values)):
                     return True
-        raise Undecidable(
-            f"whether it steps where {variable} passes {edges[0].expr if edges else 'a guard'} is not known"
-        )
+        where = next((x.expr for x in edges if x != ZERO or variable != logp), "a guard")
+        raise Undecidable(f"whether it steps where {variable} passes {where} is not known")
 
     def is_nondecreasing(self) -> bool:
         """Whether C, a function of l alone, never decreases: then it belongs to a convex f, a divergence.

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from sympy import Expr, Pow, S, log, preorder_traversal
+from sympy import Basic, Expr, Piecewise, Pow, S, log, preorder_traversal
 
 from kltheory.calculus.exact import Undecidable
 
@@ -23,13 +23,23 @@ def has_no_value(expr: Expr) -> bool:
     return expr.has(*NOT_NUMBERS)
 
 
-def under(expr: Expr) -> Iterator[Expr]:
+def below(expr: Expr) -> set[Expr]:
+    """The sums that are divided by: where one is zero throughout, there is no value."""
+    return {p.base for p in expr.atoms(Pow) if p.base.is_Add and p.exp.is_negative}
+
+
+def under(expr: Basic) -> Iterator[Expr]:
     """What has to be positive for the value to be a real number, innermost last; zero only on an edge.
 
-    Products under one logarithm or root are taken whole: their sign is what counts.
+    Products under one logarithm or root are taken whole: their sign is what counts. What only a branch has to have is
+    left out.
     """
-    for node in preorder_traversal(expr):
-        if isinstance(node, log) and not node.args[0].is_positive:
+    nodes = preorder_traversal(expr)
+    for node in nodes:
+        if isinstance(node, Piecewise):
+            nodes.skip()
+            yield from under(node.args[0][1])
+        elif isinstance(node, log) and not node.args[0].is_positive:
             yield node.args[0]
         elif (
             isinstance(node, Pow) and node.exp.is_Rational and not node.exp.is_Integer and not node.base.is_nonnegative

@@ -40,7 +40,7 @@ class Identification:
         base: what that quotient is over: the reference, or the old policy; ``None`` when C depends on more.
         objective: the summand F otherwise.
         slope: that of C: 1 (f convex), -1 (concave), 0 (no gradient), ``None`` (neither, or no f).
-        reason: why the slope was not decided.
+        reason: why it was not decided whether the objective is an f-divergence.
     """
 
     coefficient: Coefficient
@@ -55,6 +55,11 @@ class Identification:
     def is_divergence(self) -> bool | None:
         """Whether the objective is an f-divergence from its base (f convex, not zero); ``None``: not decided."""
         return None if self.reason else self.slope == 1
+
+    @property
+    def measured_from(self) -> str:
+        """The policy that the objective is measured from, for people."""
+        return "π_old" if self.base == "old" else "π_ref"
 
     @cached_property
     def poles(self) -> tuple[Move, ...]:
@@ -101,7 +106,8 @@ def identify(coefficient: Coefficient) -> Identification:
     base = BASES.get(variable)
     terms = _named(coefficient, base)
     if variable is None or base is None:
-        return Identification(coefficient, terms, objective=objective(coefficient))
+        reason = _why_several(coefficient)
+        return Identification(coefficient, terms, objective=objective(coefficient), reason=reason)
     try:
         slope, reason = coefficient.slope(), ""
     except Undecidable as e:
@@ -110,6 +116,18 @@ def identify(coefficient: Coefficient) -> Identification:
     if terms is not None:
         return replace(found, f=tidy(sum((a * d.f for a, d in terms), S.Zero)))
     return found if found.poles else replace(found, f=generator(coefficient, variable))
+
+
+def _why_several(c: Coefficient) -> str:
+    """Why it is not known that C moves with more than one quotient; empty where it certainly does."""
+    reasons = []
+    for variable in VARIABLES:
+        try:
+            if variable != log_ratio and c.depends_on(variable):
+                return ""
+        except Undecidable as e:
+            reasons.append(str(e))
+    return reasons[0] if reasons else "it is not written in l alone"
 
 
 def by_cell(coefficient: Coefficient) -> list[tuple[Region, Identification]]:

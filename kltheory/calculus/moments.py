@@ -136,11 +136,14 @@ def _by_generators(expr: Expr, of_sample: Callable[[Expr], bool]) -> Parts | Non
     return out
 
 
-def is_product(integrand: Expr) -> bool:
-    """Whether it is one product of generators, so that means of different ones are independent."""
-    if integrand.has(sg, *CORNERED):
+def is_product(expr: Expr, sampled: Callable[[Expr], bool] = _of_the_sample) -> bool:
+    """Whether it is one product of generators: different ones are independent."""
+    if expr.has(sg, *CORNERED):
         return False
-    parts = _by_generators(boolean(integrand), _of_the_sample)
+    try:
+        parts = _by_generators(boolean(expr), sampled)
+    except Undecidable:
+        return False
     return parts is not None and len(parts) == 1
 
 

@@ -8,7 +8,7 @@ is: between the values where its derivative vanishes, and at the ends.
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from functools import lru_cache
-from itertools import product
+from itertools import chain, product, zip_longest
 from typing import Any, Final
 
 from sympy import Add, Derivative, Dummy, Expr, Mul, Rational, S, Subs, Symbol, exp
@@ -51,7 +51,8 @@ def signed(guard: Expr, box: Box) -> Iterator[Any]:
     """
     forms = _forms(guard)
     yield from (_value(form, box) for scales in forms for form in scales)
-    for form, *_ in forms if len(guard.free_symbols) > 1 else ():
+    every = chain.from_iterable(zip_longest(*forms)) if len(guard.free_symbols) > 1 else ()
+    for form in filter(None, every):
         ranges: dict[Symbol, Any] = {}
         grouped = _by_variable(form, box, ranges)
         if ranges:

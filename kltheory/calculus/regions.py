@@ -120,7 +120,7 @@ class Region:
         return not self.conditions and not any(map(self.is_cut, self.box))
 
     def __str__(self) -> str:
-        parts = [shown for v, b in self.box.items() if (shown := _interval_text(v, b))]
+        parts = [shown for v in VARIABLES if v in self.box and (shown := _interval_text(v, self.box[v]))]
         parts += [f"{text(g.xreplace(DISPLAY))} {'>' if s > 0 else '<'} 0" for g, s in self.conditions.items()]
         return " and ".join(parts) or EVERYWHERE
 

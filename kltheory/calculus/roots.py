@@ -23,6 +23,8 @@ MAX_DEPTH: Final = 200
 """Most derivatives in a row to isolate the roots of one curve."""
 MAX_BITS: Final = 1024
 """Bits to which two roots, or a value and zero, are told apart."""
+NARROW: Final = Fraction(1, 1 << 16)
+"""The width of an enclosure whose simplest rational is tried as the root."""
 T: Final = Dummy("t", real=True)
 X: Final = Dummy("X", positive=True)
 
@@ -123,7 +125,9 @@ class Root:
         return iv.mpf([lo.a, hi.b])
 
     def settle(self) -> None:
-        """Make the root exact if it is the simplest rational of its enclosure."""
+        """Make the root exact if it is the simplest rational of a narrow enclosure."""
+        while self.curve is not None and self.hi - self.lo > NARROW:
+            self.refine()
         if self.curve is not None and vanishes(self.curve.expr, Root(None, Rational(_simplest(self.lo, self.hi)))):
             self.curve, self.exact = None, Rational(_simplest(self.lo, self.hi))
 

@@ -135,11 +135,15 @@ class TowerCurve:
         if coefficients.keys() != {0, 1} or any(c.has(T) for c in coefficients.values()):
             return None
         value = -coefficients[0] / coefficients[1]
+        if isinstance(generator, exp):
+            return generator.args[0] - log(value) if sign_of_constant(value) > 0 else S.One
         if isinstance(generator, log):
-            return generator.args[0] - exp(value)
-        if sign_of_constant(value) < 0:
+            under, there = generator.args[0], exp(value)
+        elif sign_of_constant(value) > 0:
+            under, there = generator.base, value ** (1 / generator.exp)
+        else:
             return S.One
-        return generator.base - value ** (1 / generator.exp) if _is_root(generator) else generator.args[0] - log(value)
+        return under - there if under.is_positive else (under - there) * (under + there)
 
     @cached_property
     def divided(self) -> tuple[Expr, Expr]:
@@ -161,6 +165,8 @@ class TowerCurve:
     def beside(self, a: Root | None, b: Root | None) -> tuple[Side, Side]:
         """The signs at both ends of an interval on which the quotient is monotone."""
         middle = between(a, b)
+        if self.sign(middle) == 0:  # the one root there is: the next point is none
+            middle = _nearer(middle, b, 1) if b is not None else middle + 1
         return self._towards(a, middle, -1), self._towards(b, middle, 1)
 
     def _towards(self, end: Root | None, start: Fraction, side: int) -> Side:
@@ -169,10 +175,11 @@ class TowerCurve:
         for step in range(STEPS):
             nearer = at + side * Fraction(2) ** step if end is None else _nearer(at, end, side)
             found = self.sign(nearer)
-            if found != sign or self._grows(at, nearer):
+            if found and (found != sign or self._grows(at, nearer)):
                 return found, nearer
-            at = nearer
-        if self._end(end, side) in (0, sign * sign_of_value(_real(self.divided[1]), Rational(at))):
+            at, sign = nearer, sign if found else -sign  # the one root there is: beyond it the sign is the other
+        beyond = sign * sign_of_value(_real(self.divided[1]), Rational(at))
+        if self.sign(at) and self._end(end, side) in (0, beyond):
             return sign, at
         raise Undecidable(f"whether {_short(self.expr)} vanishes near {end.expr if end else side * oo} is not known")
 

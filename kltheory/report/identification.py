@@ -9,7 +9,6 @@ from sympy import Expr, exp, log
 from kltheory.calculus.cells import ties
 from kltheory.calculus.domain import Undefined
 from kltheory.calculus.estimators import Estimator, in_reward
-from kltheory.calculus.exact import Undecidable
 from kltheory.calculus.formula.formula import Formula
 from kltheory.calculus.formula.parse import NONE, read_formula
 from kltheory.calculus.identify import identify
@@ -73,6 +72,7 @@ def identify_text(
     found: dict[Sampler, Row | Undefined] = {}
     for who in Sampler:
         try:
+            formula.confirm_defined(who)
             found[who] = Row(typed, placement, weight, who, s, identify(s.coefficient(who)))
         except Undefined as e:
             found[who] = e
@@ -86,10 +86,10 @@ def _where(e: Undefined) -> str:
 
 
 def _extra(r: Row) -> dict[str, Any]:
-    """``f`` and the policy it is over, ``objective``, why it is no f-divergence, or why that is not decided."""
+    """``f`` and the policy it is over, ``objective``, why it is no f-divergence, and why something is not decided."""
     found = r.found
     over = {"f": None if found.f is None else text(found.f), "base": found.base, "objective": r.objective()}
-    return {**over, "obstacle": found.obstacle, "reason": found.reason}
+    return {**over, "obstacle": found.obstacle, "reason": found.reason, "sampler_reason": r.sampler_dependence[1]}
 
 
 def _notes(r: Row) -> Iterator[str]:
@@ -100,9 +100,10 @@ def _notes(r: Row) -> Iterator[str]:
     if found.terms == ():
         yield "the coefficient is constant: in expectation nothing is descended"
     elif found.f is not None and found.terms is not None:
-        yield f"f(u) = {text(found.f)}, the objective is Σ {r.base} f(u), u = π/{r.base}"
+        yield f"f(u) = {text(found.f)}, the objective is Σ {found.measured_from} f(u), u = π/{found.measured_from}"
     if found.reason:
-        yield f"whether f is convex is not decided: {found.reason}"
+        question = "it is an f-divergence" if found.base is None else "f is convex"
+        yield f"whether {question} is not decided: {found.reason}"
     elif found.is_divergence:
         yield f"f is convex: an f-divergence{'' if found.base == 'ref' else ' from the old policy'}"
     elif found.slope == -1:
@@ -117,9 +118,7 @@ def _notes(r: Row) -> Iterator[str]:
 
 def _sampler(r: Row) -> str:
     """Whether it depends on who sampled."""
-    try:
-        return (
-            "it depends on who sampled: C moves with w" if r.depends_on_sampler else "whoever sampled: C is free of w"
-        )
-    except Undecidable as e:
-        return f"whether it depends on who sampled is not decided: {e}"
+    depends, reason = r.sampler_dependence
+    if depends is None:
+        return f"whether it depends on who sampled is not decided: {reason}"
+    return "it depends on who sampled: C moves with w" if depends else "whoever sampled: C is free of w"

@@ -59,7 +59,7 @@ class Penalty:
         """
         c = as_loss(Estimator(formula, numeric(formula, declared))).coefficient(Sampler.POLICY)
         try:
-            if (variable := c.sole_variable()) != log_ratio:
+            if (variable := c.sole_variable) != log_ratio:
                 raise NoOptimum(
                     f"the coefficient of {formula}, {c}, depends on {variable}: a penalty is one of l alone"
                 )

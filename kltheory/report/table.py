@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final
 
 from sympy import Expr, S, exp
 
 from kltheory.calculus.coefficient import tidy
 from kltheory.calculus.estimators import ESTIMATORS, Estimator, as_loss, in_reward, w
+from kltheory.calculus.exact import Undecidable
 from kltheory.calculus.identify import Identification, by_cell, identify
 from kltheory.calculus.notation import in_probabilities, text
 from kltheory.calculus.surrogate import Sampler, Surrogate
@@ -31,15 +33,13 @@ class Row:
     surrogate: Surrogate
     found: Identification
 
-    @property
-    def depends_on_sampler(self) -> bool:
-        """Whether the expected gradient changes with the old policy. Raises Undecidable."""
-        return self.sampler is Sampler.OLD and self.found.coefficient.depends_on(log_weight)
-
-    @property
-    def base(self) -> str:
-        """The policy that the objective is measured from, for people."""
-        return "π_old" if self.found.base == "old" else "π_ref"
+    @cached_property
+    def sampler_dependence(self) -> tuple[bool | None, str]:
+        """Whether the expected gradient changes with the old policy; ``None`` and why, where that is not decided."""
+        try:
+            return self.sampler is Sampler.OLD and self.found.coefficient.depends_on(log_weight), ""
+        except Undecidable as e:
+            return None, str(e)
 
     def objective(self) -> str | None:
         """The sum descended when C is no function of one quotient: an expectation under the old policy if it is one."""
@@ -56,7 +56,8 @@ class Row:
         if self.found.terms is not None:
             return self.found.title if self.found.terms else "0 (no gradient)"
         if self.found.f is not None:
-            return f"Σ {self.base} f(π/{self.base}), f(u) = {text(self.found.f)}"
+            base = self.found.measured_from
+            return f"Σ {base} f(π/{base}), f(u) = {text(self.found.f)}"
         if self.found.poles:
             return f"nothing that is finite on both sides of a pole: C is infinite {self.found.poles[0].where}"
         return self.objective() or self._by_cell() or "Σ F with ∂F/∂π = C, no closed form found"
@@ -79,7 +80,7 @@ class Row:
             "gradient_of": self.found.name,
             "title": self.verdict(),
             "is_divergence": self.found.is_divergence,
-            "depends_on_sampler": self.depends_on_sampler,
+            "depends_on_sampler": self.sampler_dependence[0],
         }
 
 

@@ -13,11 +13,12 @@ class NoNumber(Exception):
 
 
 def numeric(text: str, declared: Mapping[str, Expr] = NONE) -> Expr:
-    """A formula whose constants all have values. Raises FormulaError, and NoNumber."""
+    """A formula whose constants all have values. Raises FormulaError, NoNumber, and Undefined or Undecidable."""
     formula = read_formula(text, declared)
     if formula.constants:
         name = formula.constants[0]
         raise NoNumber(f"{text}: {name} has no number here; give it one, as in --param {name}=0.1")
+    formula.confirm_defined()
     return formula.expr
 
 

@@ -44,6 +44,9 @@ UNDEFINED: dict[str, tuple[Expr, str]] = {
     "in one branch of a max that wins": (Max(sqrt(l), -1), "l < 0"),
     "under a stop-gradient": (sg(log(l)) * l, "l < 0"),
     "inside a mean": (E(sqrt(l)), "l < 0"),
+    "of what a branch cancels": (Max(l, 0) / sqrt(l), "l < 0"),
+    "in a corner that a branch cancels": (Max(l, 0) * log(Max(l, 0)), "l < 0"),
+    "a denominator that is zero throughout": (1 / ((1 + l) ** 2 - 1 - 2 * l - l**2), "everywhere"),
     "of two variables": (sqrt(l - lw), "l - log(w) < 0"),
 }
 
@@ -70,6 +73,8 @@ DEFINED = {
     "a parameter as a base, taken to be positive": lam**lam * l,
     "a pole has measure zero": 1 / l,
     "sign and logarithm": log(A**2),
+    "a corner in a branch": where(l > 0, Max(log(l), 0), S.Zero),
+    "a branch in a branch": where(l > 0, where(log(l) > 1, log(l), S.One), S.Zero),
 }
 
 

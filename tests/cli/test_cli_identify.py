@@ -10,7 +10,7 @@ from kltheory.__about__ import __version__
 
 ROW = {
     "estimator", "placement", "weight", "sampler", "coefficient", "gradient_of", "title", "is_divergence",
-    "depends_on_sampler", "f", "base", "objective", "obstacle", "reason",
+    "depends_on_sampler", "f", "base", "objective", "obstacle", "reason", "sampler_reason",
 }  # fmt: skip
 
 # formula, options, (on-policy, off-policy) names, each as in the class table
@@ -117,6 +117,23 @@ UNDEFINED = [  # on-policy and off-policy; empty where it has a value
     ("where(l > 0, sqrt(l), sqrt(-l))", "", ""),
     ("log(1 - exp(logp))", "", ""),
     ("log(1 + u)", "", ""),
+    # what cancels as it is read, or as a branch is put in, is undefined nevertheless
+    ("log(l) - log(l)", f"where l < 0{ALL_BUT_ONE}", f"where l < 0{ALL_BUT_ONE}"),
+    ("sqrt(l)**2", f"where l < 0{ALL_BUT_ONE}", f"where l < 0{ALL_BUT_ONE}"),
+    ("0*log(l)", f"where l < 0{ALL_BUT_ONE}", f"where l < 0{ALL_BUT_ONE}"),
+    ("(l > 0)*log(l)", f"where l < 0{ALL_BUT_ONE}", f"where l < 0{ALL_BUT_ONE}"),
+    ("max(l, 0)/sqrt(l)", f"where l < 0{ALL_BUT_ONE}", f"where l < 0{ALL_BUT_ONE}"),
+    ("relu(l)*log(relu(l))", f"where l < 0{ALL_BUT_ONE}", f"where l < 0{ALL_BUT_ONE}"),
+    ("max(l, 0)/max(l, 0)", f"where l < 0{ALL_BUT_ONE}", f"where l < 0{ALL_BUT_ONE}"),
+    ("pow(relu(l), -1)*relu(l)", f"where l < 0{ALL_BUT_ONE}", f"where l < 0{ALL_BUT_ONE}"),
+    ("0*log(2 - w)", "", "where 2 < w"),
+    ("1/((1 + l)**2 - 1 - 2*l - l**2)", "everywhere", "everywhere"),
+    ("where(l > 0, log(l) - log(l), l)", "", ""),
+    ("where(l > -1, log(l) - log(l), l)", "where -1 < l < 0", "where -1 < l < 0"),
+    ("where(l > 0, max(log(l), 0), 0)", "", ""),
+    ("where(l > 0, l, log(-l) - log(-l))", "", ""),
+    ("where(l > 0 and w > 2, sqrt(w - 2)**2, l)", "", ""),
+    ("l/l", "", ""),
 ]
 
 

@@ -8,8 +8,9 @@ from functools import reduce
 from itertools import groupby
 from typing import Any, Final
 
-from sympy import Add, Basic, Expr, Mul, Piecewise, Rational, S
+from sympy import Add, Basic, Expr, Mul, Piecewise, Pow, Rational, S
 
+from kltheory.calculus.domain import under
 from kltheory.calculus.formula.conditions import JOINS, ORDERS, Choice, is_condition, negation
 from kltheory.calculus.formula.error import FormulaError
 from kltheory.calculus.formula.formula import Formula
@@ -29,12 +30,17 @@ class Builder:
         self.text, self.source, self.shift, self.declared, self.allowed = text, source, shift, declared, allowed
         self.sizes: dict[Basic, Size] = {}
         self.met: dict[str, Meaning] = {}
+        self.positive: list[Expr] = []
+        self.nonzero: list[Expr] = []
 
     def formula(self, tree: ast.expr) -> Formula:
         """The formula of the whole tree."""
         expr = self._visit(tree, 0)
         notes = tuple(m.note for m in self.met.values() if m.note)
-        return Formula(self.text, expr, notes, tuple(name for name, m in self.met.items() if m.is_constant))
+        unknown = tuple(name for name, m in self.met.items() if m.is_constant)
+        positive = dict.fromkeys(x for x in self.positive if x not in set(under(expr)))
+        nonzero = dict.fromkeys(x for x in self.nonzero if 1 / x not in expr.atoms(Pow))
+        return Formula(self.text, expr, notes, unknown, tuple(positive), tuple(nonzero))
 
     def error(self, node: ast.expr, reason: str, hint: str = "", at: int | None = None) -> FormulaError:
         """An error at a node, or at another column."""
@@ -44,6 +50,8 @@ class Builder:
         """``make(*args, **bounds)``, no larger than a formula may be."""
         made = self._guard(node, make, *args, **bounds)
         self._guard(node, measure, made, self.sizes)
+        if make not in (Add, Mul, where):
+            self.positive += under(made)
         return made
 
     def _guard(self, node: ast.expr, make: Callable[..., Any], *args: Any, **bounds: Any) -> Any:
@@ -66,7 +74,7 @@ class Builder:
             case ast.UnaryOp(op=ast.USub(), operand=operand):
                 return -self._visit(operand, depth + 1)
             case ast.BinOp(op=ast.Pow(), left=left, right=right):
-                return self._build(right, power, self._visit(left, depth + 1), self._visit(right, depth + 1))
+                return self._power(self._visit(left, depth + 1), self._visit(right, depth + 1), right)
             case ast.BinOp(op=op) if isinstance(op, _CHAINED):
                 return self._chain(node, depth)
             case ast.Call(func=ast.Name(id=name), args=args):
@@ -74,7 +82,7 @@ class Builder:
             case ast.Call(func=ast.Attribute(attr=name, value=owner), args=args):
                 return self._dotted(node, name, owner, args, depth)
             case ast.IfExp(test=test, body=body, orelse=other):
-                return self._condition(test, depth + 1)(self._visit(body, depth + 1), self._visit(other, depth + 1))
+                return self._chosen(test, body, other, depth)
             case ast.Attribute(attr=name):
                 call = f"write {name}(...)" if name in FUNCTIONS or name in SYNONYMS else self.allowed
                 hint = call if meaning(name, self.declared) is None else f"write {name}"
@@ -125,8 +133,25 @@ class Builder:
     def _operand(self, step: ast.BinOp, depth: int) -> Expr:
         right = self._visit(step.right, depth)
         if isinstance(step.op, ast.Div):
+            self.nonzero += [right] if right.free_symbols else []
             return self._build(step.right, reciprocal, right)
         return -right if isinstance(step.op, ast.Sub) else right
+
+    def _power(self, base: Expr, exponent: Expr, node: ast.expr) -> Expr:
+        self.nonzero += [base] if base.free_symbols and exponent.is_negative else []
+        return self._build(node, power, base, exponent)
+
+    def _chosen(self, condition: ast.expr, a: ast.expr, b: ast.expr, depth: int) -> Expr:
+        """A choice; what a branch asks for is asked for where it is taken."""
+        choice, before = self._condition(condition, depth + 1), (self.positive, self.nonzero)
+        values = []
+        for branch, put in ((a, lambda x: choice(x, S.One)), (b, lambda x: choice(S.One, x))):
+            self.positive, self.nonzero = [], []
+            values.append(self._visit(branch, depth + 1))
+            for known, asked in zip(before, (self.positive, self.nonzero), strict=True):
+                known += map(put, asked)
+        self.positive, self.nonzero = before
+        return choice(*values)
 
     # --- calls ----------------------------------------------------------------------------------------------------
     def _call(self, node: ast.Call, name: str, args: list[ast.expr], depth: int) -> Expr:
@@ -136,12 +161,13 @@ class Builder:
         bounds = self._guard(node, bind, name, args, node.keywords)
         if function == "where":
             condition, a, b = args
-            return self._condition(condition, depth + 1)(self._visit(a, depth + 1), self._visit(b, depth + 1))
+            return self._chosen(condition, a, b, depth)
         values = [self._visit(arg, depth + 1) for arg in args]
         limits = {k: self._visit(v, depth + 1) for k, v in bounds.items()}
         if function in CORNERED:
             self._guard(node, settle, [*values, *limits.values()], MAX_UNSETTLED)
-        return self._build(node, FUNCTIONS[function], *values, **limits)
+        make = FUNCTIONS[function]
+        return self._power(*values, node) if make is power else self._build(node, make, *values, **limits)
 
     def _dotted(self, node: ast.Call, name: str, owner: ast.expr, args: list[ast.expr], depth: int) -> Expr:
         """``torch.exp(x)`` or ``x.exp()``: the same functions, by the same table."""

@@ -7,12 +7,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sympy import QQ, Add, Dummy, Expr, Poly, S
+from sympy import QQ, Add, Dummy, Expr, S
 
 from kltheory.calculus.field import Field, exactly
-from kltheory.calculus.moments import Mean
-from kltheory.calculus.sequence.letters import Alphabet, Letter
-from kltheory.calculus.sequence.loss import PastValue
+from kltheory.calculus.moments import monomials
+from kltheory.calculus.sequence.letters import Alphabet, Letter, is_of_the_past
 from kltheory.calculus.sequence.words import Word
 
 State = tuple[int, int]
@@ -130,12 +129,8 @@ def _clean(vector: Vector) -> Vector:
 
 
 def _products(average: Expr) -> dict[Expr, Expr]:
-    """A polynomial in means and functions of the past: its products, and the number in front of each."""
-    symbols = sorted(average.atoms(Mean, PastValue), key=str)
-    if not symbols:
-        return {S.One: average}
-    poly = Poly(average, *symbols)
-    return {Poly({powers: 1}, *symbols).as_expr(): c for powers, c in poly.terms()}
+    """A sum of products of means and functions of the past, or of functions of them: product to number."""
+    return monomials(average, is_of_the_past) or {S.One: S.Zero}
 
 
 def _numbers(numbers: Sequence[Expr]) -> dict[Expr, Any]:

@@ -60,7 +60,7 @@ class Alphabet:
     def read(self, function: Expr) -> dict[Letter, Expr]:
         """The function as a combination of letters, each with a number that is free of the position."""
         found: dict[Letter, Expr] = {}
-        plain = function.xreplace({length: 1 / inverse_length})
+        plain = self._in_parts(function.xreplace({length: 1 / inverse_length}))
         for product, number in monomials(plain, is_of_the_token).items():
             scores, token, row = _taken_apart(product)
             for of_token, c in self.parts.get(token, {token: S.One}).items():
@@ -70,13 +70,21 @@ class Alphabet:
 
     def average(self, letter: Letter) -> Expr:
         """The mean of a letter without scores, given the past: a polynomial in independent means."""
-        averaged = normal(mean(letter.of_token) * letter.of_row)
+        return self._in_parts(normal(mean(letter.of_token) * letter.of_row)).expand()
+
+    def _in_parts(self, function: Expr) -> Expr:
+        """The function with every mean in it that there are relations of written by independent ones."""
         known = {
             m: sum((c * (S.One if f in NORMALISED else Mean(f)) for f, c in self.parts[m.integrand].items()), S.Zero)
-            for m in averaged.atoms(Mean)
+            for m in function.atoms(Mean)
             if m.integrand in self.parts
         }
-        return averaged.xreplace(known).expand()
+        return function.xreplace(known)
+
+
+def is_of_the_past(expr: Expr) -> bool:
+    """Whether means over the vocabulary or functions of the past are in it."""
+    return bool(expr.atoms(Mean, PastValue))
 
 
 def _taken_apart(product: Expr) -> tuple[frozenset[Symbol], Expr, Expr]:

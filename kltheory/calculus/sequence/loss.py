@@ -8,7 +8,7 @@ moves with its sampling too, through the weight of the whole response.
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sympy import Dummy, Expr, Function, S, Symbol, exp
+from sympy import Dummy, Expr, Function, Piecewise, S, Symbol, exp
 
 from kltheory.calculus.cells import split
 from kltheory.calculus.decimals import in_decimals
@@ -105,7 +105,7 @@ def confirm_defined(expr: Expr) -> None:
         raise Undefined(EVERYWHERE)
     for node in expr.atoms(*SUMS):
         of_token = erase_sg(node.args[0].replace(lambda e: isinstance(e, SUMS), lambda e: Dummy(real=True)))
-        if any(True for _ in under(of_token)):
+        if of_token.has(Piecewise) or any(True for _ in under(of_token)):
             split(of_token)
 
 

@@ -19,11 +19,11 @@ from enum import Enum
 
 from sympy import Expr, S, Symbol
 
-from kltheory.calculus.cells import is_smooth
 from kltheory.calculus.exact import Undecidable
+from kltheory.calculus.moments import is_product
 from kltheory.calculus.sequence.automaton import Automaton, Reached, Vector, completed, difference, parts
 from kltheory.calculus.sequence.language import SUMS
-from kltheory.calculus.sequence.letters import Letter
+from kltheory.calculus.sequence.letters import Letter, is_of_the_past
 from kltheory.calculus.sequence.words import Word
 
 
@@ -69,8 +69,11 @@ def remainder(words: Sequence[Word], over: Average) -> Condition | None:
     failing = next((c for c in conditions(automaton, over) if not c.holds), None)
     if failing is not None:
         for letter in automaton.steps:
-            if letter.of_token.has(*SUMS) or not is_smooth(letter.of_row):
+            if letter.of_token.has(*SUMS) or not is_product(letter.of_row, is_of_the_past):
                 raise Undecidable(f"whether {letter} is independent of the other letters is not known")
+        for product in {p for average in automaton.averages.values() for p in average}:
+            if not is_product(product, is_of_the_past):
+                raise Undecidable(f"whether {product} is independent of other means is not known")
     return failing
 
 

@@ -11,6 +11,7 @@ from itertools import combinations
 from sympy import Add, Expr, Integer, Mul, Pow, S, exp
 
 from kltheory.calculus.exact import Undecidable
+from kltheory.calculus.moments import normal
 from kltheory.calculus.sequence.language import Ahead, Future, Past, Total
 from kltheory.calculus.sequence.loss import is_of_the_token
 
@@ -90,6 +91,7 @@ def _times(base: Term, factor: Expr, at: int | None) -> Iterator[Term]:
 
 
 def _local(base: Term, factor: Expr, at: int | None) -> Term:
+    factor = normal(factor)
     if not is_of_the_token(factor):
         return replace(base, factor=base.factor * factor)
     if at is None:
@@ -128,7 +130,7 @@ def _exponential(base: Term, addend: Expr, at: int | None) -> Term:
     (s,) = node
     if isinstance(s, Future) and s.discount != 1:
         raise Undecidable(f"exp({addend}) discounts its exponents")
-    factor = exp(number * s.summand)
+    factor = exp(normal(number * s.summand).expand())
     if isinstance(s, Total):
         return replace(base, spans=(*base.spans, Span(None, None, factor)))
     if at is None:

@@ -98,6 +98,8 @@ def title(c: Coefficient) -> str:
     found = identify(c)
     if found.terms is not None:
         return found.title if found.terms else "nothing"
+    if found.reason:
+        return "not decided"
     return "a divergence with no name" if found.is_divergence else "no divergence"
 
 

@@ -1,0 +1,58 @@
+"""Means over the vocabulary inside losses of whole responses: what is the same for every tree, and what is not."""
+
+import pytest
+from sympy import Abs, Max, S, exp
+
+from kltheory.calculus.exact import Undecidable
+from kltheory.calculus.moments import E
+from kltheory.calculus.sequence.language import past, total
+from kltheory.calculus.sequence.loss import SequenceLoss, SequenceObjective
+from kltheory.calculus.sequence.same import same_gradient, same_value
+from kltheory.calculus.surrogate import Sampler
+from kltheory.calculus.symbols import log_ratio as l
+from kltheory.calculus.symbols import log_weight as lw
+from kltheory.calculus.symbols import logp, sg
+
+r, m = exp(-l), E(l)
+
+# Two losses, sampled by the old policy, and whether they have one gradient.
+GRADIENTS = {
+    "the reference sums to one": (total(sg(E(r)) * logp), total(logp), True),
+    "the old policy sums to one": (total(sg(E(exp(-lw))) * logp), total(logp), True),
+    "the policy's square does not": (total(sg(E(exp(logp))) * logp), total(logp), False),
+    "a sum": (total(sg(E(l + l**2)) * l), total(sg(m + E(l**2)) * l), True),
+    "a factor": (total(sg(E(2 * l)) * l), total(sg(2 * m) * l), True),
+    "a mean in a mean": (total(sg(E(l * m)) * l), total(sg(m**2) * l), True),
+    "no mean in a mean": (total(sg(E(l * l)) * l), total(sg(m**2) * l), False),
+    "by cells": (total(sg(E(Abs(l))) * l), total(sg(E(Max(l, -l))) * l), True),
+    "by other cells": (total(sg(E(Abs(l))) * l), total(sg(E(Max(l, 0))) * l), False),
+    "of nothing": (total(E(r - 1) * l), S.Zero, True),
+    "in an exponent": (exp(total(sg(E(r - 1)))) * total(l), total(l), True),
+}
+
+VALUES = {
+    "in an exponent": (exp(total(E(r - 1))) * total(l), total(l), True),
+    "of the past": (total(past(E(r)) * m), total(past(S.One) * l), True),
+    "a sum in an exponent": (exp(total(m + m)) * total(l), exp(total(E(2 * l))) * total(l), True),
+    "of two in an exponent": (exp(total(E(l + lw))) * total(l), exp(total(m + E(lw))) * total(l), True),
+    "by cells in an exponent": (exp(total(E(Abs(l)))) * total(l), exp(total(E(Max(l, -l)))) * total(l), True),
+    "of others in an exponent": (exp(total(m)) * total(l), exp(total(E(l**2))) * total(l), False),
+}
+
+
+@pytest.mark.parametrize("name", GRADIENTS)
+def test_gradients(name):
+    left, right, same = GRADIENTS[name]
+    assert same_gradient(SequenceLoss.of(left), SequenceLoss.of(right), Sampler.OLD) is same
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_values(name):
+    left, right, same = VALUES[name]
+    assert same_value(SequenceObjective.of(left), SequenceObjective.of(right)) is same
+
+
+def test_quotients_of_means_are_not_told_apart():
+    """1/(1 + m²) + m²/(1 + m²) = 1: they are not independent of each other."""
+    with pytest.raises(Undecidable, match="no product of a function of the token and one of its row"):
+        same_gradient(SequenceLoss.of(total(sg(1 / (1 + m**2)) * l)), SequenceLoss.of(total(l)), Sampler.OLD)
