@@ -215,9 +215,9 @@ def test_pairs_of_log_ratios_are_what_they_are_called():
 CALCULUS = {
     "At", "Mean", "Objective", "PastValue", "Sampler", "SequenceLoss", "SequenceObjective", "Surrogate",
     "Ahead", "Future", "Past", "Total", "length", "VARIABLES", "advantage", "inside", "log_ratio", "log_weight", "logp",
-    "sg", "to_quotients",
+    "sg", "to_quotients", "decimal",
 }  # fmt: skip
-"""Classes that hold a formula, the alphabet, and how the alphabet is written in itself."""
+"""Classes that hold a formula, the alphabet, how it is written in itself, and which decimal a float is."""
 
 
 @pytest.mark.parametrize("module", [certificate, dual, responses, sexpr, spelled, spread, witness])

@@ -38,7 +38,7 @@ from sympy.core.relational import Ge, Gt, Le, Lt
 from sympy.functions.elementary.piecewise import ExprCondPair
 from sympy.logic.boolalg import BooleanFalse, BooleanTrue
 
-from kltheory.calculus import enclosure, regions
+from kltheory.calculus import cells, enclosure
 from kltheory.calculus.symbols import sg
 from kltheory.numerics.autodiff import scope
 from kltheory.numerics.balls import BALLS, Ambiguous, enclose, number, precision
@@ -95,7 +95,7 @@ def test_every_bridge_has_the_same_heads_and_every_head_an_example():
 
 
 def test_the_bridges_cover_what_the_calculus_knows():
-    assert {*regions.HEADS, *enclosure.HEADS} <= NUMPY.heads.keys()
+    assert {*cells.HEADS, *enclosure.HEADS} <= NUMPY.heads.keys()
 
 
 @pytest.mark.parametrize("expr", [*EXAMPLES.values(), *CONSTANTS], ids=str)

@@ -13,6 +13,7 @@ from sympy import Max, Min, exp, log, sign
 
 from kltheory.calculus.coefficient import Coefficient
 from kltheory.calculus.divergence import DIVERGENCES
+from kltheory.calculus.regions import Region
 from kltheory.calculus.symbols import log_ratio as l
 from kltheory.numerics.balance import balance
 from kltheory.numerics.balls import precision
@@ -215,5 +216,5 @@ def test_what_is_not_optimal_shows_in_the_residual(name, beta, ratios, wanted):
 
 
 def test_where_the_coefficient_has_no_value_there_is_no_residual():
-    curve = Monotone.of(Coefficient.of(log(l)))
+    curve = Monotone.of(Coefficient(((Region(), log(l)),)))
     assert violation(curve, balls([Fraction(0)]), arb(1), arb(0), np.array([arb(-1)], dtype=object)).is_nan()

@@ -56,14 +56,17 @@ def is_smooth(expr: Expr | Boolean) -> bool:
     return not expr.has(*HEADS)
 
 
-def split(expr: Expr, region: Region | None = None) -> list[Cell]:
-    """The cells of ``expr``: regions with the smooth expression it equals there.
+def split(expr: Expr, region: Region | None = None, partial: bool = False) -> list[Cell]:
+    """The cells of ``expr``: regions with the smooth expression it equals there; NaN where it has no value, if partial.
 
     Raises:
         Undefined: for some action of some setting it has no value.
         Undecidable: the sign of a guard is not found, or there are more than ``MAX_CELLS`` cells.
     """
-    return list(_everywhere(expr) if region is None else _cells(expr, region))
+    cells, outside = _everywhere(expr) if region is None else _cells(expr, region)
+    if not partial:
+        _confirm(outside)
+    return [*cells, *outside]
 
 
 def confirm(positive: Iterable[Expr], nonzero: Iterable[Expr]) -> None:
@@ -75,11 +78,12 @@ def confirm(positive: Iterable[Expr], nonzero: Iterable[Expr]) -> None:
 
 
 @lru_cache(maxsize=4096)
-def _everywhere(expr: Expr) -> list[Cell]:
+def _everywhere(expr: Expr) -> tuple[list[Cell], list[Cell]]:
     return _cells(expr, Region())
 
 
-def _cells(expr: Expr, region: Region) -> list[Cell]:
+def _cells(expr: Expr, region: Region) -> tuple[list[Cell], list[Cell]]:
+    """Where it has a value, and where it has none; the latter may be out of reach."""
     cells: list[Cell] = []
     outside: list[Cell] = []
     stack = [(region, boolean(expr), tuple[Expr, ...]())]
@@ -98,8 +102,7 @@ def _cells(expr: Expr, region: Region) -> list[Cell]:
                 stack.append((piece, e.xreplace(put), tuple(x.xreplace(put) for x in corners)))
         if len(cells) + len(stack) > MAX_CELLS:
             raise Undecidable(f"more than {MAX_CELLS} cells")
-    _confirm(outside)
-    return cells[::-1]
+    return cells[::-1], outside
 
 
 def ties(expr: Expr) -> list[Expr]:

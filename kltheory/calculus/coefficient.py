@@ -36,9 +36,14 @@ class Coefficient:
     cells: tuple[Cell, ...]
 
     @classmethod
-    def of(cls, expr: Expr | int) -> "Coefficient":
-        """The coefficient with this formula (in l, w, logp, logp_ref, logp_old, A; free of ``sg``)."""
-        return cls(tuple(split(to_quotients(S(expr)))))
+    def of(cls, expr: Expr | int, partial: bool = False) -> "Coefficient":
+        """The coefficient with this formula (in l, w, logp, logp_ref, logp_old, A; free of ``sg``); see :func:`split`.
+
+        Raises:
+            Undefined: for some action of some setting it has no value, and it is not to be partial.
+            Undecidable: it is not cut into cells.
+        """
+        return cls(tuple(split(to_quotients(S(expr)), partial=partial)))
 
     def map(self, function: Callable[[Expr], Expr]) -> "Coefficient":
         """The same cells with a function applied to each expression."""
@@ -170,18 +175,18 @@ class Coefficient:
     @cached_property
     def merged(self) -> tuple[Cell, ...]:
         """The cells, neighbours with the same expression joined until none are left."""
-        return tuple(joined(self.cells, lambda e, f: is_zero(e - f)))
+        return tuple(joined(self.cells, _are_equal))
 
     def __str__(self) -> str:
         cells = self.merged
         if len(cells) == 1:
             return text(tidy(cells[0][1]))
-        return "; ".join(f"{text(tidy(e))} where {r}" for r, e in cells)
+        return "; ".join(f"{'undefined' if e is S.NaN else text(tidy(e))} where {r}" for r, e in cells)
 
 
 def _everywhere(cells: Iterable[Cell], decide: Callable[[Expr], bool]) -> bool:
     """Whether something holds in every cell that is reached."""
-    return all(_holds(r, decide(e)) for r, e in cells)
+    return all(_holds(r, e is not S.NaN and decide(e)) for r, e in cells)
 
 
 def _holds(region: Region, decision: bool) -> bool:
@@ -196,6 +201,10 @@ def _value(expr: Expr, at: Point) -> Any:
         return enclose(expr, at)
     except CannotEnclose:
         return LINE
+
+
+def _are_equal(e: Expr, f: Expr) -> bool:
+    return e == f or (S.NaN not in (e, f) and is_zero(e - f))
 
 
 def _alone(expr: Expr, variable: Symbol) -> Expr:

@@ -66,8 +66,8 @@ class Surrogate:
         on_policy = {log_weight: logp - sg(logp)}
         return Surrogate(map_means(self.expr, lambda f: f.xreplace(on_policy)).xreplace(on_policy))
 
-    def score(self, sampler: Sampler = Sampler.OLD) -> Coefficient:
-        """∂s/∂logp per sample, cell by cell: the number that multiplies ∇log π in code.
+    def score(self, sampler: Sampler = Sampler.OLD, partial: bool = False) -> Coefficient:
+        """∂s/∂logp per sample, cell by cell: the number that multiplies ∇log π in code; NaN in places, if partial.
 
         Raises:
             Undecidable: a live mean moves with every action's probability, so no one number does.
@@ -75,11 +75,12 @@ class Surrogate:
         expr = self.sampled_by(sampler).expr
         if live := live_means(expr):
             raise Undecidable(f"{live[0]} carries a gradient of its own, which is no multiple of one sample's score")
-        return _score(expr)
+        return _score(expr, partial)
 
-    def coefficient(self, sampler: Sampler = Sampler.OLD) -> Coefficient:
-        """The coefficient C = (∂s/∂logp)/w of the expected gradient, as an expectation under the policy."""
-        return _descended(self.sampled_by(sampler).expr, S.One if sampler is Sampler.POLICY else exp(-log_weight))
+    def coefficient(self, sampler: Sampler = Sampler.OLD, partial: bool = False) -> Coefficient:
+        """The coefficient C = (∂s/∂logp)/w of the expected gradient, as an expectation under the policy; as above."""
+        density = S.One if sampler is Sampler.POLICY else exp(-log_weight)
+        return _descended(self.sampled_by(sampler).expr, density, partial)
 
 
 def live_means(expr: Expr) -> list[Mean]:
@@ -87,13 +88,14 @@ def live_means(expr: Expr) -> list[Mean]:
     return sorted(expr.replace(sg, lambda x: Dummy()).atoms(Mean), key=str) if expr.has(Mean) else []
 
 
-def _score(expr: Expr) -> Coefficient:
-    return Coefficient(tuple((r, boolean(erase(derivative(e)))) for r, e in split(expr)))
+def _score(expr: Expr, partial: bool = False) -> Coefficient:
+    cells = split(expr, partial=partial)
+    return Coefficient(tuple((r, e if e is S.NaN else boolean(erase(derivative(e)))) for r, e in cells))
 
 
-def _descended(expr: Expr, density: Expr) -> Coefficient:
+def _descended(expr: Expr, density: Expr, partial: bool = False) -> Coefficient:
     """The coefficient of ``expr``, sampled with π times the density."""
-    total = _score(expr).map(lambda e: boolean(e * density))
+    total = _score(expr, partial).map(lambda e: boolean(e * density))
     for m in live_means(expr):
         carried = mean(erase(expr.diff(m)) * density)
         total = total + carried * (Coefficient.of(erase(m.integrand)) + _descended(m.integrand, S.One))

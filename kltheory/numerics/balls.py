@@ -27,6 +27,7 @@ from sympy import (
     Or,
     Piecewise,
     Pow,
+    S,
     Symbol,
     asin,
     cosh,
@@ -68,6 +69,8 @@ def number(value: Any) -> Any:
 def _constant(expr: Basic) -> Any:
     if isinstance(expr, Expr) and (expr.is_Rational or expr.is_Float):
         return number(expr)
+    if expr is S.NaN:
+        return arb.nan()
     return arb.pi() if expr is pi else arb(1).exp() if expr is E else None
 
 

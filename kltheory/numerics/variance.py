@@ -74,7 +74,7 @@ def gradient_norm(coefficient: Coefficient, setting: Setting) -> Balls:
 
 def value_spread(value: Expr, sampler: Sampler, setting: Setting) -> tuple[Balls, Balls]:
     """Mean and standard deviation of a per-sample value, N balls each."""
-    w, cells = weight_of(sampler), Coefficient.of(value)
+    w, cells = weight_of(sampler), Coefficient.of(value, partial=True)
     mean = E(advantage / w)
     (average,) = settled(lambda x: moments((mean,), _as_advantage(cells, x)), setting)
     if _is_constant(cells):

@@ -13,8 +13,9 @@ from typing import Final
 from sympy import Derivative, Expr, S, exp
 
 from kltheory.calculus.divergence import Objective
-from kltheory.calculus.exact import Undecidable, is_zero
+from kltheory.calculus.exact import Undecidable
 from kltheory.calculus.moments import CORNERED, At, Mean, formulas, map_means, normal
+from kltheory.calculus.relations import is_null
 from kltheory.calculus.sequence.language import Ahead, Future, Past, total
 from kltheory.calculus.sequence.loss import SequenceLoss, SequenceObjective
 from kltheory.calculus.surrogate import Surrogate
@@ -57,7 +58,8 @@ def _scale(e: Expr) -> Iterator[tuple[str, Expr]]:
 
 
 def _detach(e: Expr) -> Iterator[tuple[str, Expr]]:
-    yield "detach", sg(e)
+    if any(f.free_symbols & {logp, log_ratio, log_weight} for f in formulas(e)):  # nothing else moves
+        yield "detach", sg(e)
 
 
 def _drop_stop_gradient(e: Expr) -> Iterator[tuple[str, Expr]]:
@@ -229,7 +231,7 @@ def _is_same(a: Expr, b: Expr) -> bool:
     if (a - b).expand() == 0:
         return True
     try:
-        return not a.has(*CORNERED) and is_zero(normal(a) - normal(b))
+        return not a.has(*CORNERED) and is_null(normal(a) - normal(b))
     except Undecidable:
         return False
 

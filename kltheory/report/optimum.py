@@ -3,13 +3,13 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, Final
+from typing import Any
 
-from flint import arb
 from sympy import Expr
 
 from kltheory.calculus.coefficient import Coefficient
 from kltheory.calculus.divergence import DIVERGENCES, Divergence
+from kltheory.calculus.domain import Undefined
 from kltheory.calculus.estimators import Estimator, as_loss
 from kltheory.calculus.exact import Undecidable
 from kltheory.calculus.formula.parse import NONE
@@ -18,15 +18,11 @@ from kltheory.calculus.notation import text
 from kltheory.calculus.optimum import gives_up, ratio_of
 from kltheory.calculus.surrogate import Sampler
 from kltheory.calculus.symbols import log_ratio
-from kltheory.numerics.balls import precision
-from kltheory.numerics.monotone import Monotone
-from kltheory.numerics.optimum import BITS, Optimum, optimum
+from kltheory.numerics.optimum import Optimum, optimum
 from kltheory.report.columns import columns
 from kltheory.report.number import in_json, shown
 from kltheory.report.typed import numeric
 
-PROBED: Final = (-1000, -1, 1, 1000)
-"""Log-ratios at which a coefficient must have a value."""
 NAMES = tuple(d.name for d in DIVERGENCES)
 
 
@@ -55,28 +51,25 @@ class Penalty:
         Raises:
             FormulaError: it is not a formula.
             NoNumber: a constant in it has no value.
-            NoOptimum: its coefficient falls somewhere, depends on more than the log-ratio, or has no value at one.
+            NoOptimum: its coefficient falls somewhere, depends on more than the log-ratio, or has no value at some.
         """
-        c = as_loss(Estimator(formula, numeric(formula, declared))).coefficient(Sampler.POLICY)
         try:
+            c = as_loss(Estimator(formula, numeric(formula, declared))).coefficient(Sampler.POLICY)
             if (variable := c.sole_variable) != log_ratio:
                 raise NoOptimum(
                     f"the coefficient of {formula}, {c}, depends on {variable}: a penalty is one of l alone"
                 )
-            constant, rises = c.is_constant(), c.is_nondecreasing()
+            found = identify(c)
+        except Undefined as e:
+            raise NoOptimum(f"{formula} is {e}") from None
         except Undecidable as e:
             raise NoOptimum(f"{formula}: {e}") from None
-        if constant or not rises:
-            why = "is constant: it is no penalty" if constant else "falls somewhere: it descends no divergence"
-            raise NoOptimum(f"the coefficient of {formula}, {c}, {why}")
-        with precision(BITS):
-            sides = {x: Monotone.of(c).sides(arb(x)) for x in PROBED}
-        for x, values in sides.items():
-            if any(value.is_nan() for value in values):
-                raise NoOptimum(
-                    f"the coefficient of {formula}, {c}, has no value at l = {x}: no penalty for every policy"
-                )
-        found = identify(c)
+        if found.reason:
+            raise NoOptimum(f"{formula}: whether its coefficient falls is not decided: {found.reason}")
+        if found.terms == ():
+            raise NoOptimum(f"the coefficient of {formula}, {c}, is constant: it is no penalty")
+        if not found.is_divergence:
+            raise NoOptimum(f"{formula} descends no divergence: {found.obstacle}, where C = {c}")
         f = found.f
         divergence = None if f is None else Divergence(found.name, found.title, f)
         return cls(f"{formula} as loss", c, divergence)

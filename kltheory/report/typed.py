@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 
 from sympy import Expr
 
+from kltheory.calculus.domain import Undefined
 from kltheory.calculus.formula.formula import Formula
 from kltheory.calculus.formula.parse import NONE, read_formula
 
@@ -13,12 +14,15 @@ class NoNumber(Exception):
 
 
 def numeric(text: str, declared: Mapping[str, Expr] = NONE) -> Expr:
-    """A formula whose constants all have values. Raises FormulaError, NoNumber, and Undefined or Undecidable."""
+    """A formula whose constants all have values. Raises FormulaError, NoNumber, and Undecidable."""
     formula = read_formula(text, declared)
     if formula.constants:
         name = formula.constants[0]
         raise NoNumber(f"{text}: {name} has no number here; give it one, as in --param {name}=0.1")
-    formula.confirm_defined()
+    try:
+        formula.confirm_defined()
+    except Undefined as e:
+        raise NoNumber(f"{text} is {e}") from None
     return formula.expr
 
 

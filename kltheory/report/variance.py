@@ -170,11 +170,11 @@ def compare(
 
 
 def _line(candidate: Candidate, setting: Setting, sampler: Sampler, target: Divergence) -> Line:
-    score = candidate.surrogate.score(sampler)
+    score = candidate.surrogate.score(sampler, partial=True)
     _must_be_finite(candidate.name, score, setting)
     value = candidate.value.xreplace({log_weight: S.Zero}) if sampler is Sampler.POLICY else candidate.value
-    _must_be_finite(f"the value of {candidate.name}", Coefficient.of(value), setting)
-    difference = candidate.surrogate.coefficient(sampler) - target.coefficient
+    _must_be_finite(f"the value of {candidate.name}", Coefficient.of(value, partial=True), setting)
+    difference = candidate.surrogate.coefficient(sampler, partial=True) - target.coefficient
     found = numbers.noise(score, sampler, setting)
     reported = expectation(value, sampler)
     unbiased = _holds(difference.is_constant)

@@ -136,10 +136,10 @@ def test_what_is_refused_says_why(options, status, message, call):
     assert message in shown.stderr
 
 
-def test_a_kink_on_which_the_policy_stands_is_undecided(call):
-    shown = call("variance", *SHARP, "min(w, 1)*l")
-    assert shown.exit_code == 2
-    assert shown.stdout.startswith("UNDECIDED: ")
+def test_on_a_kink_that_holds_throughout_both_sides_share_the_gradient(call):
+    """On-policy w is 1: min(w, 1) has half the slope of w, as torch and JAX have it."""
+    assert "min(w, 1)*l = (1 + w)*l/2" in call("variance", *SHARP, "min(w, 1)*l", "(1 + w)*l/2").stdout
+    assert "min(w, 1)*l = w*l" not in call("variance", *SHARP, "min(w, 1)*l", "w*l").stdout
 
 
 def test_a_random_setting_is_the_same_tomorrow_and_another_seed_is_not(call):

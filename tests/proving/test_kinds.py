@@ -79,6 +79,12 @@ def test_the_calculus_tells_them_apart(row):
     assert row.false.decide() is False
 
 
+def test_the_calculus_tells_apart_what_no_float_does():
+    """Typed decimals are exact: 1 - 0.9 is 0.1, and 0.1 + 1e-15 is not."""
+    assert SameGradient((1 - 0.9) * as_loss(k2), 0.1 * reverse_kl.objective, POLICY).decide()
+    assert not SameGradient((0.1 + 1e-15) * as_loss(k2), 0.1 * reverse_kl.objective, POLICY).decide()
+
+
 @EACH
 def test_numbers_confirm_the_true_one(row):
     for claim in instances(row.true):

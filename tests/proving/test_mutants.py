@@ -46,6 +46,7 @@ POINTS = [
     for p, x, y, a, i in (
         *((11, -7, 3, 5, 1), (23, 13, -9, 8, 0), (5, 4, 21, -6, 1), (17, -31, -2, -9, 0)),
         *((9, 2, -15, 1, 1), (14, 31, 12, 3, 0)),  # inside clamps; where a penalty outweighs the advantage
+        (6, 25, 4, -2, 1),  # a log-probability and a log-ratio that do not occur with the other sign
     )
 ]
 
@@ -171,7 +172,7 @@ UNCHANGED = [
     (as_loss(k2), {"swap_direction"}),
     (as_loss(k3), set()),
     (as_loss(Estimator("|l|", Abs(l))), {"swap_direction"}),
-    (NO_GRADIENT, {"flip_sign", "scale", "detach"}),
+    (NO_GRADIENT, {"flip_sign", "scale"}),
     (as_loss(k2, sg(w)), {"swap_direction"}),
 ]
 
