@@ -21,7 +21,9 @@ from kltheory.calculus.sequence.loss import SequenceObjective
 from kltheory.calculus.sequence.placements import TARGETS
 from kltheory.calculus.surrogate import Sampler
 from kltheory.calculus.symbols import log_ratio, log_weight, logp
+from kltheory.numerics.autodiff import scope
 from kltheory.numerics.bridge import NUMPY
+from kltheory.numerics.primitives import by_numpy
 from kltheory.numerics.settings import Array
 from kltheory.numerics.trees.gradient import Gradient, expected_gradient
 from kltheory.numerics.trees.policies import TreeSetting, drawn_in, random_setting
@@ -113,7 +115,8 @@ class Run:
             weighed = each * p[..., None] if each.ndim == 3 else each * p
             np.add.at(by_table, (nodes,) if each.ndim == 3 else (nodes, tokens), weighed)
             scale += float(np.abs(weighed).sum())
-        return Gradient(np.asarray(self.setting.policy.pulled_back(by_table)), scale)
+        with scope():
+            return Gradient(by_numpy(self.setting.policy.pull)(by_table), scale)
 
     def target(self, name: str, sampler: Sampler) -> Gradient:
         """The expected gradient of a target on this tree; that of an objective does not depend on who sampled."""

@@ -1,8 +1,8 @@
 """The autodiff engine: JAX differentiates the surrogate itself, through log-softmax, summed over the vocabulary.
 
 It shares nothing with the calculus but the formula: no coefficient, no closed form, its own stop-gradient. Float64 and
-the CPU are chosen inside :func:`scope` only. What changes from surrogate to surrogate runs op by op on all actions of
-all batches in one flat array, so that XLA compiles each operation once, and not each surrogate (4 ms instead of 40).
+the CPU are chosen inside :func:`scope` only. What changes from surrogate to surrogate is differentiated by JAX and run
+by NumPy (:mod:`.primitives`), on all actions of all batches in one flat array: nothing is compiled for it.
 """
 
 from collections.abc import Callable, Iterator
@@ -18,6 +18,7 @@ from kltheory.calculus.moments import Mean
 from kltheory.calculus.surrogate import Sampler, Surrogate
 from kltheory.calculus.symbols import advantage, inside, log_ratio, log_weight, logp, to_quotients
 from kltheory.numerics.bridge import NO_PARAMETERS, Parameters, floats, jax_bridge
+from kltheory.numerics.primitives import by_numpy
 from kltheory.numerics.settings import Array, Settings, membership
 
 COMPILE_FROM: Final = 1 << 17
@@ -84,7 +85,9 @@ def expected_gradient(
     """
     if _is_large(settings):
         return _whole(surrogate, sampler, tuple(parameters.items()), settings)
-    return _gradient(_sampled(surrogate, sampler, parameters, _layout(settings)), settings)
+    return _gradient(
+        _sampled(surrogate, sampler, parameters, _layout(settings)), settings, not surrogate.expr.has(Mean)
+    )
 
 
 def objective_gradient(
@@ -93,7 +96,7 @@ def objective_gradient(
     """∇_logits Σ_a F(a) for a direct definition, such as F = π log π/π_ref; shapes and errors as above."""
     if _is_large(settings):
         return _whole(summand, Sampler.OLD, tuple(parameters.items()), settings)
-    return _gradient(_term(summand, parameters, _layout(settings)), settings)
+    return _gradient(_term(summand, parameters, _layout(settings)), settings, not summand.has(Mean))
 
 
 def score(
@@ -107,12 +110,11 @@ def score(
 
     value = _term(surrogate.expr, parameters, _layout(settings))
 
-    def total(lp: Any, lp_ref: Any, lp_old: Any, a: Any) -> Any:
-        return jax.numpy.sum(value(lp, lp_ref, lp_old if sampler is Sampler.OLD else jax.lax.stop_gradient(lp), a))
+    def sampled(lp: Any, lp_ref: Any, lp_old: Any, a: Any) -> Any:
+        return value(lp, lp_ref, lp_old if sampler is Sampler.OLD else jax.lax.stop_gradient(lp), a)
 
     with scope():
-        real, (policy, *others) = _arrays(settings)
-        flat = np.asarray(jax.grad(total)(_actions(policy, real), *others))
+        flat = _slopes(sampled, not surrogate.expr.has(Mean))(*_arrays(settings).flat)
     parts = np.split(flat, np.cumsum([s.policy.size for s in settings])[:-1])
     return tuple(p.reshape(s.policy.shape) for p, s in zip(parts, settings, strict=True))
 
@@ -123,7 +125,7 @@ def log_softmax_jacobian(settings: tuple[Settings, ...], size: int) -> tuple[Arr
 
     def row(i: int) -> tuple[Array, ...]:
         picked = np.concatenate([(a == i).astype(np.float64) for a in which])
-        return _gradient(lambda lp, *_: lp * picked, settings)
+        return _gradient(lambda lp, *_: lp * picked, settings, True)
 
     rows = [row(i) for i in range(size)]
     wanted = [k for k, s in enumerate(settings) if s.size == size]
@@ -207,13 +209,22 @@ def jax_exp(x: Any) -> Any:
     return jax.numpy.exp(x)
 
 
-def _gradient(term: Term, settings: tuple[Settings, ...]) -> tuple[Array, ...]:
+def _slopes(term: Term, entrywise: bool) -> Term:
+    """∂Σ term/∂log π at every action, by NumPy: forward where an action is moved by its own log π alone."""
     import jax
 
+    def forward(lp: Any, *others: Any) -> Any:
+        return jax.jvp(lambda x: term(x, *others), (lp,), (jax.numpy.ones_like(lp),))[1]
+
+    return by_numpy(forward if entrywise else jax.grad(lambda *flat: jax.numpy.sum(term(*flat))))
+
+
+def _gradient(term: Term, settings: tuple[Settings, ...], entrywise: bool) -> tuple[Array, ...]:
+    arrays = _arrays(settings)
     with scope():
-        real, (policy, *others) = _arrays(settings)
-        total = jax.grad(lambda logits: jax.numpy.sum(term(_actions(logits, real), *others)))(policy)
-        grads = np.split(np.asarray(total), np.cumsum([len(s.family) for s in settings])[:-1])
+        by_action = _slopes(term, entrywise)(*arrays.flat)
+        total = np.asarray(_pulled_back()(arrays.policy, arrays.real, by_action))
+    grads = np.split(total, np.cumsum([len(s.family) for s in settings])[:-1])
     return tuple(g[:, : s.size] for g, s in zip(grads, settings, strict=True))
 
 
@@ -224,32 +235,48 @@ def _layout(settings: tuple[Settings, ...]) -> Layout:
     return Layout(np.repeat(np.arange(len(sizes)), sizes), np.concatenate([np.arange(n) for n in sizes]), len(sizes))
 
 
-@lru_cache(maxsize=2)
-def _arrays(settings: tuple[Settings, ...]) -> tuple[Any, tuple[Any, ...]]:
-    """Where the real actions are among the padded ones; logits of the policy, padded, and the rest action by action."""
-    import jax
+@dataclass(frozen=True, eq=False)
+class _Arrays:
+    """Settings side by side.
 
+    Attributes:
+        policy: logits of the policy, padded to one size with -oo: probability exactly 0, and no gradient.
+        real: where the real actions are among the padded ones.
+        flat: log π, log π_ref, log π_old and the advantage, action by action.
+    """
+
+    policy: Any
+    real: Any
+    flat: tuple[Array, ...]
+
+
+@lru_cache(maxsize=8)
+def _arrays(settings: tuple[Settings, ...]) -> _Arrays:
     widest = max(s.size for s in settings)
     real = (
         np.concatenate([np.tile(np.arange(widest) < s.size, (len(s.family), 1)) for s in settings]).ravel().nonzero()[0]
     )
 
-    def padded(name: str) -> Any:
+    def padded(name: str) -> Array:
         rows = [np.pad(getattr(s, name), ((0, 0), (0, widest - s.size)), constant_values=-np.inf) for s in settings]
-        return jax.device_put(np.concatenate(rows))
+        return np.concatenate(rows)
 
-    flat = jax.device_put(np.concatenate([s.advantage.ravel() for s in settings]))
-    real = jax.device_put(real)
-    return real, (padded("policy"), _actions(padded("reference"), real), _actions(padded("old"), real), flat)
-
-
-def _actions(logits: Any, real: Any) -> Any:
-    """Log-probabilities of the real actions, in one flat array. Padding has probability exactly 0 and no gradient."""
-    return _compiled_actions()(logits, real)
+    with scope():
+        logs = [np.asarray(_of_real()(padded(name), real)) for name in ("policy", "reference", "old")]
+    return _Arrays(padded("policy"), real, (*logs, np.concatenate([s.advantage.ravel() for s in settings])))
 
 
 @lru_cache(maxsize=1)
-def _compiled_actions() -> Callable[[Any, Any], Any]:
+def _of_real() -> Callable[..., Any]:
+    """From padded logits to the log-probabilities of the real actions: compiled once."""
     import jax
 
     return jax.jit(lambda logits, real: jax.nn.log_softmax(logits).ravel()[real])
+
+
+@lru_cache(maxsize=1)
+def _pulled_back() -> Callable[..., Any]:
+    """From a gradient by those to that by the logits: compiled once."""
+    import jax
+
+    return jax.jit(lambda logits, real, by_action: jax.vjp(lambda x: _of_real()(x, real), logits)[1](by_action)[0])

@@ -40,7 +40,7 @@ def critical_points(formulas: Iterable[Expr], parameters: Parameters) -> Points:
     numbers = sorted({abs(float(c)) for e in exprs for c in e.atoms(Number) if c.is_finite and c != 0}, reverse=True)
     found: list[tuple[Symbol, float]] = []
     for v in MOVING:
-        at = [x for g in guards if v in g.free_symbols for x in _changes(g, v, floats(parameters))]
+        at = [x for g in guards if v in g.free_symbols for x in _changes(g, v, tuple(floats(parameters).items()))]
         at += [s * x for c in numbers for x in (c, np.log(c)) for s in (1, -1)] if v != logp else []
         reached = [float(x) for x in dict.fromkeys(at) if abs(x) < LINE[-1] and (v != logp or x < 0)]
         found += [(v, x) for x in reached[:MOST]]
@@ -59,9 +59,10 @@ def _guards(expr: Expr) -> Iterator[Expr]:
             yield node.base
 
 
-def _changes(guard: Expr, v: Symbol, parameters: dict[Symbol, float]) -> list[float]:
+@lru_cache(maxsize=1024)
+def _changes(guard: Expr, v: Symbol, parameters: tuple[tuple[Symbol, float], ...]) -> list[float]:
     """Where a guard changes its sign along one variable, the others near 0 and the probability small."""
-    others = {log_ratio: 0.3, log_weight: -0.2, logp: -4.0, advantage: 0.7, **parameters}
+    others = {log_ratio: 0.3, log_weight: -0.2, logp: -4.0, advantage: 0.7, **dict(parameters)}
     if guard.free_symbols - others.keys():
         return []
 

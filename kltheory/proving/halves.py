@@ -44,11 +44,15 @@ def symbolic_half(theorem: Theorem) -> Half:
     pairs = [(decide(c), concretely(c)) for c in theorem.claims()]
     claims = [f for pair in pairs for f in pair]
     stated = [decide(built.claim), concretely(built.claim)] if isinstance(built, Refuted) else []
-    false = [built.claim] if isinstance(built, Refuted) else [c for c in theorem.claims() if fails(decide(c))]
+    false = [built.claim] if isinstance(built, Refuted) else _failing(theorem, pairs)
     witness = next(filter(None, map(find_witness, false)), None)
     seen = tuple(map(_refuted, mutants_of(theorem)))
     looked = tuple(_looks(spelled_out) for _, spelled_out in pairs)
     return Half(tuple(stated), tuple(claims), seen, looked, time.perf_counter() - start, witness)
+
+
+def _failing(theorem: Theorem, pairs: list[tuple[Finding, Finding]]) -> list[Claim]:
+    return [c for c, (found, _) in zip(theorem.claims(), pairs, strict=True) if fails(found)]
 
 
 def _refuted(mutant: Mutant) -> MutantFinding:

@@ -167,7 +167,10 @@ class Builder:
         if function in CORNERED:
             self._guard(node, settle, [*values, *limits.values()], MAX_UNSETTLED)
         make = FUNCTIONS[function]
-        return self._power(*values, node) if make is power else self._build(node, make, *values, **limits)
+        if make is power:
+            base, exponent = values
+            return self._power(base, exponent, node)
+        return self._build(node, make, *values, **limits)
 
     def _dotted(self, node: ast.Call, name: str, owner: ast.expr, args: list[ast.expr], depth: int) -> Expr:
         """``torch.exp(x)`` or ``x.exp()``: the same functions, by the same table."""

@@ -7,6 +7,7 @@ the vocabulary at each node, and the values of what is to come are computed once
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -19,6 +20,7 @@ from kltheory.calculus.surrogate import Sampler
 from kltheory.calculus.symbols import inside, log_ratio, log_weight, logp, sg
 from kltheory.numerics.autodiff import scope
 from kltheory.numerics.bridge import jax_bridge
+from kltheory.numerics.primitives import by_numpy
 from kltheory.numerics.responses import pseudorandom
 from kltheory.numerics.settings import Array, membership
 from kltheory.numerics.trees.policies import TreeSetting
@@ -65,22 +67,23 @@ def expected_gradient(
 
 def expected_value(expr: Expr, setting: TreeSetting, at: Numbers | None = None) -> float:
     """E_π of a formula of responses."""
-    from jax import numpy as jnp
-
     with scope():
         tables = _Tables(expr, setting, at or {})
         table = setting.policy.log_probabilities
-        total = 0.0
-        for block in setting.tree.blocks(ROWS):
-            rows = tables.rows(block, *tables.gathered(block, table))
-            total += float((jnp.exp((rows.logp * rows.mask).sum(-1)) * rows.value(expr, "response")).sum())
-    return total
+
+        def summed(moving: Any, block: Any) -> Any:
+            from jax import numpy as jnp
+
+            rows = tables.rows(block, *moving)
+            return (jnp.exp((rows.logp * rows.mask).sum(-1)) * rows.value(expr, "response")).sum()
+
+        run = by_numpy(summed)
+        return sum(float(run(tables.gathered(b, table), b.columns)) for b in setting.tree.blocks(ROWS))
 
 
 def accumulate(loss: Callable[[Rows], Any], expr: Expr, setting: TreeSetting, at: Numbers) -> Gradient:
     """Σ over responses of the gradient of a weighted loss, shape (B,), pulled back to the parameters."""
     import jax
-    from jax import numpy as jnp
 
     with scope():
         tables = _Tables(expr, setting, at)
@@ -90,17 +93,18 @@ def accumulate(loss: Callable[[Rows], Any], expr: Expr, setting: TreeSetting, at
             return loss(tables.rows(block, *moving)).sum()
 
         slopes = jax.grad(summed)
-        if setting.tree.responses >= COMPILED:
-            slopes = jax.jit(slopes)
-        totals = [jnp.zeros_like(x) for x in table]
+        compiled = jax.jit(slopes) if setting.tree.responses >= COMPILED else None
+        totals = [np.zeros_like(x) for x in table]
         scale = 0.0
         for block in setting.tree.blocks(ROWS):
-            found = slopes(tables.gathered(block, *table), block.columns)
-            masked = [s * block.mask for s in found]
-            totals[0] = totals[0].at[block.nodes, block.tokens].add(masked[0])
-            totals[1:] = [x.at[block.nodes].add(s) for x, s in zip(totals[1:], masked[1:], strict=True)]
+            moving = tables.gathered(block, *table)
+            found = compiled(moving, block.columns) if compiled else by_numpy(partial(slopes, block=block))(moving)
+            masked = [np.asarray(s * block.mask) for s in found]
+            np.add.at(totals[0], (block.nodes, block.tokens), masked[0])
+            for x, s in zip(totals[1:], masked[1:], strict=True):
+                np.add.at(x, block.nodes, s)
             scale += sum(float(abs(s).sum()) for s in masked)
-        gradient = np.asarray(back(*totals))
+        gradient = by_numpy(back)(*totals)
     return Gradient(gradient, scale)
 
 
@@ -122,20 +126,22 @@ class _Tables:
     def pulled(self) -> tuple[tuple[Any, ...], Callable[..., Any]]:
         """The table of log-probabilities and one of each live mean, shape (nodes,); and what pulls slopes by them back.
 
-        The means are pulled back to the table, and the table, in one go, to the parameters.
+        In JAX, to be run by NumPy. The means are pulled back to the table, and the table, in one go, to the parameters.
         """
         import jax
 
         policy = self.setting.policy
         table = policy.log_probabilities
         if not self.means:
-            return (table,), policy.pulled_back
-        means, back = jax.vjp(lambda x: tuple(self._mean(m, x) for m in self.means), table)
+            return (table,), policy.pull
+
+        def means(x: Any) -> tuple[Any, ...]:
+            return tuple(self._mean(m, x) for m in self.means)
 
         def pull(by_table: Any, *by_means: Any) -> Any:
-            return policy.pulled_back(by_table + back(by_means)[0])
+            return policy.pull(by_table + jax.vjp(means, table)[1](by_means)[0])
 
-        return (table, *means), pull
+        return (table, *by_numpy(means)(table)), pull
 
     def _mean(self, m: Mean, table: Any) -> Any:
         import jax
@@ -156,10 +162,10 @@ class _Tables:
 
     def _still(self, node: Expr, table: Any) -> Any:
         if isinstance(node, Mean):
-            return np.asarray(self._mean(node, table))
+            return by_numpy(lambda x: self._mean(node, x))(table)
         tree: Tree = self.setting.tree
-        own = np.broadcast_to(np.asarray(self._at_nodes(node.summand, table)), table.shape)
-        ahead, p = np.zeros(table.shape), np.exp(np.asarray(table))
+        own = np.broadcast_to(by_numpy(lambda x: self._at_nodes(node.summand, x))(table), table.shape)
+        ahead, p = np.zeros(table.shape), np.exp(table)
         for level in reversed(range(tree.horizon - 1)):
             later = slice(tree.start(level + 1), tree.start(level + 2))
             here = slice(tree.start(level), tree.start(level + 1))
@@ -170,20 +176,25 @@ class _Tables:
 
     def gathered(self, block: Block, table: Any, *means: Any) -> tuple[Any, ...]:
         """What a block's gradient is taken by: log-probabilities of its tokens, and means at its nodes."""
-        found = means or tuple(self._mean(m, table) for m in self.means)
+        found = means or by_numpy(lambda x: tuple(self._mean(m, x) for m in self.means))(table)
         return (table[block.nodes, block.tokens], *(m[block.nodes] for m in found))
 
     def rows(self, block: Any, log_policy: Any, *means: Any) -> Rows:
         """A block, ready to be read."""
         nodes, tokens, mask = block if isinstance(block, tuple) else block.columns
-        from jax import numpy as jnp
-
         s = self.setting
         looked_up: dict[Expr, Any] = dict(zip(self.means, means, strict=True))
         for node, x in self.still.items():
-            looked_up[node] = jnp.asarray(x)[nodes, tokens] if x.ndim == 2 else jnp.asarray(x)[nodes]
-        reference, old = (jnp.asarray(x)[nodes, tokens] for x in (s.reference, s.old))
+            looked_up[node] = _at(x, nodes, tokens) if x.ndim == 2 else _at(x, nodes)
+        reference, old = (_at(x, nodes, tokens) for x in (s.reference, s.old))
         return Rows(self.at, mask, tokens, log_policy, reference, old, looked_up)
+
+
+def _at(table: Array, *where: Any) -> Any:
+    """Entries of a table, which JAX looks up where it traces the places."""
+    import jax
+
+    return (jax.numpy.asarray(table) if any(isinstance(i, jax.core.Tracer) for i in where) else table)[where]
 
 
 def _within(nodes: list[Expr]) -> set[Symbol]:
@@ -198,23 +209,23 @@ SPREAD_ROWS: Final = 64
 def trace_variance(term: SequenceLoss, setting: TreeSetting, sampler: Sampler, at: Numbers | None = None) -> float:
     """tr Var of one response's gradient by the parameters: each response's own, so for small trees."""
     import jax
-    from jax import numpy as jnp
 
     expr, from_old = _sampled(term.expr, sampler), sampler is Sampler.OLD
     with scope():
         tables = _Tables(expr, setting, at or {})
         table, back = tables.pulled()
-        each: Callable[..., Any] = jax.vmap(back)
-        slopes = jax.grad(lambda moving, block: tables.rows(block, *moving).value(expr, "response").sum())
-        mean, square = jnp.zeros_like(setting.policy.parameters), 0.0
+        each = by_numpy(jax.vmap(back))
+        slopes = by_numpy(jax.grad(lambda moving, block: tables.rows(block, *moving).value(expr, "response").sum()))
+        mean, square = np.zeros_like(setting.policy.parameters), 0.0
         for block in setting.tree.blocks(SPREAD_ROWS):
-            rows = tables.rows(block, *tables.gathered(block, *table))
-            p = jnp.exp(((rows.logp_old if from_old else rows.logp) * rows.mask).sum(-1))
+            drawn = (setting.old if from_old else table[0])[block.nodes, block.tokens]
+            p = np.exp((drawn * block.mask).sum(-1))
             found = [s * block.mask for s in slopes(tables.gathered(block, *table), block.columns)]
             here = np.arange(len(p))[:, None]
-            by_table = [jnp.zeros((len(p), *x.shape)) for x in table]
-            by_table[0] = by_table[0].at[here, block.nodes, block.tokens].add(found[0])
-            by_table[1:] = [x.at[here, block.nodes].add(s) for x, s in zip(by_table[1:], found[1:], strict=True)]
+            by_table = [np.zeros((len(p), *x.shape)) for x in table]
+            np.add.at(by_table[0], (here, block.nodes, block.tokens), found[0])
+            for x, s in zip(by_table[1:], found[1:], strict=True):
+                np.add.at(x, (here, block.nodes), s)
             gradients = each(*by_table)
             mean, square = mean + p @ gradients, square + float(p @ (gradients**2).sum(-1))
         return square - float(mean @ mean)

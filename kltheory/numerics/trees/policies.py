@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from kltheory.numerics.autodiff import scope
+from kltheory.numerics.primitives import by_numpy
 from kltheory.numerics.settings import Array
 from kltheory.numerics.trees.tree import Tree
 
@@ -26,29 +27,16 @@ class Policy:
     table: Callable[[Any], Any]
 
     @cached_property
-    def _linearised(self) -> tuple[Any, Any]:
+    def log_probabilities(self) -> Array:
+        """The table at the parameters, shape (nodes, V)."""
+        with scope():
+            return by_numpy(self.table)(self.parameters)
+
+    def pull(self, by_table: Any) -> Any:
+        """The gradient by the parameters, shape (P,), from that by the table: a JAX function."""
         import jax
 
-        with scope():
-            return jax.vjp(self.table, jax.numpy.asarray(self.parameters))
-
-    @property
-    def log_probabilities(self) -> Any:
-        """The table at the parameters, shape (nodes, V), computed once."""
-        return self._linearised[0]
-
-    def pulled_back(self, by_table: Any) -> Any:
-        """The gradient by the parameters, shape (P,), from that by the table."""
-        with scope():
-            return _applied()(self._linearised[1], by_table)
-
-
-@lru_cache(maxsize=1)
-def _applied() -> Callable[[Any, Any], Any]:
-    import jax
-
-    applied: Callable[[Any, Any], Any] = jax.jit(lambda back, by_table: back(by_table)[0])
-    return applied
+        return jax.vjp(self.table, self.parameters)[1](by_table)[0]
 
 
 def tabular(tree: Tree, logits: Array) -> Policy:
@@ -103,7 +91,7 @@ class TreeSetting:
     @property
     def log_policy(self) -> Array:
         """The policy's log-probabilities, shape (nodes, V), nats."""
-        return np.asarray(self.policy.log_probabilities)
+        return self.policy.log_probabilities
 
 
 def random_setting(tree: Tree, seed: int, hidden: int = 0, spread: float = 1.0) -> TreeSetting:
