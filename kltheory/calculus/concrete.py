@@ -1,14 +1,15 @@
 """Concrete vocabularies: the expected gradient from exponentials, by plain ``diff``, at V = 2, 3, 4.
 
 Nothing of the coefficient calculus is used but the zero test: log-probabilities are written out as logarithms of
-softmax, the surrogate is differentiated by a logit with SymPy's own chain rule, and the sum over actions is spelled
-out. Actions are interchangeable, so the derivative by the first logit decides for all.
+softmax, the surrogate is differentiated by a logit through each of them, and the sum over actions is spelled out.
+Actions are interchangeable, so the derivative by the first logit decides for all.
 """
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 from sympy import Add, Derivative, Dummy, Expr, Integer, KroneckerDelta, S, Sum, Symbol, exp, log, symbols
+from sympy.core.function import AppliedUndef
 
 from kltheory.calculus.cells import split
 from kltheory.calculus.divergence import Objective
@@ -52,11 +53,27 @@ def over_vocabulary(integrand: Expr, size: int) -> Expr:
 
 def component(term: Term, sampler: Sampler, size: int, a: int, formula: Expr) -> Expr:
     """What action a contributes to ∂/∂θ_0 of the expected surrogate (its probability held), or of the sum."""
-    theta_0 = Symbol("theta0", real=True)
     if isinstance(term, Objective):
-        return at_action(formula, size, a).diff(theta_0)
+        return slope(formula, size, a)
     drawn = log_softmax("theta" if sampler is Sampler.POLICY else "psi", size)[a]
-    return exp(drawn) * erase_sg(at_action(formula, size, a).diff(theta_0))
+    return exp(drawn) * erase_sg(slope(formula, size, a))
+
+
+def slope(formula: Expr, size: int, a: int) -> Expr:
+    """∂/∂θ_0 of a formula at action a, by the chain rule: through each variable, mean and value in it."""
+    theta_0 = Symbol("theta0", real=True)
+    if formula.has(AppliedUndef, Derivative):
+        return at_action(formula, size, a).diff(theta_0)
+    moving = log_softmax("theta", size)[a].diff(theta_0)
+    by = {v: formula.diff(v) for v in sorted(formula.free_symbols, key=str)}
+    total = at_action(sum((by.get(v, S.Zero) for v in (logp, log_ratio, log_weight)), S.Zero), size, a) * moving
+    for v, partial in by.items():
+        if isinstance(v, Mean) and partial != 0:
+            inner = sum((slope(exp(logp) * v.integrand, size, b) for b in range(size)), S.Zero)
+            total += at_action(partial, size, a) * inner
+        if isinstance(v, At) and partial != 0:
+            total += at_action(partial, size, a) * slope(v.integrand, size, v.action)
+    return total
 
 
 Pair = tuple[Expr, Expr]

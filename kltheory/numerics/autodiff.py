@@ -214,7 +214,7 @@ def _slopes(term: Term, entrywise: bool) -> Term:
     import jax
 
     def forward(lp: Any, *others: Any) -> Any:
-        return jax.jvp(lambda x: term(x, *others), (lp,), (jax.numpy.ones_like(lp),))[1]
+        return jax.jvp(lambda x: term(x, *others) + 0 * x, (lp,), (jax.numpy.ones_like(lp),))[1]
 
     return by_numpy(forward if entrywise else jax.grad(lambda *flat: jax.numpy.sum(term(*flat))))
 
