@@ -71,6 +71,9 @@ TEXT = [
     ("log(l**2)", "nothing that is finite on both sides of a pole", "not an f-divergence: C is infinite at l = 0"),
     ("clamp(w, -1, 1)*l**2", "Σ π_ref f(π/π_ref)", "always on the kink of min(1, w): both sides share the gradient"),
     ("w*l", "KL(π‖π_ref)", "f is convex: an f-divergence"),
+    # thresholds and limits that are logarithms of sums, and an f that is infinite at one
+    ("clamp(softplus(max(1/2, l)), -20, 20)", "where(u < exp(1/2), 0, ", "C falls at l = log(-1 + exp(20))"),
+    ("where(l > 0, 1/expm1(l), 0)", "no closed form found", "not an f-divergence: C falls at l = 0"),
 ]
 
 
@@ -132,6 +135,10 @@ UNDEFINED = [  # on-policy and off-policy; empty where it has a value
     ("where(l > -1, log(l) - log(l), l)", "where -1 < l < 0", "where -1 < l < 0"),
     ("where(l > 0, max(log(l), 0), 0)", "", ""),
     ("where(l > 0, l, log(-l) - log(-l))", "", ""),
+    # a root of what is zero throughout has a value and no derivative
+    ("sqrt(log(w))", "everywhere", "where w < 1"),
+    ("where(l > 2, sqrt(w - 1), l)", "where 2 < l", "where 2 < l and w < 1"),
+    ("where(w > 1, sqrt(w - 1), l)", "", ""),
     ("where(l > 0 and w > 2, sqrt(w - 2)**2, l)", "", ""),
     ("l/l", "", ""),
 ]
