@@ -12,7 +12,7 @@ from functools import cached_property, cmp_to_key
 from itertools import pairwise
 from typing import Any
 
-from sympy import Expr, Rational, S, Symbol
+from sympy import Expr, Rational, S, Symbol, log
 
 from kltheory.calculus.cells import split
 from kltheory.calculus.enclosure import LINE, CannotEnclose, enclose
@@ -175,7 +175,7 @@ class Coefficient:
     @cached_property
     def merged(self) -> tuple[Cell, ...]:
         """The cells, neighbours with the same expression joined until none are left."""
-        return tuple(joined(self.cells, _are_equal))
+        return tuple((r, e if (r, e) in self.cells else _of_both(e)) for r, e in joined(self.cells, _are_equal))
 
     def __str__(self) -> str:
         cells = self.merged
@@ -205,6 +205,11 @@ def _value(expr: Expr, at: Point) -> Any:
 
 def _are_equal(e: Expr, f: Expr) -> bool:
     return e == f or (S.NaN not in (e, f) and is_zero(e - f))
+
+
+def _of_both(expr: Expr) -> Expr:
+    """An expression of one cell as it is written in both: the zero test takes log(l) and log(-l) for log|l|."""
+    return expr if all(x.args[0].is_positive for x in expr.atoms(log)) else normal_form(expr).as_expr()
 
 
 def _alone(expr: Expr, variable: Symbol) -> Expr:

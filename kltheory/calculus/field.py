@@ -216,7 +216,8 @@ class Field:
             return _named(self.opaque, log(p))
         if p.func is exp:
             return self.rewrite(p.args[0])
-        return _named(self.logs, -p if p.could_extract_minus_sign() else p)
+        known = p.is_negative if p.is_number else None
+        return _named(self.logs, -p if (p.could_extract_minus_sign() if known is None else known) else p)
 
     def _pow(self, base: Expr, power: Expr) -> Expr:
         if power.is_Integer:
