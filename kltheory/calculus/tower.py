@@ -124,7 +124,7 @@ class TowerCurve:
         return sign_of_value(self.real, Rational(t))
 
     def solved(self) -> tuple[Root, ...] | None:
-        """The roots of a root, of what stands under it; of a generator minus a number, by its inverse; and the poles there."""
+        """The roots of a root, of what is under it; of a generator minus a number, by its inverse; with its poles."""
         inner = self.expr.base if _is_root(self.expr) else self._inverted
         return None if inner is None else tuple(in_order([*roots_of(inner), *roots_of(_below(inner))]))
 

@@ -1,4 +1,4 @@
-"""The attacks at large: ``python -m fuzz.attack identify 0 500`` in ``tests/``, a minute of wall clock for each."""
+"""The attacks at large: ``python -m fuzz.attack identify 0 500`` in ``tests/``, a CPU minute for each."""
 
 import signal
 import sys
@@ -12,7 +12,7 @@ from fuzz.attacks import ATTACKS, Question, Trial, put
 from fuzz.complaint import Complaint
 
 BUDGET: Final = 60.0
-"""Seconds for an answer; the oracle has three times as many."""
+"""CPU seconds for an answer; the oracle has three times as many."""
 
 
 class OutOfTime(BaseException):
@@ -26,14 +26,14 @@ def within(seconds: float, what: str, spent: list[float]) -> Iterator[None]:
     def ring(*_: Any) -> None:
         raise OutOfTime(what)
 
-    before = signal.signal(signal.SIGALRM, ring)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    before = signal.signal(signal.SIGPROF, ring)
+    signal.setitimer(signal.ITIMER_PROF, seconds)
     try:
         yield
     finally:
-        left, _ = signal.setitimer(signal.ITIMER_REAL, 0)
+        left, _ = signal.setitimer(signal.ITIMER_PROF, 0)
         spent.append(seconds - left)
-        signal.signal(signal.SIGALRM, before)
+        signal.signal(signal.SIGPROF, before)
 
 
 def guarded(question: Question) -> tuple[Trial, float]:

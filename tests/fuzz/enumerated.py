@@ -29,11 +29,10 @@ def _differs(case: ResponseCase, tree: Tree) -> str:
         a, b = curl(tree, case.left, case.on_policy)
         equal = abs(a - b) <= mpmath.mpf(10) ** -(mpmath.mp.dps // 3) * max(1, abs(a), abs(b))
     else:
-        forest = Forest(tree, case.on_policy)
         if case.kind == "SameSequenceValue":
-            a, b = map(forest.value, (case.left, case.right))
+            a, b = map(Forest(tree, False).value, (case.left, case.right))
         else:
-            a, b = map(forest.gradient, (case.left, case.right), case.objectives)
+            a, b = map(Forest(tree, case.on_policy).gradient, (case.left, case.right), case.objectives)
         equal = close(a, b)
     shape = f"V = {tree.size}, T = {tree.length}{', token 0 ends' if tree.ends else ''}"
     return "" if equal else f"{mpmath.nstr(a, 12)} and {mpmath.nstr(b, 12)} on a tree with {shape}"
