@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property, cmp_to_key
 from itertools import pairwise
-from typing import Any
+from typing import Any, Final
 
 from sympy import Expr, Rational, S, Symbol, log
 
@@ -27,6 +27,10 @@ from kltheory.calculus.relations import is_free, is_null
 from kltheory.calculus.roots import ZERO, between, compare, in_order
 from kltheory.calculus.slope import Move, moves, slope_of
 from kltheory.calculus.symbols import VARIABLES, log_ratio, logp, to_quotients
+
+
+STEPS: Final = (Rational(1, 8), Rational(1, 2), 2, 8, 16, 64)
+"""How far from a point another value is looked for."""
 
 
 @dataclass(frozen=True)
@@ -120,7 +124,8 @@ class Coefficient:
         for start in filter(None, (r.sample() for r, _ in self.cells)):
             low = {**start, logp: min(start[logp], *places) - 1}
             for at in (start, low):
-                line = [{**at, variable: x} for x in [at[variable], *places]]
+                near = (at[variable] + side * step for step in STEPS for side in (-1, 1))
+                line = [{**at, variable: x} for x in [at[variable], *places, *near]]
                 values = [_value(e, point) for point in line for r, e in self.cells if holds(r, point)]
                 if any(x.b < y.a or y.b < x.a for x, y in pairwise(values)):
                     return True

@@ -209,6 +209,12 @@ def test_a_parameter_that_means_nothing_is_an_error(arguments, message, call):
     assert message in shown.stderr
 
 
+@pytest.mark.parametrize("formula", ["where(logp_ref < l, l**2, 0)", "min(logp_ref, l)**2", "min(w, l - logp_ref)"])
+def test_a_step_along_log_pi_alone_is_found(formula, call):
+    on_policy = json.loads(call("identify", formula, "--json").stdout)["rows"][0]
+    assert (on_policy["is_divergence"], on_policy["base"], on_policy["reason"]) == (False, None, "")
+
+
 def test_the_placement_is_repeated(call):
     shown = call("identify", "l", "--as", "reward", "--weight", "detached")
     assert shown.stdout.startswith("l, placed in the reward, detached weight w\n")
