@@ -28,7 +28,6 @@ from kltheory.calculus.roots import ZERO, between, compare, in_order
 from kltheory.calculus.slope import Move, moves, slope_of
 from kltheory.calculus.symbols import VARIABLES, log_ratio, logp, to_quotients
 
-
 STEPS: Final = (Rational(1, 8), Rational(1, 2), 2, 8, 16, 64)
 """How far from a point another value is looked for."""
 
