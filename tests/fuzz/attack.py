@@ -70,7 +70,7 @@ def main(name: str, first: str, last: str) -> int:
                 print(seed, trial.kind, question.asked, trial.why, *trial.complaints, sep=" | ", flush=True)  # noqa: T201
     for seconds, asked in slowest:
         print(f"{seconds:8.1f} s", asked)  # noqa: T201
-    share = counts["undecided"] / counts.total()
+    share = (counts["undecided"] + counts["UNDECIDED"]) / counts.total()
     print(f"{counts.total()} questions, {share:.1%} undecided: {dict(counts)}; complaints: {dict(wrong)}")  # noqa: T201
     return int(bool(wrong) or counts["hang"] > 0)
 
