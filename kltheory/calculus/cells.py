@@ -65,7 +65,7 @@ def split(expr: Expr, region: Region | None = None, partial: bool = False) -> li
     """
     cells, outside = _everywhere(expr) if region is None else _cells(expr, region)
     if not partial:
-        _confirm(outside)
+        confirm_empty(outside)
     return [*cells, *outside]
 
 
@@ -74,7 +74,7 @@ def confirm(positive: Iterable[Expr], nonzero: Iterable[Expr]) -> None:
     for x in positive:
         split(log(x))
     for x in nonzero:
-        _confirm([(r, e) for r, e in split(x) if is_zero(erase_sg(e))])
+        confirm_empty([(r, e) for r, e in split(x) if is_zero(erase_sg(e))])
 
 
 @lru_cache(maxsize=4096)
@@ -152,7 +152,7 @@ def _defined(expr: Expr, positive: Iterable[Expr], region: Region, outside: list
     return parts
 
 
-def _confirm(outside: list[Cell]) -> None:
+def confirm_empty(outside: list[Cell]) -> None:
     """Raise if settings reach a part where the expression has no value, or if that is not known."""
     reached = [cell for cell in outside if cell[0].is_reached]
     if reached:

@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property, cmp_to_key
 from itertools import pairwise
-from typing import Any
+from typing import Any, Final
 
-from sympy import Expr, Rational, S, Symbol
+from sympy import Expr, Rational, S, Symbol, log
 
 from kltheory.calculus.cells import split
 from kltheory.calculus.enclosure import LINE, CannotEnclose, enclose
@@ -27,6 +27,9 @@ from kltheory.calculus.relations import is_free, is_null
 from kltheory.calculus.roots import ZERO, between, compare, in_order
 from kltheory.calculus.slope import Move, moves, slope_of
 from kltheory.calculus.symbols import VARIABLES, log_ratio, logp, to_quotients
+
+STEPS: Final = (Rational(1, 8), Rational(1, 2), 2, 8, 16, 64)
+"""How far from a point another value is looked for."""
 
 
 @dataclass(frozen=True)
@@ -120,7 +123,8 @@ class Coefficient:
         for start in filter(None, (r.sample() for r, _ in self.cells)):
             low = {**start, logp: min(start[logp], *places) - 1}
             for at in (start, low):
-                line = [{**at, variable: x} for x in [at[variable], *places]]
+                near = (at[variable] + side * step for step in STEPS for side in (-1, 1))
+                line = [{**at, variable: x} for x in [at[variable], *places, *near]]
                 values = [_value(e, point) for point in line for r, e in self.cells if holds(r, point)]
                 if any(x.b < y.a or y.b < x.a for x, y in pairwise(values)):
                     return True
@@ -175,7 +179,7 @@ class Coefficient:
     @cached_property
     def merged(self) -> tuple[Cell, ...]:
         """The cells, neighbours with the same expression joined until none are left."""
-        return tuple(joined(self.cells, _are_equal))
+        return tuple((r, e if (r, e) in self.cells else _of_both(e)) for r, e in joined(self.cells, _are_equal))
 
     def __str__(self) -> str:
         cells = self.merged
@@ -205,6 +209,11 @@ def _value(expr: Expr, at: Point) -> Any:
 
 def _are_equal(e: Expr, f: Expr) -> bool:
     return e == f or (S.NaN not in (e, f) and is_zero(e - f))
+
+
+def _of_both(expr: Expr) -> Expr:
+    """An expression of one cell as it is written in both: the zero test takes log(l) and log(-l) for log|l|."""
+    return expr if all(x.args[0].is_positive for x in expr.atoms(log)) else normal_form(expr).as_expr()
 
 
 def _alone(expr: Expr, variable: Symbol) -> Expr:

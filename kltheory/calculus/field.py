@@ -41,6 +41,7 @@ from sympy import (
 from sympy import Poly as SymPoly
 from sympy.core.function import AppliedUndef, Subs
 from sympy.functions.elementary.hyperbolic import HyperbolicFunction
+from sympy.logic.boolalg import Boolean
 from sympy.polys.fields import FracElement
 from sympy.polys.rings import ring
 
@@ -136,7 +137,7 @@ class Field:
         if isinstance(expr, Subs):
             at = [self.lift(self.element(point).as_expr()) for point in expr.point]
             return _named(self.free, Subs(expr.expr, expr.variables, at))
-        args = [self.lift(self.element(a).as_expr()) for a in expr.args]
+        args = [a if isinstance(a, Boolean) else self.value(self.element(a).as_expr()) for a in expr.args]
         return _named(self.free if isinstance(expr, AppliedUndef) else self.opaque, expr.func(*args))
 
     def element(self, expr: Expr) -> FracElement:
@@ -215,7 +216,8 @@ class Field:
             return _named(self.opaque, log(p))
         if p.func is exp:
             return self.rewrite(p.args[0])
-        return _named(self.logs, -p if p.could_extract_minus_sign() else p)
+        known = p.is_negative if p.is_number else None
+        return _named(self.logs, -p if (p.could_extract_minus_sign() if known is None else known) else p)
 
     def _pow(self, base: Expr, power: Expr) -> Expr:
         if power.is_Integer:

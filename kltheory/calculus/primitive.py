@@ -12,6 +12,7 @@ from sympy.integrals.rationaltools import ratint
 
 from kltheory.calculus.coefficient import Coefficient, tidy
 from kltheory.calculus.divergence import Objective, u
+from kltheory.calculus.domain import has_no_value
 from kltheory.calculus.exact import Undecidable, is_constant, normal_form
 from kltheory.calculus.roots import ZERO, compare
 from kltheory.calculus.surrogate import derivative
@@ -49,7 +50,10 @@ def objective(c: Coefficient) -> Objective | None:
 
 
 def _along(c: Coefficient, t: Symbol, rate: int) -> Expr | None:
-    """The continuous ∫ C e^(rate t) dt that is 0 at t = 0, in t; ``None`` without a closed form or exact thresholds."""
+    """The continuous ∫ C e^(rate t) dt that is 0 at t = 0, in t.
+
+    ``None`` without a closed form or exact thresholds, or where it is infinite at one.
+    """
     try:
         pieces = [(bounds, _piece(e, t, rate)) for bounds, e in c.along(t)]
     except Undecidable:
@@ -61,6 +65,8 @@ def _along(c: Coefficient, t: Symbol, rate: int) -> Expr | None:
     joined = [p for _, p in pieces if p is not None]
     for i, at in enumerate(points):
         joined[i + 1] += (joined[i] - joined[i + 1]).xreplace({t: at})
+    if any(map(has_no_value, joined)):
+        return None
     home = sum(1 for edge in edges if edge is not None and compare(edge, ZERO) < 0)
     origin = joined[home].xreplace({t: S.Zero})
     return Piecewise(

@@ -11,9 +11,10 @@ from enum import Enum
 
 from sympy import Dummy, Expr, S, exp
 
-from kltheory.calculus.cells import split
+from kltheory.calculus.cells import confirm_empty, split
 from kltheory.calculus.coefficient import Coefficient
 from kltheory.calculus.decimals import in_decimals
+from kltheory.calculus.domain import has_no_value
 from kltheory.calculus.exact import Undecidable
 from kltheory.calculus.moments import Mean, boolean, erase, map_means, mean
 from kltheory.calculus.symbols import log_ratio, log_weight, logp, sg, to_quotients
@@ -89,8 +90,11 @@ def live_means(expr: Expr) -> list[Mean]:
 
 
 def _score(expr: Expr, partial: bool = False) -> Coefficient:
-    cells = split(expr, partial=partial)
-    return Coefficient(tuple((r, e if e is S.NaN else boolean(erase(derivative(e)))) for r, e in cells))
+    cells = [(r, e if e is S.NaN else boolean(erase(derivative(e)))) for r, e in split(expr, partial=partial)]
+    steep = [(r, S.NaN) for r, e in cells if has_no_value(e)]  # a root that is zero throughout has no derivative
+    if not partial:
+        confirm_empty(steep)
+    return Coefficient(tuple((r, S.NaN if has_no_value(e) else e) for r, e in cells))
 
 
 def _descended(expr: Expr, density: Expr, partial: bool = False) -> Coefficient:

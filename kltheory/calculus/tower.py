@@ -12,7 +12,7 @@ from fractions import Fraction
 from functools import cached_property
 from typing import Any, Final
 
-from sympy import Abs, Expr, Poly, Pow, Rational, S, Symbol, exp, limit, log, oo
+from sympy import Abs, Expr, Poly, Pow, Rational, S, Symbol, exp, limit, log, oo, together
 from sympy.core.function import AppliedUndef, Derivative, Subs
 
 from kltheory.calculus.constants import named, sign_of_constant
@@ -124,9 +124,9 @@ class TowerCurve:
         return sign_of_value(self.real, Rational(t))
 
     def solved(self) -> tuple[Root, ...] | None:
-        """The roots of a root, of what stands under it; and of a generator minus a number, by its inverse."""
+        """The roots of a root, of what is under it; of a generator minus a number, by its inverse; with its poles."""
         inner = self.expr.base if _is_root(self.expr) else self._inverted
-        return None if inner is None else tuple(in_order(roots_of(inner)))
+        return None if inner is None else tuple(in_order([*roots_of(inner), *roots_of(_below(inner))]))
 
     @cached_property
     def _inverted(self) -> Expr | None:
@@ -154,11 +154,12 @@ class TowerCurve:
         return self.expr / divisor, divisor
 
     def turns(self, depth: int) -> list[Root]:
-        """Where the divisor, or what stands under a logarithm or root, or the derivative of the quotient vanishes."""
+        """Where the divisor, the derivative of the quotient, or what must be positive or is divided by vanishes."""
         if depth > MAX_TOWER or self.expr.count_ops() > MAX_SIZE:
             raise Undecidable(f"the roots of {_short(self.expr)} take more derivatives than are tried")
         quotient, divisor = self.divided
         under = [e.args[0] for e in self.expr.atoms(log)] + [e.base for e in self.expr.atoms(Pow) if _is_root(e)]
+        under += [_below(e.args[0]) for e in self.expr.atoms(exp)]
         slope = quotient.diff(T)
         return [r for e in (*under, divisor, slope) if e.has(T) and not is_zero(e) for r in roots_of(e, depth + 1)]
 
@@ -209,6 +210,11 @@ class TowerCurve:
             return {oo: 1, -oo: -1}.get(found) or sign_of_constant(found)
         except (ArithmeticError, AttributeError, NotImplementedError, TypeError, ValueError, CannotEnclose):
             return None
+
+
+def _below(expr: Expr) -> Expr:
+    """What a formula is divided by."""
+    return together(expr).as_numer_denom()[1]
 
 
 def _is_root(e: Expr) -> bool:

@@ -507,4 +507,10 @@ def test_tidy_keeps_the_value():
 def test_merged_cells_are_as_few_as_the_function_has():
     assert len(Coefficient.of(Max(l, 0) + Min(l, 0)).merged) == 1
     assert len(Coefficient.of(Abs(l)).merged) == 2
+
+
+def test_merged_cells_have_the_value_of_both():
+    """log(l) and log(-l) are one function, log|l|: neither of them is it on both sides."""
+    ((_, e),) = Coefficient.of(log(Abs(l))).merged
+    assert [e.xreplace({l: S(x)}) for x in (-3, 3)] == [log(9) / 2] * 2
     assert len(split(Max(l, 0) + Min(l, 0))) == 2

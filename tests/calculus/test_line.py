@@ -100,6 +100,15 @@ LINES: dict[str, tuple[Expr, list[float], list[int]]] = {
     ),
     "a logarithm, squared": (log(1 + u) ** 2 - l - 2, [-1.9833786302011156, 1.7939806602849347], [1, -1, 1]),
     "a logarithm as a factor": (l * log(1 + u) - log(2 + u), [1.1510335587896183], [-1, 1]),
+    "a pole in an exponent": (exp(1 / l) - Rational(1, 2), [-1.4426950408889634, 0], [1, -1, 1]),
+    "at which the sign alone changes": (exp(1 / l) - 1, [0], [-1, 1]),
+    "a pole inside two exponents": (
+        exp(-exp(1 / l)) - Rational(1, 2),
+        [-2.7284167729011498, 0],
+        [-1, 1, -1],
+    ),
+    "a pole in an exponent beside l": (exp(1 / l) - 3 + l**2, [-1.571845216200246, 0], [1, -1, 1]),
+    "rates that are logarithms": (3**l + 2**l - 6, [1.193911477211586], [-1, 1]),
     "decaying": (l * exp(-l) - Rational(1, 3), [0.6190612867359452, 1.5121345516578424], [-1, 1, -1]),
 }
 

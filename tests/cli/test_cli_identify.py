@@ -71,6 +71,9 @@ TEXT = [
     ("log(l**2)", "nothing that is finite on both sides of a pole", "not an f-divergence: C is infinite at l = 0"),
     ("clamp(w, -1, 1)*l**2", "Σ π_ref f(π/π_ref)", "always on the kink of min(1, w): both sides share the gradient"),
     ("w*l", "KL(π‖π_ref)", "f is convex: an f-divergence"),
+    # thresholds and limits that are logarithms of sums, and an f that is infinite at one
+    ("clamp(softplus(max(1/2, l)), -20, 20)", "where(u < exp(1/2), 0, ", "C falls at l = log(-1 + exp(20))"),
+    ("where(l > 0, 1/expm1(l), 0)", "no closed form found", "not an f-divergence: C falls at l = 0"),
 ]
 
 
@@ -132,6 +135,10 @@ UNDEFINED = [  # on-policy and off-policy; empty where it has a value
     ("where(l > -1, log(l) - log(l), l)", "where -1 < l < 0", "where -1 < l < 0"),
     ("where(l > 0, max(log(l), 0), 0)", "", ""),
     ("where(l > 0, l, log(-l) - log(-l))", "", ""),
+    # a root of what is zero throughout has a value and no derivative
+    ("sqrt(log(w))", "everywhere", "where w < 1"),
+    ("where(l > 2, sqrt(w - 1), l)", "where 2 < l", "where 2 < l and w < 1"),
+    ("where(w > 1, sqrt(w - 1), l)", "", ""),
     ("where(l > 0 and w > 2, sqrt(w - 2)**2, l)", "", ""),
     ("l/l", "", ""),
 ]
@@ -200,6 +207,12 @@ def test_a_parameter_that_means_nothing_is_an_error(arguments, message, call):
     shown = call("identify", *arguments)
     assert (shown.exit_code, shown.stdout) == (2, "")
     assert message in shown.stderr
+
+
+@pytest.mark.parametrize("formula", ["where(logp_ref < l, l**2, 0)", "min(logp_ref, l)**2", "min(w, l - logp_ref)"])
+def test_a_step_along_log_pi_alone_is_found(formula, call):
+    on_policy = json.loads(call("identify", formula, "--json").stdout)["rows"][0]
+    assert (on_policy["is_divergence"], on_policy["base"], on_policy["reason"]) == (False, None, "")
 
 
 def test_the_placement_is_repeated(call):

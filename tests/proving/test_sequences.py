@@ -19,7 +19,9 @@ from kltheory.proving.vocabulary import (
     REVERSE_KL,
     E,
     SameSequenceGradient,
+    SameSequenceValue,
     SequenceLoss,
+    SequenceObjective,
     VarianceGrowth,
     ahead,
     earlier_weight,
@@ -85,6 +87,27 @@ UNDECIDED = [
 def test_what_is_not_decided_says_why(loss, words):
     with pytest.raises(Undecidable, match=words):
         SameSequenceGradient(loss, REVERSE_KL, OLD).decide()
+
+
+COUNTED = [  # positions that are counted, beside a function of the length; None: not decided
+    (total(past(1)) / length, (length - 1) / 2, True),
+    (total(past(1)) * total(log_ratio) / length, (length - 1) * total(log_ratio) / 2, True),
+    (total(total(log_ratio) / length), total(log_ratio), True),
+    (total(past(1) + future(1)) / length, length - 1, True),
+    (total(past(1)) / length, (length - 1) / 3, False),
+    (total(log_ratio) / length, total(log_ratio), False),
+    (total(past(1)) / length + total(exp(-log_ratio)), (length - 1) / 2 + length, None),
+]
+
+
+@pytest.mark.parametrize(("left", "right", "answer"), COUNTED, ids=str)
+def test_positions_are_counted_by_the_length(left, right, answer):
+    claim = SameSequenceValue(SequenceObjective.of(left), SequenceObjective.of(right))
+    if answer is not None:
+        assert claim.decide() is answer
+        return
+    with pytest.raises(Undecidable, match="positions are counted"):
+        claim.decide()
 
 
 @pytest.mark.parametrize("head", [Past, Total, lambda f: Future(f, S.One)])

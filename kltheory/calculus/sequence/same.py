@@ -6,7 +6,7 @@ When the difference of their gradients, a sum of words, is zero on average. So w
 from collections.abc import Iterator
 from dataclasses import replace
 
-from sympy import Expr, S, exp
+from sympy import Add, Expr, S, exp
 
 from kltheory.calculus.exact import Undecidable
 from kltheory.calculus.moments import map_means
@@ -51,8 +51,33 @@ def left_over(expr: Expr, sampler: Sampler, fixed_length: bool = False) -> Condi
     """What is left of the average of a formula of responses, ``None`` if it is zero; raises as above."""
     for _, over, sum_of_words in sums(expr, sampler, fixed_length):
         if (found := remainder(sum_of_words, over)) is not None:
-            return found
+            return found if _lengths_are_free(expr, sampler, fixed_length) else None
     return None
+
+
+def _lengths_are_free(expr: Expr, sampler: Sampler, fixed_length: bool) -> bool:
+    """Whether words behind one function of the length are independent of those behind another.
+
+    Words that count positions may be N times others; false where they are, for every response. Raises as above.
+    """
+    by_function = by_length(_terms(expr, sampler), fixed_length)
+    if not any(_counts(w) for f, behind in by_function.items() if f != 1 for t in behind for w in words(t)):
+        return True
+    multiplied = by_length(_terms(expr, sampler), True).values()
+    everything = [_added_up([w for t in behind for w in words(t)]) for behind in multiplied]
+    if not any(mark.has(Carried) for ws in everything for w in ws for mark in w.marks) and all(
+        remainder(ws, Average.NOTHING) is None for ws in everything
+    ):
+        return False
+    if not fixed_length and left_over(expr, sampler, True) is not None:  # nearly all responses may have one length
+        return True
+    raise Undecidable("positions are counted beside a function of the length, and may be more of it")
+
+
+def _counts(word: Word) -> bool:
+    """Whether a mark may be a position that is only counted: what is there is what the gaps have."""
+    ends = zip(word.gaps, word.marks, word.gaps[1:], strict=False)
+    return any(a == b and a in {x.as_coeff_Mul()[1] for x in Add.make_args(m.expand())} for a, m, b in ends)
 
 
 def sums(expr: Expr, sampler: Sampler, fixed_length: bool = False) -> Iterator[tuple[Expr, Average, list[Word]]]:
@@ -60,9 +85,7 @@ def sums(expr: Expr, sampler: Sampler, fixed_length: bool = False) -> Iterator[t
 
     A function of a random length is known at the end only, and behind it nothing is averaged; raises as above.
     """
-    density = () if sampler is Sampler.POLICY else (Span(None, None, exp(-log_weight)),)
-    terms = take_apart(counted(expr), None, Term(spans=density))
-    for function, behind in by_length(terms, fixed_length).items():
+    for function, behind in by_length(_terms(expr, sampler), fixed_length).items():
         found = [w for t in behind for w in words(t)]
         waiting = [] if fixed_length else [w for w in found if function != 1 or any(map(_waits, (*w.gaps, *w.marks)))]
         averaged = [e for w in found if w not in waiting for e in settled(w, fixed_length)]
@@ -72,6 +95,11 @@ def sums(expr: Expr, sampler: Sampler, fixed_length: bool = False) -> Iterator[t
             yield function, Average.NOTHING, _added_up(waiting)
         if averaged:
             yield function, Average.ONE_LENGTH if fixed_length else Average.RANDOM_LENGTH, _added_up(averaged)
+
+
+def _terms(expr: Expr, sampler: Sampler) -> Iterator[Term]:
+    density = () if sampler is Sampler.POLICY else (Span(None, None, exp(-log_weight)),)
+    return take_apart(counted(expr), None, Term(spans=density))
 
 
 def _added_up(found: list[Word]) -> list[Word]:
