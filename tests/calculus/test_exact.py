@@ -72,6 +72,8 @@ UNDECIDABLE: dict[str, Expr] = {
     "a stop-gradient is no function of its value": sg(l) - l,
     "exponential of a quotient": exp((l + 1) / (lw + 2)) - exp(l / (lw + 2)) * exp(1 / (lw + 2)),
     "an unknown head": sin(l),
+    "any function, of what may be equal": h(sin(l) ** 2) - h(1 - sympy.cos(l) ** 2),
+    "any function, of exponentials of quotients": h(exp((l + 1) / (lw + 2))) - h(exp(l / (lw + 2)) * exp(1 / (lw + 2))),
 }
 
 

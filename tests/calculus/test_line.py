@@ -45,6 +45,8 @@ LINES: dict[str, tuple[Expr, list[float], list[int]]] = {
     "e^l to third order": (u - 1 - l - l**2 / 2 - l**3 / 6, [0], [1, 1]),
     "e^l to fourth order": (u - 1 - l - l**2 / 2 - l**3 / 6 - l**4 / 24, [0], [-1, 1]),
     "a hair below e^l": (u - 1 - l - Rational(1, 10**12), [-1.4142138957065069e-6, 1.4142132290398403e-6], [1, -1, 1]),
+    "two roots closer than any float": (u - 1 - l - Rational(1, 10**50), [-1.4142e-25, 1.4142e-25], [1, -1, 1]),
+    "two roots beside 1, closer than the enclosures": (u - E * l - Rational(1, 10**60), [1, 1], [1, -1, 1]),
     "double root at log 2": ((u - 2) ** 2 * (l + 5), [-5, 0.6931471805599453], [-1, 1, 1]),
     "triple root at log 2": ((u - 2) ** 3, [0.6931471805599453], [-1, 1]),
     "double root without a closed form": ((k3 - 1) ** 2, [-1.1461932206205825, 1.8414056604369606], [1, 1, 1]),
@@ -272,6 +274,9 @@ def test_the_grid_law_would_catch_a_missed_root():
         ((k3 - 10) * (l + 5), k3 - 10, [0, 0]),
         ((k3 - 10) ** 2 - 1, k3 - 10, [-1, -1]),
         ((k3 - 10) * l + 1, k3 - 10, [1, 1]),
+        ((l - 5) ** 2 * (l + 3), k3 - 10, [1, 1]),
+        ((l - 5) ** 3 * (l + 3), k3 - 10, [-1, 1]),
+        ((l + 3) / (l - 5) ** 2, k3 - 10, [1, 1]),
         (u - 1 - l, l, [0]),
         (u - 1 - l - Rational(1, 10**30), l, [-1]),
         (exp(2 * l) - 4, u - 2, [0]),
@@ -331,6 +336,8 @@ def test_roots_of_different_formulas_can_be_equal(name):
         (k3 * u - 10 * u + l * 0, 10 * l - 110),
         (exp(2 * l) - 2, 5 * l - 2),
         (l + u, l),
+        (u + l, u + l - Rational(1, 10**50)),
+        (u - 1 - l - Rational(1, 10**60), u - 1 - l - Rational(1, 10**50)),
     ],
 )
 def test_compare(smaller, larger):
