@@ -1,5 +1,8 @@
 """Gaussians, lengths, equations and rounding errors: true rows, their wrong twins, and what cannot be decided."""
 
+from dataclasses import replace
+from math import inf
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -17,6 +20,7 @@ from kltheory.proving.equations import Forces
 from kltheory.proving.instances import instances
 from kltheory.proving.precision import AccurateIn
 from kltheory.proving.verdict import Status
+from kltheory.proving.witnesses import find_witness
 
 m, s, t = (Symbol(name, positive=True) for name in "mst")
 a, b = Symbol("a", positive=True), Symbol("b", positive=True)
@@ -69,6 +73,19 @@ def test_the_calculus_and_the_numbers_tell_them_apart(true, twin):
     assert Status.FAILS in seen(twin)
     assert str(true)
     assert str(true) != str(twin)
+
+
+def test_an_overflow_is_an_infinite_error():
+    claim = AccurateIn(exp(l), exp(l), "float16", 4, Rational(1, 100))
+    assert claim.worst()[1:] == (inf, inf)
+    assert not claim.decide()
+    assert replace(claim, exponent=2).decide()
+
+
+def test_the_witness_of_an_error_is_above_the_bound():
+    true, twin = next((true, twin) for true, twin in ROWS if isinstance(true, AccurateIn))
+    assert find_witness(true) is None
+    assert find_witness(twin)["text"].endswith("the relative error in float32 is 0.000933115, above 1e-06")
 
 
 UNDECIDED = [

@@ -75,6 +75,19 @@ def test_jax_tells_them_apart(name):
     assert {f.status for f in numerically(false)} == {Status.FAILS}
 
 
+DETAILS = {
+    "never negative": "0.00% negative by JAX",
+    "float32": "4097 of 8192 floats between -88.7541 and -88.6916 overflow",
+    "clamp": "value 10, derivative nan by JAX",
+    "finite": "value 5000, derivative -100 by JAX",
+}
+
+
+@pytest.mark.parametrize("name", DETAILS)
+def test_jax_says_what_it_found(name):
+    assert [(f.engine, f.detail) for f in numerically(PAIRS[name][0])] == [("points", DETAILS[name])]
+
+
 def test_a_negative_k3_has_a_witness():
     found = find_witness(PAIRS["never negative"][1])
     x, value = np.float32(float(Fraction(found["l"]))), np.float32(found["left"]["mid"])

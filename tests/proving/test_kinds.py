@@ -19,6 +19,7 @@ from kltheory.calculus.symbols import advantage, logp, sg
 from kltheory.calculus.symbols import log_ratio as l
 from kltheory.numerics import autodiff
 from kltheory.numerics.settings import Settings
+from kltheory.numerics.tolerance import Residual
 from kltheory.proving.claims import (
     POLICY,
     AgreesToOrder,
@@ -32,7 +33,7 @@ from kltheory.proving.engines import NUMERIC, concretely, numerically
 from kltheory.proving.instances import FUNCTIONS, NUMBERS, expressions, instances, is_general, parameters
 from kltheory.proving.moments import OnTwoActions
 from kltheory.proving.scalars import Expansion, HasSign, Identity, Limit, Range
-from kltheory.proving.verdict import Status
+from kltheory.proving.verdict import Finding, Status
 from kltheory.proving.vocabulary import beta, c, h, lam
 from kltheory.proving.witnesses import WITNESSES, find_witness
 
@@ -131,6 +132,13 @@ UNDECIDED = [
 def test_what_cannot_be_decided_says_why(claim, reason):
     with pytest.raises(Undecidable, match=re.escape(reason)):
         claim.decide()
+
+
+def test_a_finding_of_a_comparison_says_whose_it_is_and_where_it_differs():
+    close, far = Residual(1e-13, "spread", 3, 0, 1), Residual(0.5, "spread", 3, 7, 2)
+    assert Finding.of("enumeration", close) == Finding("enumeration", Status.HOLDS, 1e-13)
+    where = "5.0e-01 at component 2 of spread setting 7, V = 3"
+    assert Finding.of("enumeration", far) == Finding("enumeration", Status.FAILS, 0.5, where)
 
 
 def test_a_formula_without_a_number_is_not_applicable():

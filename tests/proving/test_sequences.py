@@ -70,6 +70,20 @@ def test_only_the_twin_has_a_witness(true, change):
     assert abs(Fraction(found["difference"]["mid"])) > Fraction(found["difference"]["rad"])
 
 
+TEXTS = [  # of rows above, by their number
+    (0, "∇ [total(logp*sg(l + future(l)))] = ∇ E_π[total(l)] in expectation, on-policy"),
+    (4, "∇ [total(logp*sg((l + future(l))/N))] = ∇ [exp(total(log_w))*total(l)/N] in expectation, on-policy, "
+        "all responses of one length N"),
+    (6, "E_π[total(l - 1 + exp(-l))] = E_π[total(l)]"),
+    (8, "∇ [total(l**2*sg(exp(log_w)))/2] is the gradient of some objective, off-policy"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("number", "text"), TEXTS)
+def test_claims_in_words(number, text):
+    assert str(ROWS[number][0]) == text
+
+
 UNDECIDED = [
     (SequenceLoss(total(Min(exp(past(log_weight)), 2) * k2.expr)), "no product of sums"),
     (SequenceLoss(total(ahead(l) * l)), "detach it"),
