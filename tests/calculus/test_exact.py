@@ -4,6 +4,7 @@ import ast
 import importlib
 from pathlib import Path
 
+import mpmath
 import pytest
 import sympy
 from hypothesis import given, settings
@@ -13,6 +14,7 @@ from sympy import E, Expr, Float, Function, Rational, S, Symbol, cosh, coth, exp
 
 import kltheory.calculus
 from kltheory.calculus.coefficient import Coefficient
+from kltheory.calculus.enclosure import enclose
 from kltheory.calculus.exact import Undecidable, is_constant, is_zero, nonzero_somewhere, normal_form
 from kltheory.calculus.expectation import expectation, same_value
 from kltheory.calculus.identify import identify
@@ -212,6 +214,14 @@ def test_is_constant(expr, constant):
 def test_constant_in_some_variables_only():
     assert is_constant(exp(l) + 1, (lw,))
     assert not is_constant(exp(l) + 1, (l, lw))
+
+
+@pytest.mark.parametrize(("low", "high", "expected"), [(0, 4, [0, 8]), (0, 0, [0, 0]), (1, 4, [1, 8])])
+def test_a_root_is_enclosed_down_to_zero(low, high, expected):
+    found = enclose(l ** Rational(3, 2), {l: mpmath.iv.mpf([low, high])})
+    assert [round(float(end), 12) for end in (found.a, found.b)] == expected
+    assert found.a <= expected[0]
+    assert expected[1] <= found.b
 
 
 def test_enclosures_separate_only_what_differs():

@@ -5,7 +5,7 @@ from sympy import Abs, Max, S, exp
 
 from kltheory.calculus.exact import Undecidable
 from kltheory.calculus.moments import E
-from kltheory.calculus.sequence.language import past, total
+from kltheory.calculus.sequence.language import length, past, total
 from kltheory.calculus.sequence.loss import SequenceLoss, SequenceObjective
 from kltheory.calculus.sequence.same import same_gradient, same_value
 from kltheory.calculus.surrogate import Sampler
@@ -36,6 +36,8 @@ VALUES = {
     "a sum in an exponent": (exp(total(m + m)) * total(l), exp(total(E(2 * l))) * total(l), True),
     "of two in an exponent": (exp(total(E(l + lw))) * total(l), exp(total(m + E(lw))) * total(l), True),
     "by cells in an exponent": (exp(total(E(Abs(l)))) * total(l), exp(total(E(Max(l, -l)))) * total(l), True),
+    "powers of a negative number": ((-2) ** length * total(l), 2**length * (-1) ** length * total(l), True),
+    "powers of another number": ((-2) ** length * total(l), 2**length * total(l), False),
     "of others in an exponent": (exp(total(m)) * total(l), exp(total(E(l**2))) * total(l), False),
 }
 

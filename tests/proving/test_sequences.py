@@ -91,6 +91,7 @@ UNDECIDED = [
     (SequenceLoss(future(l)), "relative to a token"),
     (SequenceLoss(exp(total(l) * total(log_weight))), "is no product over tokens"),
     (SequenceLoss(total(l) ** Rational(1, 2)), "no product of sums"),
+    (SequenceLoss(total(E(l * past(l)))), "carries more than its own token's score"),
     (SequenceLoss(total(E(l)) / length), "before the end of what it multiplies"),
 ]
 
