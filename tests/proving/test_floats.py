@@ -95,6 +95,10 @@ def test_a_negative_k3_has_a_witness():
     assert find_witness(PAIRS["never negative"][0]) is None
 
 
+def test_a_rounded_difference_has_the_value_of_the_difference():
+    assert minus(S(3), Rational(1, 3)).evalf() == Rational(8, 3).evalf()
+
+
 # --- correct rounding -------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("side", [1, -1])
 @pytest.mark.parametrize("exponent", [-9, -14, -24, -40])

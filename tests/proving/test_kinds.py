@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from kinds import KINDS, ROWS, WITH_CONCRETE_FORM, WITHOUT_WITNESS
-from sympy import Min, Rational, S, Symbol, cos, log, oo, sin, symbols
+from sympy import Max, Min, Rational, S, Symbol, cos, exp, log, oo, sin, symbols
 
 from kltheory.calculus.divergence import Objective, reverse_kl
 from kltheory.calculus.estimators import Estimator, as_loss, in_reward, k1, k2, k3, w
@@ -139,6 +139,14 @@ def test_a_finding_of_a_comparison_says_whose_it_is_and_where_it_differs():
     assert Finding.of("enumeration", close) == Finding("enumeration", Status.HOLDS, 1e-13)
     where = "5.0e-01 at component 2 of spread setting 7, V = 3"
     assert Finding.of("enumeration", far) == Finding("enumeration", Status.FAILS, 0.5, where)
+
+
+def test_what_falls_by_a_rounding_of_a_large_number_does_not_fall():
+    g = exp(-(l**2))
+    noisy = 10**9 * ((1 + g) ** 2 - g**2 - 2 * g)  # 1e9, some roundings off
+    rises, falls = (IsDivergence(Surrogate(sg(noisy + slope) * logp), POLICY) for slope in (Max(l, 0), -Max(l, 0)))
+    assert {f.status for f in numerically(rises)} == {Status.HOLDS}
+    assert Status.FAILS in {f.status for f in numerically(falls)}
 
 
 def test_a_formula_without_a_number_is_not_applicable():
