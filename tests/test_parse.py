@@ -338,6 +338,7 @@ REFUSALS: list[tuple[str, int | None, str]] = [
     ("2*π", 2, "write exp(logp) for the policy"),
     ("β*l", 0, "write beta"),
     ("|l|", 0, "write abs(...)"),
+    ("entropy", 0, "-logp"),
     ("l && w", 3, "write and"),
     ("l + １", 4, "write '1'"),
     ("l\u00a0+ 1", 1, "write ' '"),

@@ -101,6 +101,11 @@ LINES: dict[str, tuple[Expr, list[float], list[int]]] = {
         [1, -1, 1],
     ),
     "a logarithm, squared": (log(1 + u) ** 2 - l - 2, [-1.9833786302011156, 1.7939806602849347], [1, -1, 1]),
+    "a function of a logarithm, beside it": (
+        exp(sqrt(2) * log(1 + u) ** 2) + log(1 + u) - 3,
+        [0.12197749816086886],
+        [-1, 1],
+    ),
     "a logarithm as a factor": (l * log(1 + u) - log(2 + u), [1.1510335587896183], [-1, 1]),
     "decaying": (l * exp(-l) - Rational(1, 3), [0.6190612867359452, 1.5121345516578424], [-1, 1, -1]),
 }
@@ -143,6 +148,8 @@ def test_a_twin_moved_by_a_constant_has_other_roots(name):
 EXACT: dict[str, tuple[Expr, list[Expr]]] = {
     "zero": (k3 * (u + 1), [Rational(0)]),
     "rational": (2 * l - 3, [Rational(3, 2)]),
+    "rational, only seen with its exponential": (u + l - exp(-Rational(2, 5)) + Rational(2, 5), [-Rational(2, 5)]),
+    "another one": (u + l - exp(Rational(18, 7)) - Rational(18, 7), [Rational(18, 7)]),
     "logarithm": (3 * exp(l / 2) - 2, [2 * log(Rational(2, 3))]),
     "two logarithms": (2 * exp(2 * l) - 5 * u + 2, [-log(2), log(2)]),
     "irrational": (exp(2 * l) - 2, [None]),

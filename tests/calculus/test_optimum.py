@@ -16,6 +16,15 @@ def test_an_action_is_given_up_where_the_slope_at_zero_is_finite(divergence):
     assert gives_up(divergence) == (divergence.name in GIVEN_UP)
 
 
+@pytest.mark.parametrize("divergence", [*DIVERGENCES, cressie_read(2)], ids=lambda d: d.name)
+def test_closed_form_inverts_the_coefficient(divergence):
+    found = ratio_of(divergence)
+    assert (found is None) == (divergence.name == "total_variation")
+    if found is not None and divergence.name != "jeffreys":
+        assert is_zero(found.xreplace({y: divergence.f.diff(u)}) - u)
+        assert not is_zero(found.xreplace({y: 2 * divergence.f.diff(u)}) - u)
+
+
 def test_a_power_with_a_letter_is_inverted():
     family = cressie_read(lam)
     assert is_zero(ratio_of(family).xreplace({y: family.f.diff(u)}) - u)

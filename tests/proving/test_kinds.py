@@ -14,6 +14,7 @@ from sympy import Max, Min, Rational, S, Symbol, cos, exp, log, oo, sin, symbols
 from kltheory.calculus.divergence import Objective, reverse_kl
 from kltheory.calculus.estimators import Estimator, as_loss, in_reward, k1, k2, k3, w
 from kltheory.calculus.exact import Undecidable
+from kltheory.calculus.moments import E
 from kltheory.calculus.surrogate import Surrogate
 from kltheory.calculus.symbols import advantage, logp, sg
 from kltheory.calculus.symbols import log_ratio as l
@@ -31,7 +32,7 @@ from kltheory.proving.claims import (
 )
 from kltheory.proving.engines import NUMERIC, concretely, numerically
 from kltheory.proving.instances import FUNCTIONS, NUMBERS, expressions, instances, is_general, parameters
-from kltheory.proving.moments import OnTwoActions
+from kltheory.proving.moments import AlwaysSign, OnTwoActions
 from kltheory.proving.scalars import Expansion, HasSign, Identity, Limit, Range
 from kltheory.proving.verdict import Finding, Status
 from kltheory.proving.vocabulary import beta, c, h, lam
@@ -139,6 +140,14 @@ def test_a_finding_of_a_comparison_says_whose_it_is_and_where_it_differs():
     assert Finding.of("enumeration", close) == Finding("enumeration", Status.HOLDS, 1e-13)
     where = "5.0e-01 at component 2 of spread setting 7, V = 3"
     assert Finding.of("enumeration", far) == Finding("enumeration", Status.FAILS, 0.5, where)
+
+
+def test_every_setting_that_a_sign_is_tried_on_is_looked_at():
+    equal, peaked = (".5 .5", ".5 .5"), (".9 .1", ".1 .9")
+    assert not AlwaysSign(E(l) - 1, -1, (equal, peaked)).decide()
+    assert not AlwaysSign(E(l) - 1, -1, (peaked,)).decide()
+    with pytest.raises(Undecidable, match="its integrand changes sign, and no setting contradicts it"):
+        AlwaysSign(E(l) - 10**6, -1, (equal, peaked)).decide()
 
 
 def test_what_falls_by_a_rounding_of_a_large_number_does_not_fall():
