@@ -18,6 +18,7 @@ from kltheory.proving.vocabulary import (
     POLICY,
     REVERSE_KL,
     E,
+    LessVarianceAt,
     SameSequenceGradient,
     SequenceLoss,
     VarianceGrowth,
@@ -60,6 +61,11 @@ def test_the_engines_tell_them_apart(true, change):
     found = list(numerically(replace(true, **change)))
     for engine in {f.engine for f in found}:
         assert Status.FAILS in {f.status for f in found if f.engine == engine}
+
+
+def test_a_variance_is_not_less_than_itself():
+    claim = next(true for true, _ in ROWS if isinstance(true, LessVarianceAt))
+    assert {f.status for f in numerically(replace(claim, left=claim.right))} == {Status.FAILS}
 
 
 @EACH
