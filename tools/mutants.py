@@ -29,7 +29,7 @@ import sympy  # noqa: F401
 from libcst.metadata import MetadataWrapper, PositionProvider
 from mutmut.mutation.file_mutation import deep_replace
 from mutmut.mutation.mutators import mutation_operators, operator_if_exp, operator_string
-from which_tests import LAYERS, PYTEST, ROOT, Plugin, inside, recorded
+from which_tests import LAYERS, PYTEST, ROOT, Plugin, inside, recorded, tests_of
 
 UNTOUCHED = (cst.Annotation, cst.Decorator, cst.Import, cst.ImportFrom)
 
@@ -68,17 +68,6 @@ def drawn(layer, seed):
         before, after = module.code, deep_replace(module, old, new).code
         if ast.dump(ast.parse(before)) != ast.dump(ast.parse(after)):
             yield path, at, before, after
-
-
-def tests_of(seconds, lines, at, most):
-    """Those that run the line, fastest first, then others of the module: as many as fit in so many seconds."""
-    chosen, total = [], 0.0
-    of_module = lines.get("0") or list(seconds)
-    for group in (lines.get(str(at), []), of_module):
-        for name in sorted({*group} - {*chosen}, key=seconds.__getitem__):
-            if total + seconds[name] < most:
-                chosen, total = [*chosen, name], total + seconds[name]
-    return chosen
 
 
 def failing(seconds, names):

@@ -102,3 +102,14 @@ def recorded(tree, layer):
         sys.exit(f"the tests of {layer} fail without a mutant: {status}")
     found = json.loads(file.read_text(encoding="utf-8"))
     return found["seconds"], found["lines"]
+
+
+def tests_of(seconds, lines, at, most):
+    """Those that run the line, fastest first, then others of the module: as many as fit in so many seconds."""
+    chosen, total = [], 0.0
+    of_module = lines.get("0") or list(seconds)
+    for group in (lines.get(str(at), []), of_module):
+        for name in sorted({*group} - {*chosen}, key=seconds.__getitem__):
+            if total + seconds[name] < most:
+                chosen, total = [*chosen, name], total + seconds[name]
+    return chosen
