@@ -88,7 +88,23 @@ def test_the_witness_of_an_error_is_above_the_bound():
     assert find_witness(twin)["text"].endswith("the relative error in float32 is 0.000933115, above 1e-06")
 
 
+TEXTS = [  # of rows above, by their number
+    (0, "E[x**2] = m**2 + s**2 for x ~ N(m, s**2)"),
+    (4, "E[exp(x**2/(2*t**2))] < ∞ iff -s**2 + t**2 > 0, for x ~ N(m, s**2)"),
+    (6, "Σ_n a**n*(1 - a) = 1"),
+    (8, "Σ_n b**(2*n)/a**n < ∞ iff a - b**2 > 0"),
+    (9, "-k + Derivative(h(l), l) = 0 for every l iff h(l) = c + k*l, any c"),
+    (12, "-expm1(-l) in float32 is 1 - exp(-l) within a factor 1 ± 1/1000000 where 2^-14 ≤ |l| < 2^-13"),
+]
+
+
+@pytest.mark.parametrize(("number", "text"), TEXTS)
+def test_claims_in_words(number, text):
+    assert str(ROWS[number][0]) == text
+
+
 UNDECIDED = [
+    (GaussianMean(exp(x**2 / 2), S.One, S.Zero, S.One), "does not exist"),
     (GaussianMean(cos(x), S.One, m, s**2), "is no polynomial"),
     (GaussianMean(exp(x**3), S.One, m, s**2), "no quadratic"),
     (GaussianMean(exp(x**2), S.One, S.Zero, S.One), "does not exist"),
@@ -103,7 +119,7 @@ UNDECIDED = [
 ]
 
 
-@pytest.mark.parametrize(("claim", "words"), UNDECIDED, ids=[w for _, w in UNDECIDED])
+@pytest.mark.parametrize(("claim", "words"), UNDECIDED, ids=[f"{i}-{w}" for i, (_, w) in enumerate(UNDECIDED)])
 def test_what_is_not_decided_says_why(claim, words):
     with pytest.raises(Undecidable, match=words):
         claim.decide()

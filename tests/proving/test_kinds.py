@@ -93,6 +93,7 @@ def test_numbers_confirm_the_true_one(row):
         found = list(numerically(claim))
         assert found
         assert {f.status for f in found} == {Status.HOLDS}
+        assert {f.engine for f in found} <= {"autodiff", "enumeration", "points"}
         assert all(f.residual is None or f.residual <= 1e-12 for f in found)
 
 

@@ -11,6 +11,7 @@ from sympy import Min, Rational, S
 
 from kltheory.calculus.exact import Undecidable
 from kltheory.calculus.sequence.language import Future, Past, Total
+from kltheory.calculus.symbols import inside
 from kltheory.proving.engines import numerically
 from kltheory.proving.verdict import Status
 from kltheory.proving.vocabulary import (
@@ -61,6 +62,12 @@ def test_the_engines_tell_them_apart(true, change):
     found = list(numerically(replace(true, **change)))
     for engine in {f.engine for f in found}:
         assert Status.FAILS in {f.status for f in found if f.engine == engine}
+
+
+def test_a_witness_names_the_set_that_a_formula_speaks_of():
+    some, all_ = (SequenceLoss(total(sg(f * l) * logp)) for f in (inside, 1))
+    assert find_witness(SameSequenceGradient(some, all_, POLICY))["inside"] == [0]
+    assert "inside" not in find_witness(SameSequenceGradient(2 * all_, all_, POLICY))
 
 
 def test_a_variance_is_not_less_than_itself():
