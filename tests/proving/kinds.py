@@ -163,7 +163,6 @@ ROWS = (
     # --- zeros, floats
     row("W", Zero(k3.expr - 10, 11 + LambertW(-exp(-11))), left=k3.expr - 9),
     row("W", Zeros(k3.expr - 10, tuple(11 + LambertW(-exp(-11), k) for k in (-1, 0))), left=k3.expr - 9),
-    row("rational", Zero(l**2 - 2 * l, S(2)), left=l**2 - 3 * l),
     row("missing", Zeros(l**2 - 2 * l, (S.Zero, S(2))), right=(S(2),)),
     row("sign", NegativeShare(minus(expm1(-l), -l), -14, 1, S.Zero, S.Zero), left=minus(minus(exp(-l), 1), -l)),
     row("overflow", OverflowsIff(exp(-l), -128 * log(2), "float32"), left=2 * exp(-l)),
