@@ -88,6 +88,11 @@ def test_the_witness_of_an_error_is_above_the_bound():
     assert find_witness(twin)["text"].endswith("the relative error in float32 is 0.000933115, above 1e-06")
 
 
+def test_tails_say_which_conditions_they_met():
+    details = [f.detail for f in numerically(next(true for true, _ in ROWS if isinstance(true, FiniteIff)))]
+    assert details == ["0 settings where the tails say otherwise; conditions met: [False, True]"]
+
+
 TEXTS = [  # of rows above, by their number
     (0, "E[x**2] = m**2 + s**2 for x ~ N(m, s**2)"),
     (4, "E[exp(x**2/(2*t**2))] < ∞ iff -s**2 + t**2 > 0, for x ~ N(m, s**2)"),

@@ -21,6 +21,7 @@ from kltheory.calculus.symbols import log_ratio as l
 from kltheory.numerics import autodiff
 from kltheory.numerics.settings import Settings
 from kltheory.numerics.tolerance import Residual
+from kltheory.proving import vocabulary
 from kltheory.proving.claims import (
     POLICY,
     AgreesToOrder,
@@ -141,6 +142,12 @@ def test_a_finding_of_a_comparison_says_whose_it_is_and_where_it_differs():
     assert Finding.of("enumeration", close) == Finding("enumeration", Status.HOLDS, 1e-13)
     where = "5.0e-01 at component 2 of spread setting 7, V = 3"
     assert Finding.of("enumeration", far) == Finding("enumeration", Status.FAILS, 0.5, where)
+
+
+def test_letters_of_the_vocabulary_are_called_what_they_are_written():
+    letters = {name: value for name, value in vars(vocabulary).items() if name in ("beta", "epsilon", "c", "lam")}
+    assert {name: str(value) for name, value in letters.items()} == {name: name for name in letters}
+    assert len(letters) == 4
 
 
 def test_every_setting_that_a_sign_is_tried_on_is_looked_at():

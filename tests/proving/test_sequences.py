@@ -64,6 +64,11 @@ def test_the_engines_tell_them_apart(true, change):
         assert Status.FAILS in {f.status for f in found if f.engine == engine}
 
 
+def test_enumeration_says_how_large_a_difference_can_be():
+    (enumerated, *_) = numerically(ROWS[0][0])
+    assert 0 < enumerated.residual < 1e-12
+
+
 def test_a_witness_names_the_set_that_a_formula_speaks_of():
     some, all_ = (SequenceLoss(total(sg(f * l) * logp)) for f in (inside, 1))
     assert find_witness(SameSequenceGradient(some, all_, POLICY))["inside"] == [0]
