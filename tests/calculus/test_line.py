@@ -94,6 +94,7 @@ LINES: dict[str, tuple[Expr, list[float], list[int]]] = {
     "a root": (sqrt(1 + u) - 2, [1.0986122886681098], [-1, 1]),
     "two roots": (sqrt(1 + u) - sqrt(2 + l**2), [0], [-1, 1]),
     "an exponential of a square": (exp(l**2) - 2, [-0.8325546111576977, 0.8325546111576977], [1, -1, 1]),
+    "an exponential of a square, at points that are tried": (exp(l**2) - E, [-1, 1], [1, -1, 1]),
     "an exponential of an exponential": (exp(u) - 3, [0.09404782761669901], [-1, 1]),
     "a logarithm that is infinite at 0": (
         l**2 * log(l**2) + l,
