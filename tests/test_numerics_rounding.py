@@ -15,6 +15,7 @@ FORMULAS = {
     "a square": (x - y) ** 2 / 2,
     "a quotient": x / (1 + y**2),
     "softplus": log(1 + exp(x)),
+    "a square that cancels": (exp(x) - exp(x * (1 + y / 1000))) ** 2,
     "a root": (1 + x**2) ** Rational(1, 2),
     "a clamp": Min(Max(x * y, -1), 1),
     "a distance, detached": Abs(x - y) * sg(x),
