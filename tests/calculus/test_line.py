@@ -320,6 +320,7 @@ EQUAL: dict[str, tuple[Expr, Expr]] = {
     "rearranged": (k3 - 10, 1 + (l - 11) * u),
     "zero of many kinds": (l, u - 1 - l - l**2 / 2),
     "a rational": (3 * l - 1, (6 * l - 2) * (u + l)),
+    "a logarithm, on a curve that does not show it": (u - 2, l * u - 2 * log(2)),
     "an algebraic number": (l**2 - 2, (l**2 - 2) * (u - 1)),
 }
 
