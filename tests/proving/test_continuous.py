@@ -88,6 +88,12 @@ def test_the_witness_of_an_error_is_above_the_bound():
     assert find_witness(twin)["text"].endswith("the relative error in float32 is 0.000933115, above 1e-06")
 
 
+def test_a_density_integrates_to_one_but_for_its_constant():
+    grid = np.linspace(-20, 20, 4001)
+    density = np.exp(NUMPY(Gaussian(Rational(1, 2), Rational(1, 3)).log_density(), {x: grid}))
+    assert abs(density.sum() * (grid[1] - grid[0]) - np.sqrt(2 * np.pi)) < 1e-12
+
+
 def test_tails_say_which_conditions_they_met():
     details = [f.detail for f in numerically(next(true for true, _ in ROWS if isinstance(true, FiniteIff)))]
     assert details == ["0 settings where the tails say otherwise; conditions met: [False, True]"]
