@@ -6,6 +6,7 @@ PROVE_ARGS  ?=
 PYTEST_ARGS ?= -n auto --maxprocesses 4
 BENCH_ARGS  ?=
 LIBRARIES   ?=
+MUTANT_ARGS ?= --seed 1 --each 100
 
 BIN    := .venv/bin
 STAMPS := .venv/.stamps
@@ -16,7 +17,7 @@ INSTALL := $(PIP) install -c constraints.txt
 EDITABLE := $(INSTALL) --no-build-isolation -e
 
 .DEFAULT_GOAL := help
-.PHONY: help prove test lint bench libraries atlas browser notebooks notebooks-test clean
+.PHONY: help prove test lint bench mutants libraries atlas browser notebooks notebooks-test clean
 
 help: ## say what can be made
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -38,6 +39,9 @@ lint: $(STAMPS)/dev ## ruff check, ruff format --check, mypy: all three, then fa
 
 bench: $(STAMPS)/bench ## run the benchmarks
 	@$(BIN)/pytest benchmarks $(BENCH_ARGS)
+
+mutants: $(STAMPS)/test $(STAMPS)/dev ## a sample of mutants of our own source against the fast tests
+	@$(BIN)/python tools/mutants.py $(MUTANT_ARGS)
 
 # What `make libraries` found is shown as well, where it ran.
 atlas: $(STAMPS)/report ## prove everything and write atlas.html, one page that needs no network

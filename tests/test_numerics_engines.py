@@ -24,7 +24,7 @@ from kltheory.calculus.estimators import (
     w,
 )
 from kltheory.calculus.surrogate import Sampler, Surrogate
-from kltheory.calculus.symbols import advantage, log_ratio, log_weight, logp, logp_ref, sg
+from kltheory.calculus.symbols import advantage, inside, log_ratio, log_weight, logp, logp_ref, sg
 from kltheory.numerics import autodiff, enumeration
 from kltheory.numerics.bridge import NO_PARAMETERS, NotNumeric
 from kltheory.numerics.settings import FAMILIES, Settings, resampled, standard_settings
@@ -301,6 +301,22 @@ def test_the_compiled_loss_has_the_same_gradient():
             compiled = jax.jit(jax.grad(autodiff.loss(as_loss(k3, w), sampler)))
             gradient = np.asarray(compiled(batch.policy, batch.reference, batch.old, batch.advantage))
         assert compare((gradient,), as_loss(k3, w).coefficient(sampler), (batch,)).agrees
+
+
+def test_large_batches_are_compiled_and_have_the_same_gradients(monkeypatch):
+    beta = Symbol("beta", positive=True)
+    weighted = Surrogate(beta * sg(inside * w * log_ratio) * logp)
+
+    def gradients():
+        yield autodiff.expected_gradient(weighted, STANDARD, OLD, {beta: Rational(1, 4)})
+        yield autodiff.objective_gradient(beta * inside * pi * log_ratio, STANDARD, {beta: Rational(1, 2)})
+
+    small = list(gradients())
+    monkeypatch.setattr(autodiff, "COMPILE_FROM", 0)
+    for one, other in zip(small, gradients(), strict=True):
+        assert residual(one, other, tuple(1 + np.abs(g).max(axis=1) for g in one), STANDARD).agrees
+        assert not residual(one, tuple(2 * g for g in other), ones(), STANDARD).agrees
+    assert compare(small[0], weighted.coefficient(OLD), STANDARD, {beta: Rational(1, 4)}).agrees
 
 
 def test_what_has_no_number_says_so():

@@ -4,7 +4,10 @@ import math
 
 import numpy as np
 import pytest
+from sympy import Max, Min
 
+from kltheory.calculus.symbols import log_ratio, log_weight
+from kltheory.numerics.critical import critical_points
 from kltheory.numerics.rational import RationalSetting, small_settings
 from kltheory.numerics.settings import FAMILIES, MAX_LOG_RATIO, MAX_LOG_WEIGHT, SIZES, Settings, standard_settings
 from kltheory.numerics.tolerance import ATOL, residual
@@ -126,3 +129,9 @@ def test_a_rational_setting_is_checked_and_printed_in_decimals():
     for bad in (".5 .3 .3", "1.2 -.4 .2", ".5 .5"):
         with pytest.raises(ValueError, match="expected 3 positive numbers with sum 1"):
             RationalSetting.of(".5 .3 .2", bad, ".1 .1 .8", "1 2 3")
+
+
+def test_critical_points_are_the_changes_of_sign_of_guards():
+    points = critical_points((Min(log_ratio, 2) * Max(log_ratio, -1),), {})
+    assert [round(x, 9) for v, x in points if v == log_ratio][:3] == [-1, 2, -2]
+    assert {v for v, _ in points} == {log_ratio, log_weight}

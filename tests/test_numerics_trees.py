@@ -10,7 +10,7 @@ from kltheory.numerics.bridge import NotNumeric
 from kltheory.numerics.responses import small_trees
 from kltheory.numerics.spelled import gradient as spelled_gradient
 from kltheory.numerics.trees.gradient import expected_gradient, expected_value
-from kltheory.numerics.trees.policies import TreeSetting, exact_setting, random_setting, tabular
+from kltheory.numerics.trees.policies import TreeSetting, exact_setting, random_setting, standard_trees, tabular
 from kltheory.numerics.trees.tree import Tree
 from kltheory.proving.vocabulary import (
     OLD,
@@ -131,3 +131,16 @@ def test_errors_say_what_is_wrong():
         Tree(1, 3)
     with pytest.raises(ValueError, match=r"logits has shape \(2, 2\); expected \(3, 2\)"):
         tabular(Tree(2, 2), np.zeros((2, 2)))
+
+
+def test_a_sum_relative_to_a_token_stands_at_a_token():
+    with precision(64), pytest.raises(NotNumeric, match=r"past\(l\) is relative to a token"):
+        spelled_gradient(SequenceLoss(past(log_ratio)), next(iter(small_trees(False))), POLICY, {})
+
+
+@pytest.mark.parametrize(("fixed_length", "ends"), [(False, ", token 0 ends"), (True, "")])
+def test_trees_are_named(fixed_length, ends):
+    assert [setting.name for setting in standard_trees(fixed_length)] == [
+        f"V = 2, T = 4{ends}, table, seed 11",
+        f"V = 3, T = 3{ends}, recurrent network of 3, seed 12",
+    ]

@@ -338,6 +338,7 @@ REFUSALS: list[tuple[str, int | None, str]] = [
     ("2*π", 2, "write exp(logp) for the policy"),
     ("β*l", 0, "write beta"),
     ("|l|", 0, "write abs(...)"),
+    ("entropy", 0, "-logp"),
     ("l && w", 3, "write and"),
     ("l + １", 4, "write '1'"),
     ("l\u00a0+ 1", 1, "write ' '"),
@@ -438,8 +439,10 @@ REFUSALS: list[tuple[str, int | None, str]] = [
     ("exp(999*log(3))", 0, "exp overflows"),
     ("(" * 61 + "l" + ")" * 61, 60, "more than 60 parentheses inside one another"),
     ("l**" * 61 + "l", 180, "more than 60 operations inside one another"),
+    ("l**" * 35 + "clamp(l, max=" + "l**" * 35 + "l)", 190, "more than 60 operations inside one another"),
     ("l+" * 250 + "l", None, "a formula has at most 500 names, numbers and operations, not 501"),
     ("sqrt(1 + l**2*" * 5 + "l" + ")" * 5, 28, "too long for a value that may not be real"),
+    ("exp(l*" * 20 + "A**2" + ")" * 20, 0, "layers of functions: 21 is more than 20"),
     ("exp(l*" * 21 + "w" + ")" * 21, 0, "layers of functions: 21 is more than 20"),
     ("l*tanh(tanh(tanh(2)))", 2, "layers of functions of a number: 15 is more than 12"),
     (

@@ -151,8 +151,6 @@ def _named(c: Coefficient, base: Base | None) -> tuple[Term, ...] | None:
 
 def _scale(c: Coefficient, d: Coefficient) -> Expr | None:
     """The number a with C = a D modulo constants, if there is one."""
-    if len(c.merged) > len(d.cells) or len((c - d).cells) != len(d.cells):
-        return None
     variable = d.sole_variable
     pairs = [(e, g) for a, e in c.cells for b, g in d.cells if (a & b) is not None]
     slopes = [(e.diff(variable), g.diff(variable)) for e, g in pairs]

@@ -14,6 +14,7 @@ from kltheory.calculus.coefficient import Coefficient, tidy
 from kltheory.calculus.divergence import forward_kl, reverse_kl, total_variation
 from kltheory.calculus.estimators import Estimator, as_loss, in_reward, k1, k2, k3, k_abs, power, straight_through, w
 from kltheory.calculus.exact import Undecidable, is_zero
+from kltheory.calculus.moments import E
 from kltheory.calculus.surrogate import Sampler, Surrogate, derivative
 from kltheory.calculus.symbols import advantage as A
 from kltheory.calculus.symbols import erase_sg, logp, logp_old, logp_ref, sg, to_log_probs, to_quotients, weight
@@ -219,6 +220,14 @@ def test_a_no_on_a_cell_that_may_be_empty_is_no_answer():
 def test_depends_on(expr, on_l, on_w):
     c = Coefficient.of(expr)
     assert (c.depends_on(l), c.depends_on(lw)) == (on_l, on_w)
+
+
+def test_a_mean_that_moves_with_a_variable_counts_where_it_is_no_number_in_front():
+    assert Coefficient.of(E(w * l) * l).depends_on(lw)
+    assert not Coefficient.of(E(l) * l).depends_on(lw)
+    assert not Coefficient.of(l + E(w)).depends_on(lw)
+    with pytest.raises(Undecidable, match=r"whether E\[abs\(log_w\)\] depends on log_w is not known"):
+        Coefficient.of(E(Abs(lw)) * l).depends_on(lw)
 
 
 @settings(deadline=None, max_examples=30)

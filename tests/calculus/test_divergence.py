@@ -195,6 +195,11 @@ COMBINATIONS: dict[str, tuple[Coefficient, str, bool]] = {
 }
 
 
+def test_poles_are_asked_for_where_there_is_one_quotient():
+    assert [move.where for move in identify(Coefficient.of(1 / l)).poles] == ["at l = 0"]
+    assert identify(Coefficient.of(1 / l + lw)).poles == ()
+
+
 @pytest.mark.parametrize("name", COMBINATIONS)
 def test_combinations(name):
     coefficient, expected, convex = COMBINATIONS[name]

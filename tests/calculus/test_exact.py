@@ -4,6 +4,7 @@ import ast
 import importlib
 from pathlib import Path
 
+import mpmath
 import pytest
 import sympy
 from hypothesis import given, settings
@@ -13,6 +14,7 @@ from sympy import E, Expr, Float, Function, Rational, S, Symbol, cosh, coth, exp
 
 import kltheory.calculus
 from kltheory.calculus.coefficient import Coefficient
+from kltheory.calculus.enclosure import enclose
 from kltheory.calculus.exact import Undecidable, is_constant, is_zero, nonzero_somewhere, normal_form
 from kltheory.calculus.expectation import expectation, same_value
 from kltheory.calculus.identify import identify
@@ -60,6 +62,7 @@ IDENTITIES: dict[str, tuple[Expr, Expr]] = {
     "gaussian": (exp((l + lw) ** 2) - exp(l**2) * exp(lw**2) * exp(2 * l * lw), exp(l**2)),
     "parameter as a constant": ((l + eps) ** 2 - l**2 - 2 * eps * l - eps**2, eps),
     "any function": (h(l) * (h(l) + 1) - h(l) ** 2 - h(l), h(l)),
+    "any function, times an exponential": (h(l) * u * (u + 1) - h(l) * u**2 - h(l) * u, h(l) * u),
     "any function, differentiated": ((h(l) ** 2).diff(l) - 2 * h(l) * h(l).diff(l), h(l).diff(l)),
     "logarithm of a logarithm": (log(log(4)) - log(log(2)) - log(2), log(3)),
     "pi is a number": ((pi + 1) ** 2 - pi**2 - 2 * pi - 1, pi),
@@ -72,6 +75,8 @@ UNDECIDABLE: dict[str, Expr] = {
     "a stop-gradient is no function of its value": sg(l) - l,
     "exponential of a quotient": exp((l + 1) / (lw + 2)) - exp(l / (lw + 2)) * exp(1 / (lw + 2)),
     "an unknown head": sin(l),
+    "any function, of what may be equal": h(sin(l) ** 2) - h(1 - sympy.cos(l) ** 2),
+    "any function, of exponentials of quotients": h(exp((l + 1) / (lw + 2))) - h(exp(l / (lw + 2)) * exp(1 / (lw + 2))),
 }
 
 
@@ -210,6 +215,25 @@ def test_is_constant(expr, constant):
 def test_constant_in_some_variables_only():
     assert is_constant(exp(l) + 1, (lw,))
     assert not is_constant(exp(l) + 1, (l, lw))
+
+
+@pytest.mark.parametrize(
+    ("expr", "low", "high", "expected"),
+    [
+        (l ** Rational(3, 2), 0, 4, [0, 8]),
+        (l ** Rational(3, 2), 0, 0, [0, 0]),
+        (l ** Rational(3, 2), 1, 4, [1, 8]),
+        (sympy.Min(l, 1), 0, 2, [0, 1]),
+        (sympy.Max(l, 1), 0, 2, [1, 2]),
+        (sympy.Abs(l), -1, 2, [0, 2]),
+        (l**2, -1, 2, [0, 4]),
+    ],
+)
+def test_enclosures_are_tight(expr, low, high, expected):
+    found = enclose(expr, {l: mpmath.iv.mpf([low, high])})
+    assert [round(float(end), 12) for end in (found.a, found.b)] == expected
+    assert found.a <= expected[0]
+    assert expected[1] <= found.b
 
 
 def test_enclosures_separate_only_what_differs():

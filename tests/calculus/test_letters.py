@@ -1,11 +1,11 @@
 """Means over the vocabulary inside losses of whole responses: what is the same for every tree, and what is not."""
 
 import pytest
-from sympy import Abs, Max, S, exp
+from sympy import Abs, Max, S, exp, log
 
 from kltheory.calculus.exact import Undecidable
 from kltheory.calculus.moments import E
-from kltheory.calculus.sequence.language import past, total
+from kltheory.calculus.sequence.language import ahead, future, length, past, total
 from kltheory.calculus.sequence.loss import SequenceLoss, SequenceObjective
 from kltheory.calculus.sequence.same import same_gradient, same_value
 from kltheory.calculus.surrogate import Sampler
@@ -36,6 +36,18 @@ VALUES = {
     "a sum in an exponent": (exp(total(m + m)) * total(l), exp(total(E(2 * l))) * total(l), True),
     "of two in an exponent": (exp(total(E(l + lw))) * total(l), exp(total(m + E(lw))) * total(l), True),
     "by cells in an exponent": (exp(total(E(Abs(l)))) * total(l), exp(total(E(Max(l, -l)))) * total(l), True),
+    "a critic": (total(ahead(l)), total(future(l)), True),
+    "the mean of a critic": (total(l * E(ahead(l))), total(l * ahead(l)), False),
+    "the mean of a critic alone": (total(E(ahead(l))), total(future(l)), True),
+    "a critic of another thing": (total(ahead(l)), total(ahead(lw)), False),
+    "a discounted sum, from its other end": (
+        total(future(l, 2)),
+        total(2 * l * (exp(log(2) * past(S.One)) - 1)),
+        True,
+    ),
+    "discounted by one token less": (total(future(l, 2)), total(l * (exp(log(2) * past(S.One)) - 1)), False),
+    "powers of a negative number": ((-2) ** length * total(l), 2**length * (-1) ** length * total(l), True),
+    "powers of another number": ((-2) ** length * total(l), 2**length * total(l), False),
     "of others in an exponent": (exp(total(m)) * total(l), exp(total(E(l**2))) * total(l), False),
 }
 

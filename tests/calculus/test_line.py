@@ -45,6 +45,8 @@ LINES: dict[str, tuple[Expr, list[float], list[int]]] = {
     "e^l to third order": (u - 1 - l - l**2 / 2 - l**3 / 6, [0], [1, 1]),
     "e^l to fourth order": (u - 1 - l - l**2 / 2 - l**3 / 6 - l**4 / 24, [0], [-1, 1]),
     "a hair below e^l": (u - 1 - l - Rational(1, 10**12), [-1.4142138957065069e-6, 1.4142132290398403e-6], [1, -1, 1]),
+    "two roots closer than any float": (u - 1 - l - Rational(1, 10**50), [-1.4142e-25, 1.4142e-25], [1, -1, 1]),
+    "two roots beside 1, closer than the enclosures": (u - E * l - Rational(1, 10**60), [1, 1], [1, -1, 1]),
     "double root at log 2": ((u - 2) ** 2 * (l + 5), [-5, 0.6931471805599453], [-1, 1, 1]),
     "triple root at log 2": ((u - 2) ** 3, [0.6931471805599453], [-1, 1]),
     "double root without a closed form": ((k3 - 1) ** 2, [-1.1461932206205825, 1.8414056604369606], [1, 1, 1]),
@@ -92,6 +94,7 @@ LINES: dict[str, tuple[Expr, list[float], list[int]]] = {
     "a root": (sqrt(1 + u) - 2, [1.0986122886681098], [-1, 1]),
     "two roots": (sqrt(1 + u) - sqrt(2 + l**2), [0], [-1, 1]),
     "an exponential of a square": (exp(l**2) - 2, [-0.8325546111576977, 0.8325546111576977], [1, -1, 1]),
+    "an exponential of a square, at points that are tried": (exp(l**2) - E, [-1, 1], [1, -1, 1]),
     "an exponential of an exponential": (exp(u) - 3, [0.09404782761669901], [-1, 1]),
     "a logarithm that is infinite at 0": (
         l**2 * log(l**2) + l,
@@ -99,6 +102,11 @@ LINES: dict[str, tuple[Expr, list[float], list[int]]] = {
         [1, -1, 1],
     ),
     "a logarithm, squared": (log(1 + u) ** 2 - l - 2, [-1.9833786302011156, 1.7939806602849347], [1, -1, 1]),
+    "a function of a logarithm, beside it": (
+        exp(sqrt(2) * log(1 + u) ** 2) + log(1 + u) - 3,
+        [0.12197749816086886],
+        [-1, 1],
+    ),
     "a logarithm as a factor": (l * log(1 + u) - log(2 + u), [1.1510335587896183], [-1, 1]),
     "a pole in an exponent": (exp(1 / l) - Rational(1, 2), [-1.4426950408889634, 0], [1, -1, 1]),
     "at which the sign alone changes": (exp(1 / l) - 1, [0], [-1, 1]),
@@ -150,6 +158,8 @@ def test_a_twin_moved_by_a_constant_has_other_roots(name):
 EXACT: dict[str, tuple[Expr, list[Expr]]] = {
     "zero": (k3 * (u + 1), [Rational(0)]),
     "rational": (2 * l - 3, [Rational(3, 2)]),
+    "rational, only seen with its exponential": (u + l - exp(-Rational(2, 5)) + Rational(2, 5), [-Rational(2, 5)]),
+    "another one": (u + l - exp(Rational(18, 7)) - Rational(18, 7), [Rational(18, 7)]),
     "logarithm": (3 * exp(l / 2) - 2, [2 * log(Rational(2, 3))]),
     "two logarithms": (2 * exp(2 * l) - 5 * u + 2, [-log(2), log(2)]),
     "irrational": (exp(2 * l) - 2, [None]),
@@ -281,6 +291,9 @@ def test_the_grid_law_would_catch_a_missed_root():
         ((k3 - 10) * (l + 5), k3 - 10, [0, 0]),
         ((k3 - 10) ** 2 - 1, k3 - 10, [-1, -1]),
         ((k3 - 10) * l + 1, k3 - 10, [1, 1]),
+        ((l - 5) ** 2 * (l + 3), k3 - 10, [1, 1]),
+        ((l - 5) ** 3 * (l + 3), k3 - 10, [-1, 1]),
+        ((l + 3) / (l - 5) ** 2, k3 - 10, [1, 1]),
         (u - 1 - l, l, [0]),
         (u - 1 - l - Rational(1, 10**30), l, [-1]),
         (exp(2 * l) - 4, u - 2, [0]),
@@ -316,6 +329,7 @@ EQUAL: dict[str, tuple[Expr, Expr]] = {
     "rearranged": (k3 - 10, 1 + (l - 11) * u),
     "zero of many kinds": (l, u - 1 - l - l**2 / 2),
     "a rational": (3 * l - 1, (6 * l - 2) * (u + l)),
+    "a logarithm, on a curve that does not show it": (u - 2, l * u - 2 * log(2)),
     "an algebraic number": (l**2 - 2, (l**2 - 2) * (u - 1)),
 }
 
@@ -340,6 +354,8 @@ def test_roots_of_different_formulas_can_be_equal(name):
         (k3 * u - 10 * u + l * 0, 10 * l - 110),
         (exp(2 * l) - 2, 5 * l - 2),
         (l + u, l),
+        (u + l, u + l - Rational(1, 10**50)),
+        (u - 1 - l - Rational(1, 10**60), u - 1 - l - Rational(1, 10**50)),
     ],
 )
 def test_compare(smaller, larger):

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from strategies import coefficients, rationals
 from sympy import Abs, Add, Function, Max, Mul, Piecewise, Rational, S, Symbol, exp, factor, log
 
+from kltheory.calculus.concrete import over_vocabulary
 from kltheory.calculus.exact import Undecidable
 from kltheory.calculus.moments import (
     NORMALISED,
@@ -290,3 +291,10 @@ def test_a_live_mean_is_no_factor_of_a_sample():
     with pytest.raises(Undecidable, match=re.escape("E[l] carries a gradient of its own")):
         Surrogate(E(l) * l).score(POLICY)
     assert str(Surrogate(sg(E(l)) * l).score(POLICY)) == "E[l]"
+
+
+def test_a_mean_is_spelled_out_over_a_vocabulary():
+    logits = {"theta": (0.3, -0.2, 0.0), "phi": (1.1, 0.4, 0.0)}  # the last one is 0
+    at = {Symbol(f"{name}{a}", real=True): x for name, xs in logits.items() for a, x in enumerate(xs)}
+    p, q = (np.exp(xs) / np.exp(xs).sum() for xs in logits.values())
+    assert abs(float(over_vocabulary(l**2, 3).xreplace(at)) - (p * np.log(p / q) ** 2).sum()) < 1e-15

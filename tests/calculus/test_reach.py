@@ -8,8 +8,10 @@ from sympy import Abs, Expr, Function, Max, Min, Rational, S, Symbol, exp, log, 
 
 from kltheory.calculus.cells import split
 from kltheory.calculus.coefficient import Coefficient
+from kltheory.calculus.enclosure import iv
 from kltheory.calculus.line import roots
 from kltheory.calculus.points import holds, sample
+from kltheory.calculus.ranges import signed
 from kltheory.calculus.reach import clip, is_out_of_reach, sign_on
 from kltheory.calculus.regions import Region
 from kltheory.calculus.roots import ZERO
@@ -167,3 +169,9 @@ def test_cells_of_max_and_abs_leave_out_what_is_not_reached():
     assert [str(r) for r, _ in split(Max(logp, 1))] == ["everywhere"]
     assert [str(r) for r, _ in split(Abs(logp - l))] == ["everywhere"]
     assert len(split(Abs(logp - l + 1))) == 2
+
+
+@pytest.mark.parametrize(("guard", "low", "high"), [(l**2 - l + lw, 0, 3), (l**2 - 5 * l + lw, -6, -3)], ids=str)
+def test_a_range_leaves_out_the_turns_beside_the_box(guard, low, high):
+    found = list(signed(guard, {l: iv.mpf([1, 2]), lw: iv.mpf([0, 1])}))
+    assert (max(x.a for x in found), min(x.b for x in found)) == (low, high)

@@ -10,9 +10,7 @@ from click.testing import CliRunner
 from sympy import log
 
 from kltheory.calculus.coefficient import Coefficient
-from kltheory.calculus.divergence import DIVERGENCES, cressie_read, u
-from kltheory.calculus.exact import is_zero
-from kltheory.calculus.optimum import ratio_of, y
+from kltheory.calculus.divergence import DIVERGENCES, u
 from kltheory.calculus.regions import Region
 from kltheory.calculus.symbols import log_ratio as l
 from kltheory.cli.main import cli
@@ -86,15 +84,6 @@ def test_no_policy_nearby_is_better(divergence, beta):
     if divergence.name not in ("total_variation", "pearson_chi2"):  # whose optima may stay at a corner
         wrong = optimum(divergence.coefficient, divergence, reward, reference, 2 * beta)
         assert objective(wrong.policy) < found.objective - 1e-7
-
-
-@pytest.mark.parametrize("divergence", [*DIVERGENCES, cressie_read(2)], ids=lambda d: d.name)
-def test_closed_form_inverts_the_coefficient(divergence):
-    found = ratio_of(divergence)
-    assert (found is None) == (divergence.name == "total_variation")
-    if found is not None and divergence.name != "jeffreys":
-        assert is_zero(found.xreplace({y: divergence.f.diff(u)}) - u)
-        assert not is_zero(found.xreplace({y: 2 * divergence.f.diff(u)}) - u)
 
 
 def test_a_quadratic_penalty_gives_actions_up():

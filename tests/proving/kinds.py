@@ -8,6 +8,7 @@ from sympy import Abs, LambertW, Max, Min, Piecewise, Rational, S, exp, log, nan
 from sympy.codegen.cfunctions import expm1
 
 from kltheory.calculus.divergence import (
+    Objective,
     forward_kl,
     jeffreys,
     neyman_chi2,
@@ -98,6 +99,11 @@ ROWS = (
     row("weight", SamplerFree(as_loss(k2, sg(w))), left=as_loss(k2)),
     row("covariance", NaturalInner(in_reward(k1), as_loss(k3), jeffreys.objective), value=RKL),
     row("variance", NaturalInner(as_loss(k3), as_loss(k3), neyman_chi2.objective), value=pearson_chi2.objective),
+    row(
+        "scaled",
+        NaturalInner(beta * as_loss(k3), as_loss(k3), Objective(beta * neyman_chi2.objective.summand)),
+        value=neyman_chi2.objective,
+    ),
     # --- sums
     row("biased", SameValue(expectation(k3.expr), RKL), left=expectation(k2.expr)),
     row("direction", SameValue(expectation(exp(-l)), expectation(1)), left=expectation(exp(l))),

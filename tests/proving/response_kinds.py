@@ -61,6 +61,10 @@ ROWS = [
         LessVarianceAt(SequenceObjective(S.Half * total(l)), SequenceObjective(total(l)), *TREE),
         {"left": SequenceObjective(2 * total(l))},
     ),
+    (
+        LessVarianceAt(SequenceLoss(total(E(l))), 2 * SequenceLoss(total(E(l))), *TREE),
+        {"left": 3 * SequenceLoss(total(E(l)))},
+    ),
     (LessVarianceAt(TO_GO, in_sequence_reward(l), *TREE), {"left": 2 * TO_GO}),
     (IsConservative(token_loss(k1), OLD), {"left": SequenceLoss(total(w * k2.expr * sg(past(l))))}),
 ]

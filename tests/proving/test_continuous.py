@@ -1,5 +1,8 @@
 """Gaussians, lengths, equations and rounding errors: true rows, their wrong twins, and what cannot be decided."""
 
+from dataclasses import replace
+from math import inf
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -17,6 +20,7 @@ from kltheory.proving.equations import Forces
 from kltheory.proving.instances import instances
 from kltheory.proving.precision import AccurateIn
 from kltheory.proving.verdict import Status
+from kltheory.proving.witnesses import find_witness
 
 m, s, t = (Symbol(name, positive=True) for name in "mst")
 a, b = Symbol("a", positive=True), Symbol("b", positive=True)
@@ -71,7 +75,47 @@ def test_the_calculus_and_the_numbers_tell_them_apart(true, twin):
     assert str(true) != str(twin)
 
 
+def test_an_overflow_is_an_infinite_error():
+    claim = AccurateIn(exp(l), exp(l), "float16", 4, Rational(1, 100))
+    assert claim.worst()[1:] == (inf, inf)
+    assert not claim.decide()
+    assert replace(claim, exponent=2).decide()
+
+
+def test_the_witness_of_an_error_is_above_the_bound():
+    true, twin = next((true, twin) for true, twin in ROWS if isinstance(true, AccurateIn))
+    assert find_witness(true) is None
+    assert find_witness(twin)["text"].endswith("the relative error in float32 is 0.000933115, above 1e-06")
+
+
+def test_a_density_integrates_to_one_but_for_its_constant():
+    grid = np.linspace(-20, 20, 4001)
+    density = np.exp(NUMPY(Gaussian(Rational(1, 2), Rational(1, 3)).log_density(), {x: grid}))
+    assert abs(density.sum() * (grid[1] - grid[0]) - np.sqrt(2 * np.pi)) < 1e-12
+
+
+def test_tails_say_which_conditions_they_met():
+    details = [f.detail for f in numerically(next(true for true, _ in ROWS if isinstance(true, FiniteIff)))]
+    assert details == ["0 settings where the tails say otherwise; conditions met: [False, True]"]
+
+
+TEXTS = [  # of rows above, by their number
+    (0, "E[x**2] = m**2 + s**2 for x ~ N(m, s**2)"),
+    (4, "E[exp(x**2/(2*t**2))] < ∞ iff -s**2 + t**2 > 0, for x ~ N(m, s**2)"),
+    (6, "Σ_n a**n*(1 - a) = 1"),
+    (8, "Σ_n b**(2*n)/a**n < ∞ iff a - b**2 > 0"),
+    (9, "-k + Derivative(h(l), l) = 0 for every l iff h(l) = c + k*l, any c"),
+    (12, "-expm1(-l) in float32 is 1 - exp(-l) within a factor 1 ± 1/1000000 where 2^-14 ≤ |l| < 2^-13"),
+]
+
+
+@pytest.mark.parametrize(("number", "text"), TEXTS)
+def test_claims_in_words(number, text):
+    assert str(ROWS[number][0]) == text
+
+
 UNDECIDED = [
+    (GaussianMean(exp(x**2 / 2), S.One, S.Zero, S.One), "does not exist"),
     (GaussianMean(cos(x), S.One, m, s**2), "is no polynomial"),
     (GaussianMean(exp(x**3), S.One, m, s**2), "no quadratic"),
     (GaussianMean(exp(x**2), S.One, S.Zero, S.One), "does not exist"),
@@ -86,7 +130,7 @@ UNDECIDED = [
 ]
 
 
-@pytest.mark.parametrize(("claim", "words"), UNDECIDED, ids=[w for _, w in UNDECIDED])
+@pytest.mark.parametrize(("claim", "words"), UNDECIDED, ids=[f"{i}-{w}" for i, (_, w) in enumerate(UNDECIDED)])
 def test_what_is_not_decided_says_why(claim, words):
     with pytest.raises(Undecidable, match=words):
         claim.decide()

@@ -9,16 +9,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 from kinds import KINDS, ROWS, WITH_CONCRETE_FORM, WITHOUT_WITNESS
-from sympy import Min, Rational, S, Symbol, cos, log, oo, sin, symbols
+from sympy import Max, Min, Rational, S, Symbol, cos, exp, log, oo, sin, symbols
 
 from kltheory.calculus.divergence import Objective, reverse_kl
 from kltheory.calculus.estimators import Estimator, as_loss, in_reward, k1, k2, k3, w
 from kltheory.calculus.exact import Undecidable
+from kltheory.calculus.moments import E
 from kltheory.calculus.surrogate import Surrogate
 from kltheory.calculus.symbols import advantage, logp, sg
 from kltheory.calculus.symbols import log_ratio as l
 from kltheory.numerics import autodiff
 from kltheory.numerics.settings import Settings
+from kltheory.numerics.tolerance import Residual
+from kltheory.proving import vocabulary
 from kltheory.proving.claims import (
     POLICY,
     AgreesToOrder,
@@ -30,9 +33,9 @@ from kltheory.proving.claims import (
 )
 from kltheory.proving.engines import NUMERIC, concretely, numerically
 from kltheory.proving.instances import FUNCTIONS, NUMBERS, expressions, instances, is_general, parameters
-from kltheory.proving.moments import OnTwoActions
+from kltheory.proving.moments import AlwaysSign, OnTwoActions
 from kltheory.proving.scalars import Expansion, HasSign, Identity, Limit, Range
-from kltheory.proving.verdict import Status
+from kltheory.proving.verdict import Finding, Status
 from kltheory.proving.vocabulary import beta, c, h, lam
 from kltheory.proving.witnesses import WITNESSES, find_witness
 
@@ -91,6 +94,7 @@ def test_numbers_confirm_the_true_one(row):
         found = list(numerically(claim))
         assert found
         assert {f.status for f in found} == {Status.HOLDS}
+        assert {f.engine for f in found} <= {"autodiff", "enumeration", "points"}
         assert all(f.residual is None or f.residual <= 1e-12 for f in found)
 
 
@@ -131,6 +135,35 @@ UNDECIDED = [
 def test_what_cannot_be_decided_says_why(claim, reason):
     with pytest.raises(Undecidable, match=re.escape(reason)):
         claim.decide()
+
+
+def test_a_finding_of_a_comparison_says_whose_it_is_and_where_it_differs():
+    close, far = Residual(1e-13, "spread", 3, 0, 1), Residual(0.5, "spread", 3, 7, 2)
+    assert Finding.of("enumeration", close) == Finding("enumeration", Status.HOLDS, 1e-13)
+    where = "5.0e-01 at component 2 of spread setting 7, V = 3"
+    assert Finding.of("enumeration", far) == Finding("enumeration", Status.FAILS, 0.5, where)
+
+
+def test_letters_of_the_vocabulary_are_called_what_they_are_written():
+    letters = {name: value for name, value in vars(vocabulary).items() if name in ("beta", "epsilon", "c", "lam")}
+    assert {name: str(value) for name, value in letters.items()} == {name: name for name in letters}
+    assert len(letters) == 4
+
+
+def test_every_setting_that_a_sign_is_tried_on_is_looked_at():
+    equal, peaked = (".5 .5", ".5 .5"), (".9 .1", ".1 .9")
+    assert not AlwaysSign(E(l) - 1, -1, (equal, peaked)).decide()
+    assert not AlwaysSign(E(l) - 1, -1, (peaked,)).decide()
+    with pytest.raises(Undecidable, match="its integrand changes sign, and no setting contradicts it"):
+        AlwaysSign(E(l) - 10**6, -1, (equal, peaked)).decide()
+
+
+def test_what_falls_by_a_rounding_of_a_large_number_does_not_fall():
+    g = exp(-(l**2))
+    noisy = 10**9 * ((1 + g) ** 2 - g**2 - 2 * g)  # 1e9, some roundings off
+    rises, falls = (IsDivergence(Surrogate(sg(noisy + slope) * logp), POLICY) for slope in (Max(l, 0), -Max(l, 0)))
+    assert {f.status for f in numerically(rises)} == {Status.HOLDS}
+    assert Status.FAILS in {f.status for f in numerically(falls)}
 
 
 def test_a_formula_without_a_number_is_not_applicable():

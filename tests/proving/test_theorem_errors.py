@@ -17,6 +17,7 @@ from kltheory.calculus.symbols import advantage
 from kltheory.calculus.symbols import log_ratio as l
 from kltheory.cli import cli
 from kltheory.proving.claims import OLD, POLICY, SameGradient, SameScore
+from kltheory.proving.endings import ended, reason_of
 from kltheory.proving.run import run, run_all
 from kltheory.proving.scalars import HasSign, Identity
 from kltheory.proving.statement import Refuted, StatementError, written
@@ -240,3 +241,18 @@ def test_a_theorem_may_be_decorated_by_calling():
         return Identity(Symbol("a"), Symbol("a"))
 
     assert theorem()(named).claims() == (named(),)
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (reason_of(ValueError()), "ValueError"),
+        (reason_of(ValueError("one\n  two")), "ValueError: one two"),
+        (ended(3), "it ended the process (exit status 3)"),
+        (ended(-9), "it was killed by SIGKILL, perhaps for want of memory"),
+        (ended(-15), "it was killed by SIGTERM"),
+        (ended(-99), "it was killed by signal 99"),
+    ],
+)
+def test_ends_in_words(words, expected):
+    assert words == expected

@@ -34,7 +34,7 @@ def scan(text: str, source: str, allowed: str) -> None:
         if after_operand and (kind in ("number", "name") or word in ("not", "~") or (word == "(" and last != "name")):
             raise FormulaError(text, start, f"an operator is missing before {word!r}", "a product is written 2*l")
         if not after_operand and kind == "mark" and word not in _PREFIXES and before + word not in ("()", ",)"):
-            hint = instead(word if word == "|" and not before else before + word, allowed)
+            hint = instead(before + word, allowed)
             raise FormulaError(text, start, f"a name or a number is missing before {word!r}", hint)
         if word == "=" and not opened:
             raise FormulaError(text, start, "'=' is not part of a formula: write the right-hand side alone")

@@ -83,9 +83,7 @@ def _times(base: Term, factor: Expr, at: int | None) -> Iterator[Term]:
             found = [t for f in found for t in take_apart(factor.base, at, f)]
         yield from found
     elif isinstance(factor, exp):
-        for addend in Add.make_args(factor.args[0].expand()):
-            base = _exponential(base, addend, at)
-        yield base
+        yield _exponential(base, factor.args[0], at)
     else:
         raise Undecidable(f"{factor} is no product of sums over tokens and exponentials of them")
 
@@ -119,8 +117,6 @@ def _place(node: Expr, at: int | None, new: int) -> tuple[frozenset[tuple[int, i
 
 def _exponential(base: Term, addend: Expr, at: int | None) -> Term:
     """Times exp(addend), a number times one sum."""
-    if not _is_open(addend):
-        return _local(base, exp(addend), at)
     number, node = (
         Mul(*(f for f in Mul.make_args(addend) if not _is_open(f))),
         [f for f in Mul.make_args(addend) if _is_open(f)],
