@@ -80,7 +80,8 @@ def _changes(guard: Expr, v: Symbol, parameters: tuple[tuple[Symbol, float], ...
             low, high = np.where(left, middle, low), np.where(left, high, middle)
     except NotNumeric:
         return []
-    return [float(x) for x in (low + high) / 2]
+    on_the_line = LINE[1:-1][(signs[1:-1] == 0) & (signs[:-2] * signs[2:] != 0)]
+    return [float(x) for x in (*on_the_line, *(low + high) / 2)]
 
 
 @lru_cache(maxsize=256)
