@@ -70,6 +70,10 @@ def _exponent(x: Fraction) -> int:
     return e if Fraction(2) ** e <= x else e - 1
 
 
+PARTS: Final = 128
+"""Of a binade, computed one after the other: each fits into a core's cache."""
+
+
 @lru_cache(maxsize=2)
 def binade(exponent: int, side: int) -> Any:
     """Every float32 x with 2^exponent ≤ |x| < 2^(exponent + 1) on one side of zero, shape (2^23,), read-only."""
@@ -81,7 +85,8 @@ def binade(exponent: int, side: int) -> Any:
 
 @lru_cache(maxsize=4)
 def _on_binade(function: Callable[[Any], Any], exponent: int, side: int) -> Any:
-    values = function(binade(exponent, side))
+    parts = np.split(binade(exponent, side), PARTS)
+    values = np.concatenate(list(map(function, parts)))
     values.flags.writeable = False
     return values
 
