@@ -5,7 +5,7 @@ This is IEEE 754 with correctly rounded functions, as a model: libraries may be 
 
 from collections.abc import Callable
 from fractions import Fraction
-from functools import reduce
+from functools import lru_cache, reduce
 from typing import Any, Final
 
 from sympy import Add, Basic, Expr, Mul, Piecewise
@@ -37,7 +37,7 @@ def computed(expr: Expr, at: Fraction, kind: Format) -> Fraction:
         if e == log_ratio:
             return at
         if not e.has(log_ratio):
-            return _enclosed(lambda: BALLS(e, {}), kind)
+            return _constant(e, kind)
         if e.is_Boolean or isinstance(e, Piecewise):
             raise NotNumeric(f"{type(e).__name__} has no rounded meaning here")
         args = [walk(a) for a in e.args]
@@ -48,6 +48,11 @@ def computed(expr: Expr, at: Fraction, kind: Format) -> Fraction:
         return _enclosed(lambda: head(*map(number, args)), kind)
 
     return walk(expr)
+
+
+@lru_cache(maxsize=256)
+def _constant(e: Basic, kind: Format) -> Fraction:
+    return _enclosed(lambda: BALLS(e, {}), kind)
 
 
 def _enclosed(value: Callable[[], Any], kind: Format) -> Fraction:

@@ -52,10 +52,13 @@ class Format:
             OverflowError: there is none but infinity.
         """
         exponent = max(_exponent(abs(x)), 1 - self.largest) if x else 0
-        unit = Fraction(2) ** (exponent - self.digits + 1)
-        if abs(found := round(x / unit) * unit) >= Fraction(2) ** (self.largest + 1):
+        shift = self.digits - 1 - exponent  # in whole numbers: fractions would look for common divisors
+        top, bottom = (x.numerator << shift, x.denominator) if shift > 0 else (x.numerator, x.denominator << -shift)
+        units, rest = divmod(top, bottom)
+        units += 2 * rest > bottom or (2 * rest == bottom and units % 2)
+        if exponent > self.largest or abs(units) >> (self.largest + 1 + shift):
             raise OverflowError(f"{float(x)} overflows in {self.name}")
-        return found
+        return Fraction(units, 1 << shift) if shift > 0 else Fraction(units << -shift)
 
 
 FORMATS: Final = {
@@ -67,7 +70,8 @@ FLOAT64: Final = Format("float64", 53, 1023)
 
 def _exponent(x: Fraction) -> int:
     e = x.numerator.bit_length() - x.denominator.bit_length()
-    return e if Fraction(2) ** e <= x else e - 1
+    small = 1 << e if e >= 0 else 1
+    return e if small * x.denominator <= x.numerator << max(-e, 0) else e - 1
 
 
 PARTS: Final = 128
