@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Any, Final
 
-from sympy import Abs, Basic, Expr, Heaviside, Max, Min, Piecewise, S, log, postorder_traversal, sign
+from sympy import Abs, Basic, Expr, Heaviside, Max, Min, Piecewise, S, postorder_traversal, sign
 from sympy.core.relational import Relational
 from sympy.logic.boolalg import Boolean
 
@@ -69,10 +69,10 @@ def split(expr: Expr, region: Region | None = None, partial: bool = False) -> li
     return [*cells, *outside]
 
 
-def confirm(positive: Iterable[Expr], nonzero: Iterable[Expr]) -> None:
-    """Raise as :func:`split` does of the logarithms of some expressions and the reciprocals of others."""
-    for x in positive:
-        split(log(x))
+def confirm(fallible: Iterable[Expr], nonzero: Iterable[Expr]) -> None:
+    """Raise as :func:`split` does of some expressions and the reciprocals of others."""
+    for x in fallible:
+        split(x)
     for x in nonzero:
         confirm_empty([(r, e) for r, e in split(x) if is_zero(erase_sg(e))])
 

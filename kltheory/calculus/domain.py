@@ -31,17 +31,26 @@ def below(expr: Expr) -> set[Expr]:
 def under(expr: Basic) -> Iterator[Expr]:
     """What has to be positive for the value to be a real number, innermost last; zero only on an edge.
 
-    Products under one logarithm or root are taken whole: their sign is what counts. What only a branch has to have is
-    left out.
+    Products under one logarithm or root are taken whole: their sign is what counts.
     """
+    return (node.args[0] for node in fallible(expr))
+
+
+def fallible(expr: Basic) -> Iterator[Expr]:
+    """The logarithms and roots in it that may have no value; those that only a branch has are left out."""
     nodes = preorder_traversal(expr)
     for node in nodes:
         if isinstance(node, Piecewise):
             nodes.skip()
-            yield from under(node.args[0][1])
-        elif isinstance(node, log) and not node.args[0].is_positive:
-            yield node.args[0]
+            yield from fallible(node.args[0][1])
         elif (
-            isinstance(node, Pow) and node.exp.is_Rational and not node.exp.is_Integer and not node.base.is_nonnegative
-        ) or (isinstance(node, Pow) and not node.exp.is_Rational and not node.base.is_positive):
-            yield node.base
+            (isinstance(node, log) and not node.args[0].is_positive)
+            or (
+                isinstance(node, Pow)
+                and node.exp.is_Rational
+                and not node.exp.is_Integer
+                and not node.base.is_nonnegative
+            )
+            or (isinstance(node, Pow) and not node.exp.is_Rational and not node.base.is_positive)
+        ):
+            yield node

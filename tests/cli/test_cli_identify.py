@@ -141,6 +141,8 @@ UNDEFINED = [  # on-policy and off-policy; empty where it has a value
     ("where(w > 1, sqrt(w - 1), l)", "", ""),
     ("where(l > 0 and w > 2, sqrt(w - 2)**2, l)", "", ""),
     ("l/l", "", ""),
+    ("where(l > 1, sqrt(w - 1)**2, l)", "", "where 1 < l and w < 1"),
+    ("where(l > 1, log(w) - log(log(w)), l)", "where 1 < l", "where 1 < l and w < 1"),
 ]
 
 

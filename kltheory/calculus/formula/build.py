@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from sympy import Add, Basic, Expr, Mul, Piecewise, Pow, Rational, S
 
-from kltheory.calculus.domain import under
+from kltheory.calculus.domain import fallible
 from kltheory.calculus.formula.conditions import JOINS, ORDERS, Choice, is_condition, negation
 from kltheory.calculus.formula.error import FormulaError
 from kltheory.calculus.formula.formula import Formula
@@ -30,7 +30,7 @@ class Builder:
         self.text, self.source, self.shift, self.declared, self.allowed = text, source, shift, declared, allowed
         self.sizes: dict[Basic, Size] = {}
         self.met: dict[str, Meaning] = {}
-        self.positive: list[Expr] = []
+        self.fallible: list[Expr] = []
         self.nonzero: list[Expr] = []
 
     def formula(self, tree: ast.expr) -> Formula:
@@ -38,9 +38,9 @@ class Builder:
         expr = self._visit(tree, 0)
         notes = tuple(m.note for m in self.met.values() if m.note)
         unknown = tuple(name for name, m in self.met.items() if m.is_constant)
-        positive = dict.fromkeys(x for x in self.positive if x not in set(under(expr)))
+        lost = dict.fromkeys(x for x in self.fallible if x not in set(fallible(expr)))
         nonzero = dict.fromkeys(x for x in self.nonzero if 1 / x not in expr.atoms(Pow))
-        return Formula(self.text, expr, notes, unknown, tuple(positive), tuple(nonzero))
+        return Formula(self.text, expr, notes, unknown, tuple(lost), tuple(nonzero))
 
     def error(self, node: ast.expr, reason: str, hint: str = "", at: int | None = None) -> FormulaError:
         """An error at a node, or at another column."""
@@ -51,7 +51,7 @@ class Builder:
         made = self._guard(node, make, *args, **bounds)
         self._guard(node, measure, made, self.sizes)
         if make not in (Add, Mul, where):
-            self.positive += under(made)
+            self.fallible += fallible(made)
         return made
 
     def _guard(self, node: ast.expr, make: Callable[..., Any], *args: Any, **bounds: Any) -> Any:
@@ -143,14 +143,14 @@ class Builder:
 
     def _chosen(self, condition: ast.expr, a: ast.expr, b: ast.expr, depth: int) -> Expr:
         """A choice; what a branch asks for is asked for where it is taken."""
-        choice, before = self._condition(condition, depth + 1), (self.positive, self.nonzero)
+        choice, before = self._condition(condition, depth + 1), (self.fallible, self.nonzero)
         values = []
         for branch, put in ((a, lambda x: choice(x, S.One)), (b, lambda x: choice(S.One, x))):
-            self.positive, self.nonzero = [], []
+            self.fallible, self.nonzero = [], []
             values.append(self._visit(branch, depth + 1))
-            for known, asked in zip(before, (self.positive, self.nonzero), strict=True):
+            for known, asked in zip(before, (self.fallible, self.nonzero), strict=True):
                 known += map(put, asked)
-        self.positive, self.nonzero = before
+        self.fallible, self.nonzero = before
         return choice(*values)
 
     # --- calls ----------------------------------------------------------------------------------------------------

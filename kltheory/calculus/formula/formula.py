@@ -13,20 +13,20 @@ from kltheory.calculus.surrogate import Sampler, Surrogate
 class Formula:
     """``notes`` say which names were read as what; ``constants`` are the positive constants without a value.
 
-    What stood under a logarithm or a root, ``positive``, or was divided by, ``nonzero``, and is not seen in ``expr``
-    any more, is asked for nevertheless.
+    Logarithms and roots, ``fallible``, and what was divided by, ``nonzero``, are asked for their values where they are
+    not seen in ``expr`` any more.
     """
 
     typed: str
     expr: Expr
     notes: tuple[str, ...] = ()
     constants: tuple[str, ...] = ()
-    positive: tuple[Expr, ...] = ()
+    fallible: tuple[Expr, ...] = ()
     nonzero: tuple[Expr, ...] = ()
 
     def confirm_defined(self, sampler: Sampler = Sampler.OLD) -> None:
         """Raise Undefined where what cancelled has no value, for the samples of one policy; Undecidable."""
-        confirm(*([Surrogate.of(x).sampled_by(sampler).expr for x in xs] for xs in (self.positive, self.nonzero)))
+        confirm(*([Surrogate.of(x).sampled_by(sampler).expr for x in xs] for xs in (self.fallible, self.nonzero)))
 
     def __str__(self) -> str:
         """In the names of formulas alone, to be read back."""
