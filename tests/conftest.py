@@ -1,9 +1,27 @@
-"""No test depends on the clock: a slow machine makes a run longer, never red."""
+"""No test depends on the clock: a slow machine makes a run longer, never red. What is compiled is compiled once."""
 
 import os
+import sys
+import tempfile
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")
 os.environ.setdefault("KLTHEORY_TIMEOUT", "100000")  # of every command that is given none
+
+# Workers and commands, hundreds of processes, would each compile all sources anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """What XLA compiled serves all workers and commands of this run; the next one starts with nothing."""
+    if "JAX_COMPILATION_CACHE_DIR" in os.environ:
+        return
+    folder = tempfile.TemporaryDirectory(prefix="kltheory-xla-", ignore_cleanup_errors=True)
+    config.add_cleanup(folder.cleanup)
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = folder.name
+    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+    os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"

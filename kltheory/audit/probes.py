@@ -23,6 +23,8 @@ FINITE_WITHIN: Final = 20.0
 FARTHEST: Final = 700.0
 """No two float64 probabilities are further apart, in nats."""
 DISTANCES: Final = (1.0, 5.0, 20.0, 100.0, np.inf)
+LOG_RATIOS: Final = np.array([s * d for d in DISTANCES for s in (-1, 1)])
+"""Where probes look; a function is compiled for each shape, so they share this one."""
 DTYPES: Final = ("float64", "float32", "bfloat16", "float16")
 
 
@@ -96,12 +98,11 @@ def _finite(x: float) -> float | None:
 # --- overflow ---------------------------------------------------------------------------------------------------------
 def not_finite(found: Recovered, placements: tuple[str, ...]) -> Iterator[Finding]:
     """Overflow and NaN in value and gradient for |ℓ| up to infinity, in each floating type."""
-    at = np.array([s * d for d in DISTANCES for s in (-1, 1)])
     seen: dict[tuple[str, tuple[float, ...]], list[str]] = {}
     for dtype in DTYPES:
-        for what, bad in _broken(found, at, dtype).items():
+        for what, bad in _broken(found, LOG_RATIOS, dtype).items():
             if bad.any() and (what == "value" or "loss" in placements):
-                seen.setdefault((what, tuple(sorted(at[bad]))), []).append(dtype)
+                seen.setdefault((what, tuple(sorted(LOG_RATIOS[bad]))), []).append(dtype)
     for (what, where), dtypes in seen.items():
         points = ", ".join(f"{x:+g}" for x in where)
         yield Finding(
@@ -132,7 +133,8 @@ def cancellation(found: Recovered, _: tuple[str, ...]) -> Iterator[Finding]:
     if found.reading is Reading.VOCABULARY:
         return
     for dtype, step in (("float32", 2.0**-10), ("bfloat16", 2.0**-5)):
-        policy, ref = np.full(1, -1.0), np.full(1, -1.0 - step)  # both are numbers of either type
+        shape = LOG_RATIOS.shape if found.takes_many else (1,)
+        policy, ref = np.full(shape, -1.0), np.full(shape, -1.0 - step)  # both are numbers of either type
         exact = pointwise(found, policy, ref, policy).value[0]
         value = pointwise(found, policy, ref, policy, dtype).value[0]
         if exact != 0 and np.isfinite(exact):

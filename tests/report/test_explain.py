@@ -55,6 +55,14 @@ def said(built: Statement) -> str:
 # --- every theorem ----------------------------------------------------------------------------------------------------
 @EACH
 def test_every_theorem_is_derived(name):
+    """In words, in LaTeX and in MathML: one test, since deriving is what takes the time."""
+    is_told(name)
+    is_latex(name)
+    is_ascii(name)
+    is_mathml(name)
+
+
+def is_told(name: str) -> None:
     first, assumed, *rest = (s.plain() for s in steps(name))
     assert first == f"{name}. {LIBRARY[name].statement}"
     assert assumed.startswith("Assumed: ")
@@ -84,21 +92,18 @@ def unbalanced(text: str) -> list[str]:
     return wrong + [c for c in "_^&#%" if re.search(rf"(?<!\\){re.escape(c)}", outside)]
 
 
-@EACH
-def test_every_derivation_is_latex(name):
+def is_latex(name: str) -> None:
     for step in steps(name):
         assert unbalanced(step.latex()) == []
 
 
-@EACH
-def test_latex_is_ascii(name):
+def is_ascii(name: str) -> None:
     texts = [LIBRARY[name].statement, *LIBRARY[name].hypotheses, *LIBRARY[name].sources]
     shown = [*map(latex.text, texts), *(step.latex() for step in steps(name))]
     assert {c for text in shown for c in text if not c.isascii()} == set()
 
 
-@EACH
-def test_every_formula_is_mathml(name):
+def is_mathml(name: str) -> None:
     pytest.importorskip("latex2mathml", reason="latex2mathml is not installed; `make test` installs it")
     from kltheory.report.atlas.mathml import mathml
 

@@ -387,3 +387,18 @@ def test_random_functions_are_traced_or_said_to_be_untraceable() -> None:
         except AssertionError as error:
             raise AssertionError(f"random_program({seed})") from error
     assert len(found["checked"]) >= 135, found
+
+
+# --- running ----------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(("branches", "calls"), [(False, 1), (True, 4)])
+def test_what_can_be_compiled_is_compiled_once(branches: bool, calls: int) -> None:
+    """An option that XLA does not know would go unseen: what cannot be compiled runs as it is, slowly."""
+    called: list[Any] = []
+
+    def fn(logp: Any) -> Any:
+        called.append(logp)
+        return -logp if branches and logp.sum() > 0 else logp
+
+    for number in (1.0, 2.0, 3.0):
+        TRACER.gradient(fn, {"logp": np.full(2, number)}, {}, "float64")
+    assert len(called) == calls

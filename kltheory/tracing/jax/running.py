@@ -6,11 +6,18 @@ cannot be compiled, because Python asks for values, runs as it is.
 
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
 from kltheory.tracing.trace import CannotTrace
+
+QUICKLY: Final = {
+    "xla_backend_optimization_level": 0,
+    "xla_cpu_use_fusion_emitters": False,
+    "xla_cpu_parallel_codegen_split_count": 1,
+}
+"""Options of XLA: what runs once on a few numbers is compiled in a ninth of the time where nothing is optimised."""
 
 Run = Callable[[Mapping[str, Any]], tuple[Any, Mapping[str, Any]]]
 """From arrays to the output, and the derivative of its sum by each."""
@@ -63,7 +70,7 @@ class _Compiled:
         import jax
 
         self.plain = plain
-        self.fast: Run = jax.jit(plain)
+        self.fast: Run = jax.jit(plain, compiler_options=QUICKLY)
         self.fails = False
 
     @staticmethod
