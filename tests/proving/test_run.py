@@ -118,6 +118,22 @@ CASES = [
         ("harmless names flip_sing, which needs no explanation",),
         harmless={"flip_sing": "a reason for nothing"},
     ),
+    Case(
+        "the kind says so",
+        lambda: HasSign(k3.expr, 1),
+        PROVED,
+        1,
+        ("harmless names scale, which needs no explanation",),
+        harmless={"scale": "in other words", "swap_direction": "mirrored, k3 is not negative either"},
+    ),
+    Case(
+        "an excuse for what is refuted",
+        lambda: TRUE,
+        PROVED,
+        1,
+        ("harmless names add_k2, which needs no explanation",),
+        harmless={"add_k2": "no gradient to speak of"},
+    ),
     Case("vacuous", lambda: HasSign(S.Zero, 1), PROVED, 1, ("vacuous: no mutant was refuted",)),
     # --- what is wrong with the file
     Case("crash", raising, UNDECIDED, 2, ("ZeroDivisionError: no such coefficient",)),

@@ -92,7 +92,8 @@ def test_every_derivation_is_latex(name):
 
 @EACH
 def test_latex_is_ascii(name):
-    texts = [LIBRARY[name].statement, *LIBRARY[name].hypotheses, *LIBRARY[name].sources]
+    t = LIBRARY[name]
+    texts = [t.statement, *t.assumptions, *t.sources, *t.about]
     shown = [*map(latex.text, texts), *(step.latex() for step in steps(name))]
     assert {c for text in shown for c in text if not c.isascii()} == set()
 
