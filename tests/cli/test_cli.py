@@ -202,7 +202,7 @@ def test_prove_as_json_is_the_interface_that_is_documented(call, claims):
     for entry in data["theorems"]:
         assert set(entry) == THEOREM | REPORT
         assert all(set(e) == {"name", "status", "residual", "detail"} for e in entry["engines"])
-        assert all(set(m) == {"name", "claim", "killed_by", "explained"} for m in entry["mutants"])
+        assert all(set(m) == {"name", "claim", "killed_by", "explained", "undecided"} for m in entry["mutants"])
     assert (proved["name"], proved["catalogue"], proved["verdict"]) == (
         "k3_as_loss_eq_grad_forward_kl",
         ["4"],

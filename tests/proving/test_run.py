@@ -280,6 +280,6 @@ def test_the_report_as_json_has_the_documented_keys():
     assert data["verdict"] == "REFUTED"
     assert {e["name"]: e["status"] for e in data["engines"]}["autodiff"] == "fails"
     assert all(set(e) == {"name", "status", "residual", "detail"} for e in data["engines"])
-    assert all(set(m) == {"name", "claim", "killed_by", "explained"} for m in data["mutants"])
+    assert all(set(m) == {"name", "claim", "killed_by", "explained", "undecided"} for m in data["mutants"])
     assert data["witness"]["text"].startswith("at policy (")
     assert data["seconds"] > 0
