@@ -104,6 +104,8 @@ def base(term: Expr, length: Symbol) -> Expr:
         Undecidable: it is of another form.
     """
     quotient = (term.xreplace({length: length + 1}) / term).powsimp().cancel()
+    if not quotient.is_rational_function(length):
+        raise Undecidable("the terms are no polynomial in n times a power of a number")
     above, below = (Poly(part, length) for part in fraction(quotient))
     q = above.LC() / below.LC()
     if above.degree() != below.degree() or not (term / q**length).powsimp().cancel().is_polynomial(length):

@@ -275,7 +275,7 @@ def test_the_report_as_json_has_the_documented_keys():
     report = report_of(Theorem("t", "s", lambda: Refuted(FALSE, corrected=SameGradient(as_loss(k3), FKL, POLICY))))
     data = report.to_json()
     assert set(data) == {
-        "verdict", "as_expected", "reason", "engines", "mutants", "witness", "seconds", "problems",
+        "hypotheses", "verdict", "as_expected", "reason", "engines", "mutants", "witness", "seconds", "problems",
     }  # fmt: skip
     assert data["verdict"] == "REFUTED"
     assert {e["name"]: e["status"] for e in data["engines"]}["autodiff"] == "fails"
