@@ -24,17 +24,17 @@ def mean_in_reward(cost: Expr) -> SequenceLoss:
 
 
 # --- one length -------------------------------------------------------------------------------------------------------
-@theorem(catalogue="63", source=DR_GRPO, hypotheses="all responses of one length N")
+@theorem(catalogue="63", source=DR_GRPO)
 def token_mean_is_a_scale_at_one_length():
-    """Where all responses have N tokens, the mean over tokens of k1 in the reward with reward-to-go descends 1/N times
-    KL(π‖π_ref) of responses."""
+    """On-policy, where all responses have N tokens, the mean over tokens of k1 in the reward with reward-to-go descends
+    1/N times KL(π‖π_ref) of responses."""
     return SameSequenceGradient(mean_in_reward(to_go(l)), (1 / length) * REVERSE_KL.as_loss, POLICY, fixed_length=True)
 
 
 @theorem(catalogue="63", source=DR_GRPO)
 def fixed_budget_is_a_scale():
-    """Divided by a constant instead, it descends that constant's share of KL(π‖π_ref) of responses, whatever the
-    lengths; so does k2 of the frozen KL."""
+    """On-policy, whatever the lengths, k1 in the reward with reward-to-go, divided by a constant L, descends 1/L times
+    KL(π‖π_ref) of responses, and k2 as a loss on each token 1/L times Σ_t KL_t on frozen prefixes."""
     return (
         same((1 / budget) * in_sequence_reward(to_go(l)), (1 / budget) * REVERSE_KL.as_loss),
         same((1 / budget) * token_loss(k2), (1 / budget) * FROZEN_REVERSE_KL),
@@ -48,8 +48,8 @@ MEAN_KL = SequenceObjective(total(l) / length)
 
 @theorem(catalogue="63", source=DR_GRPO)
 def token_mean_in_reward_eq_grad_mean_kl():
-    """(1/N) Σ s_t Σ_{u≥t} l_u descends E[(1/N) Σ l_t]. (False: as N is known at the end only, the past stays, and the
-    length has a gradient of its own: E[(1/N) Σ_t s_t Σ_{i<t} l_i] and ∇E[1/N] are missing.)"""
+    """On-policy, (1/N) Σ s_t Σ_{u≥t} l_u descends E[(1/N) Σ l_t]. (False: as N is known at the end only, the past
+    stays, and the length has a gradient of its own: E[(1/N) Σ_t s_t Σ_{i<t} l_i] and ∇E[1/N] are missing.)"""
     return Refuted(
         same(mean_in_reward(to_go(l)), MEAN_KL),
         corrected=same(
@@ -60,20 +60,21 @@ def token_mean_in_reward_eq_grad_mean_kl():
 
 @theorem(catalogue="63", source=DR_GRPO)
 def whole_return_over_length_lacks_the_gradient_of_the_length():
-    """(1/N) Σ_t s_t Σ_u l_u descends E[(1/N) Σ l_t] but for ∇E_π[1/N], the length term."""
+    """On-policy, (1/N) Σ_t s_t Σ_u l_u has the gradient of E[(1/N) Σ l_t] but for ∇E_π[1/N], the length term."""
     return same(mean_in_reward(total(l)) + SequenceObjective(1 / length).as_loss, MEAN_KL)
 
 
 @theorem(catalogue="63", source=DR_GRPO)
 def token_mean_of_k2_eq_weighted_frozen_kl():
-    """(1/N) Σ k2_t as a loss is (1/N) Σ_t l_t s_t: each token's pull weighted with how long its response became."""
+    """On-policy, (1/N) Σ k2_t as a loss has the gradient of (1/N) Σ_t l_t s_t: each token's pull weighted with how long
+    its response became."""
     return same(SequenceLoss(total(k2.expr) / length), mean_in_reward(l))
 
 
 @theorem(catalogue="63", source=DR_GRPO)
 def token_mean_of_k1_descends_nothing():
-    """(1/N) Σ k1_t as a loss has no expected gradient, as Σ k1_t has none. (False where lengths differ: it is ∇E[1/N],
-    and so shortens or lengthens responses.)"""
+    """On-policy, (1/N) Σ k1_t as a loss has no expected gradient, as Σ k1_t has none. (False where lengths differ: it
+    is ∇E[1/N], whose descent lengthens responses.)"""
     return Refuted(
         same(SequenceLoss(total(l) / length), SequenceLoss(S.Zero)),
         corrected=same(SequenceLoss(total(l) / length), SequenceObjective(1 / length)),
@@ -82,7 +83,7 @@ def token_mean_of_k1_descends_nothing():
 
 @theorem(catalogue=("63", "3"), source=DR_GRPO)
 def token_sum_of_k1_descends_nothing():
-    """Σ k1_t as a loss has no expected gradient, whatever the lengths."""
+    """On-policy, Σ k1_t as a loss has no expected gradient, whatever the lengths."""
     return same(in_sequence_reward(l) + SequenceLoss(total(l)), in_sequence_reward(l))
 
 
@@ -90,11 +91,11 @@ def token_sum_of_k1_descends_nothing():
 n, m, rho, total_ = (Symbol(x, positive=True) for x in ("n", "m", "rho", "sigma"))
 
 
-@theorem(catalogue="64", source=DAPO)
+@theorem(catalogue="64a", source=DAPO, hypotheses="the letter l stands for S")
 def token_mean_over_a_batch_is_a_ratio():
-    """With S, N the batch means of sums and lengths, ρ = E[S]/E[N] and m = E[N]:
-    S/N - ρ = (S - ρN)/m - (S - ρN)(N - m)/(mN). The first has mean zero; N ≥ 1, so the second is at most
-    σ(S - ρN)σ(N)/m, which falls like 1/B: the bias is O(1/batch)."""
+    """For any numbers, S/n - ρ = (S - ρn)/m - (S - ρn)(n - m)/(mn). With S and n the batch means of sums and lengths, m
+    = E[n] and ρ = E[S]/m, the first has mean zero: what is left of the bias is the mean of the second, a product of two
+    deviations."""
     gap = log_ratio - rho * n
     return Identity(log_ratio / n - rho, gap / m - gap * (n - m) / (m * n))
 

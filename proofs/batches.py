@@ -27,13 +27,15 @@ def in_gradient(c: Expr) -> Surrogate:
 
 @theorem(catalogue="84", source=XIHUAI)
 def centring_by_the_batch_mean_shrinks_the_gradient():
-    """Centring any k by the mean of the batch, the sample itself included, shrinks its gradient by exactly 1 - 1/G."""
+    """On-policy, in the reward, centring any k(l) by the mean of G independent samples, the sample itself included,
+    multiplies its gradient by exactly 1 - 1/G."""
     return SameGradient(in_gradient(h.expr - batch_mean(h.expr)), (1 - 1 / G) * in_reward(h), POLICY)
 
 
-@theorem(catalogue="84", source=XIHUAI)
+@theorem(catalogue="84", source=XIHUAI, hypotheses="G ≥ 2")
 def centring_by_the_others_is_unbiased():
-    """Leaving the sample itself out of the mean leaves the gradient as it is."""
+    """On-policy, in the reward, centring any k(l) by the mean of the G - 1 others, independent, leaves its gradient as
+    it is."""
     others = (G * batch_mean(h.expr) - h.expr) / (G - 1)
     return SameGradient(in_gradient(h.expr - others), in_reward(h), POLICY)
 
@@ -52,8 +54,9 @@ def normalised_in_three(x: list[Expr]) -> list[Expr]:
 
 @theorem(catalogue="85", hypotheses=("V = 3", "G = 3"))
 def normalising_the_penalty_alone_keeps_the_sign_of_every_component():
-    """k1 divided by its deviation over three samples pulls every logit to the side of ∇KL(π‖π_ref). (False: here logit
-    1 is pulled to the other one; dividing by a constant keeps the direction.)"""
+    """On-policy, k1 in the reward, centred by the mean of three samples and divided by their deviation, pulls every
+    logit to the side of ∇KL(π‖π_ref). (False: here logit 1 is pulled to the other one; dividing by a constant keeps
+    it.)"""
     normalised = normalised_in_three([At(l, i) for i in range(3)])
     pull = normalised[0] - sum(At(exp(logp), i) * c for i, c in enumerate(normalised))
     principled = At(l, 0) - E(l)
@@ -63,18 +66,16 @@ def normalising_the_penalty_alone_keeps_the_sign_of_every_component():
     )
 
 
-@theorem(
-    catalogue="86", source=("arXiv 2510.13651", FRPO), hypotheses=("full support", "reward 1 on S, else 0", "G → ∞")
-)
-def normalised_binary_reward_ascends_twice_the_arcsine():
-    """E[(R - p)/√(p(1-p)) s] = ∇ 2 arcsin √p."""
+@theorem(catalogue="86", source=("arXiv 2510.13651", FRPO), hypotheses=("reward 1 on S, else 0", "0 < p < 1", "G → ∞"))
+def normalised_binary_reward_has_the_gradient_of_twice_the_arcsine():
+    """On-policy, with p = π(S) the success rate, E[(R - p)/√(p(1-p)) s] = ∇ 2 arcsin √p."""
     return SameGradient(in_gradient(SUCCESS), Surrogate(2 * asin(sqrt(p))), POLICY)
 
 
-@theorem(catalogue="87", source=FRPO, hypotheses=("full support", "reward 1 on S, else 0", "G → ∞"))
+@theorem(catalogue="87", source=FRPO, hypotheses=("reward 1 on S, else 0", "0 < p < 1", "G → ∞"))
 def penalty_before_or_after_normalisation_is_the_same():
-    """Normalising R - β l and normalising R alone, -β l after it, descend the same. (False: the second is 2 arcsin √p -
-    β KL, the first (∇p - β∇KL)/σ with σ the deviation of the mix.)"""
+    """On-policy, normalising R - β l, and normalising R alone with -β l after it, have the same gradient. (False: the
+    second has that of 2 arcsin √p - β KL(π‖π_ref), the first (∇p - β∇KL)/σ with σ the deviation of the mix.)"""
     mix = inside - beta * l
     after = in_gradient(SUCCESS - beta * l)
     return Refuted(
@@ -83,9 +84,10 @@ def penalty_before_or_after_normalisation_is_the_same():
     )
 
 
-@theorem(catalogue="87", source=FRPO, hypotheses=("full support", "reward 1 on S, else 0", "G → ∞"))
+@theorem(catalogue="87", source=FRPO, hypotheses=("reward 1 on S, else 0", "0 < p < 1", "G → ∞"))
 def normalising_the_mix_scales_both_gradients():
-    """Normalising R - β l by its own deviation σ gives (∇p - β∇KL)/σ: β stays, the step size moves."""
+    """On-policy, normalising R - β l by its own deviation σ gives (∇p - β∇KL(π‖π_ref))/σ: β stays, the step size
+    moves."""
     sigma = sqrt(variance(inside - beta * l))
     mixed = in_gradient((inside - beta * l) / sigma)
     return SameGradient(mixed, Surrogate((p - beta * E(l)) / sg(sigma)), POLICY)

@@ -12,7 +12,7 @@ P, REF = POLICY_PROBABILITY, REFERENCE_PROBABILITY
 
 @theorem(catalogue=("S7", "3"), source=(SEED, "MiniMax-01, arXiv 2501.08313"))
 def policy_sub_reference_in_reward_eq_grad_half_squared_distance():
-    """The coefficient π - π_ref is the gradient of ½‖π - π_ref‖², on-policy."""
+    """On-policy, π - π_ref in the reward has the gradient of ½‖π - π_ref‖²."""
     return SameGradient(in_reward(Estimator("mse", P - REF)), Objective((P - REF) ** 2 / 2), POLICY)
 
 
@@ -27,8 +27,8 @@ def policy_sub_reference_is_bounded_by_one():
 
 @theorem(catalogue="S7", source=SEED)
 def literal_bounded_formula_eq_one_sub_policy():
-    """(π_ref - π) - log(π_ref/π) - 1, differentiated as it stands, has the coefficient 1 - π: the reference is not in
-    it."""
+    """On-policy, (π_ref - π) - log(π_ref/π) - 1, differentiated as it stands, has the coefficient 1 - π, in which the
+    reference is not, and descends -½‖π‖²."""
     literal = Surrogate((REF - P) + log_ratio - 1)
     return (
         SameScore(literal, Surrogate(sg(1 - P) * logp), POLICY),

@@ -40,12 +40,12 @@ CONSTANT = "the dropped term vanishes, or is swamped, in the limit"
         **INFINITE,
         "flip_sign": "-0 = 0",
         "drop_term": CONSTANT,
-        "swap_direction": "mirrored, k3 tends to infinity as well",
+        "swap_direction": "mirrored, k3 tends to infinity, and 1 - C to 1 + e^l, positive as well",
     },
 )
 def token_without_reference_has_infinite_kl_and_a_bounded_k3_pull():
-    """Where π_ref(a) → 0 and π(a) stays, l → ∞: k1, k3 and the token's part of KL(π‖π_ref) are infinite, its part of
-    KL(π_ref‖π) vanishes, and k3 as a loss pulls with a coefficient that never passes 1."""
+    """On-policy, where π_ref(a) → 0 and π(a) stays, l → ∞: k1, k3 and the token's part of KL(π‖π_ref) are infinite, its
+    part of KL(π_ref‖π) vanishes, and k3 as a loss pulls with a coefficient that never passes 1."""
     return (
         Limit(k1.expr, oo, oo),
         Limit(k3.expr, oo, oo),
@@ -64,14 +64,14 @@ def thresholds(bound: Expr) -> tuple[Expr, Expr]:
 CLAMPED_K3 = Surrogate(clamp(k3.expr, TEN))
 
 
-@theorem(catalogue="108", source=K3, hypotheses=("full support", "m = 10"))
+@theorem(catalogue="108", source=K3, hypotheses="m = 10")
 def clamped_k3_as_loss_lets_go_beyond_its_thresholds():
-    """clamp(k3, -10, 10) as a loss has the coefficient 1 - e^{-l} where k3 < 10, and 0 outside: a token that the policy
-    has abandoned is not pulled back."""
+    """clamp(k3, -10, 10) as a loss, unweighted, gives a sample 1 - e^{-l} times the score where k3 < 10, and 0 outside:
+    a token that the policy has abandoned is not pulled back."""
     return SameScore(CLAMPED_K3, where(k3.expr < TEN, 1 - r), OLD)
 
 
-@theorem(catalogue="108", hypotheses="any m > 0", harmless={"drop_term": "e^{-l} alone falls too, and -e^{-l} rises"})
+@theorem(catalogue="108", harmless={"drop_term": "e^{-l} alone falls too, and -e^{-l} rises"})
 def thresholds_of_clamped_k3_are_lambert_w():
     """k3 = m at l = m + 1 + W(-e^{-(m+1)}), on the branches -1 and 0, and nowhere else: k3 falls, then rises."""
     return (
@@ -85,7 +85,7 @@ def thresholds_of_clamped_k3_are_lambert_w():
     catalogue="108",
     hypotheses="m = 10",
     harmless={
-        "drop_term": "beyond l = 10, e^{-l} is too small for the settings to tell",
+        "drop_term": "between the two, l < 11, so l - 11 is as negative",
         "swap_direction": "mirrored, k3 lies above 10 out there as well",
     },
 )
@@ -107,32 +107,35 @@ def thresholds_of_k3_clamped_at_10():
     harmless={"swap_direction": "mirrored, the pull is above -1", "drop_term": "what is left is the constant 12.6109"},
 )
 def lower_bound_of_clamped_k3_never_acts():
-    """k3 ≥ 0, so clamp(k3, -10, 10) = min(k3, 10); and the pull never passes 12.6109, π_ref/π 13.6109."""
+    """k3 ≥ 0, so clamp(k3, -10, 10) = min(k3, 10); and its derivative by l is never below -12.6109, so that π_ref/π is
+    at most 13.6109 where it is not 0."""
     pull = Piecewise((1 - r, k3.expr < TEN), (0, True))
     return Identity(clamp(k3.expr, TEN), Min(k3.expr, TEN)), HasSign(pull + Rational(126109, 10**4), 1)
 
 
 @theorem(
     catalogue="108",
-    hypotheses=("full support", "m = 10"),
-    harmless={"swap_direction": "mirrored, k3 descends a divergence too"},
+    hypotheses="m = 10",
 )
 def k3_clamped_at_10_as_loss_descends_a_divergence():
-    """clamp(k3, -10, 10) as a loss descends a divergence. (False: its coefficient rises to its lowest threshold by a
-    jump down, and falls back to 0; without the clamp it does.)"""
-    return Refuted(IsDivergence(CLAMPED_K3, POLICY), corrected=IsDivergence(as_loss(k3), POLICY))
+    """On-policy, clamp(k3, -10, 10) as a loss descends an f-divergence. (False: its coefficient jumps down from 0 to
+    -12.6 at the lower threshold, and from 1 to 0 at the upper one.)"""
+    return Refuted(
+        IsDivergence(CLAMPED_K3, POLICY), corrected=SameScore(CLAMPED_K3, where(k3.expr < TEN, 1 - r), POLICY)
+    )
 
 
-@theorem(catalogue="109", hypotheses=("full support", "any m > 0"))
+@theorem(catalogue="109")
 def clamped_k2_as_loss_is_l_up_to_its_thresholds():
-    """clamp(k2, -m, m) as a loss has the coefficient l where l² < 2m, that is |l| < √(2m), and 0 outside."""
+    """clamp(k2, -m, m) as a loss, unweighted, gives a sample l times the score where l² < 2m, that is |l| < √(2m), and
+    0 outside."""
     return SameScore(Surrogate(clamp(k2.expr, m)), where(l**2 < 2 * m, l), OLD)
 
 
-@theorem(catalogue="109", hypotheses=("full support", "any m > 0"))
+@theorem(catalogue="109")
 def clamped_k1_as_loss_has_no_expected_gradient():
-    """clamp(k1, -m, m) as a loss, like k1, has no expected gradient. (False once some |l| > m: the score of the samples
-    inside is left.)"""
+    """On-policy, clamp(k1, -m, m) as a loss, like k1, has no expected gradient. (False where some |l| < m and some |l|
+    > m: the score of the samples inside is left.)"""
     clamped = Surrogate(clamp(k1.expr, m))
     return Refuted(
         SameGradient(clamped, NO_GRADIENT, POLICY),
@@ -140,38 +143,43 @@ def clamped_k1_as_loss_has_no_expected_gradient():
     )
 
 
-@theorem(catalogue="89", hypotheses=("full support", "any τ > 0"))
+@theorem(catalogue="89")
 def masked_k2_as_loss_is_l_up_to_its_thresholds():
-    """k2 with the tokens masked where k2 > τ has the coefficient l where |l| < √(2τ), and 0 outside."""
+    """k2 as a loss with the tokens masked where k2 > τ, unweighted, gives a sample l times the score where l² < 2τ,
+    that is |l| < √(2τ), and 0 outside."""
     masked = Surrogate(Piecewise((k2.expr, k2.expr < tau), (0, True)))
     return SameScore(masked, where(l**2 < 2 * tau, l), OLD)
 
 
-@theorem(catalogue="89", hypotheses=("full support", "τ = 1"))
+@theorem(catalogue="89", hypotheses="τ = 1")
 def masked_k2_as_loss_descends_a_divergence():
-    """Masked where k2 > 1, k2 as a loss descends a divergence. (False: beyond |l| = √2 the coefficient is back at 0;
-    unmasked it does.)"""
+    """On-policy, masked where k2 > 1, k2 as a loss descends an f-divergence. (False: its coefficient is l where |l| <
+    √2, and back at 0 beyond.)"""
     masked = Surrogate(Piecewise((k2.expr, k2.expr < 1), (0, True)))
-    return Refuted(IsDivergence(masked, POLICY), corrected=IsDivergence(as_loss(k2), POLICY))
+    return Refuted(IsDivergence(masked, POLICY), corrected=SameScore(masked, where(l**2 < 2, l), POLICY))
 
 
 # --- the input clamped ------------------------------------------------------------------------------------------------
-@theorem(catalogue="110", hypotheses=("full support", "any a > 0"))
+@theorem(catalogue="110")
 def k3_of_clamped_log_ratio_lets_go_beyond_the_bound():
-    """k3 of clamp(l, -a, a) as a loss has the coefficient 1 - e^{-l} where |l| < a, and 0 outside."""
+    """k3 of clamp(l, -a, a) as a loss, unweighted, gives a sample 1 - e^{-l} times the score where |l| < a, and 0
+    outside."""
     clamped = k3.expr.xreplace({l: clamp(l, a)})
     return SameScore(Surrogate(clamped), where(And(-a < l, l < a), 1 - r), OLD)
 
 
 @theorem(catalogue="110", hypotheses="a = 10", harmless={"swap_direction": "the bounds of the clamp are symmetric"})
 def exponential_of_clamped_log_ratio_is_bounded():
-    """e^{-clamp(l, -10, 10)} never passes e^10, so k3 of the clamped log-ratio never passes e^10 + 9."""
-    return HasSign(exp(10) - exp(-clamp(l, TEN)), 1)
+    """e^{-clamp(l, -10, 10)} never passes e^10, and k3 of the clamped log-ratio never passes e^10 - 11, its value at l
+    = -10."""
+    clamped = k3.expr.xreplace({l: clamp(l, TEN)})
+    return HasSign(exp(10) - exp(-clamp(l, TEN)), 1), HasSign(exp(10) - 11 - clamped, 1)
 
 
-@theorem(catalogue="110", source="github.com/huggingface/trl/pull/6637", hypotheses=("full support", "any a > 0"))
+@theorem(catalogue="110", source="github.com/huggingface/trl/pull/6637")
 def k3_of_straight_through_clamp_is_frozen_beyond_the_bound():
-    """With l + sg(clamp(l, -a, a) - l) for l, the coefficient is 1 - e^{-clamp(l)}: frozen at 1 - e^{±a}, not 0."""
+    """With l + sg(clamp(l, -a, a) - l) for l, k3 as a loss, unweighted, gives a sample 1 - e^{-clamp(l)} times the
+    score: frozen at 1 - e^{±a}, not 0."""
     clamped = k3.expr.xreplace({l: l + sg(clamp(l, a) - l)})
     return SameScore(Surrogate(clamped), Surrogate(sg(1 - exp(-clamp(l, a))) * logp), OLD)
 
@@ -180,19 +188,20 @@ def k3_of_straight_through_clamp_is_frozen_beyond_the_bound():
 EVEN = {"swap_direction": "k2 is even, and the value carries no gradient"}
 
 
-@theorem(catalogue=("111", "114"), hypotheses=("full support", "any value"), harmless=EVEN)
+@theorem(catalogue=("111", "114"), harmless=EVEN)
 def straight_through_has_no_dead_zone():
-    """With the value of any h, clamped or not, and the gradient of k2, the coefficient is l everywhere."""
+    """With the value of any h(l), or of clamp(k3, -10, 10), and the gradient of k2, a sample has l times the score
+    everywhere."""
     return [
         SameScore(straight_through(Estimator("clamped", value), k2), as_loss(k2), OLD)
         for value in (h.expr, clamp(k3.expr, TEN))
     ]
 
 
-@theorem(catalogue="111", hypotheses="full support", harmless=EVEN)
+@theorem(catalogue="111", harmless=EVEN)
 def straight_through_k2_eq_grad_reverse_kl():
-    """Its gradient is that of KL(π‖π_ref), whoever sampled. (False: without a weight, on-policy only; sg(w) mends
-    it.)"""
+    """The value of k3 with the gradient of k2 has the gradient of KL(π‖π_ref), whoever sampled. (False: without a
+    weight it has on-policy only; weighted with sg(w) it has.)"""
     return Refuted(
         SameGradient(straight_through(k3, k2), reverse_kl.objective, OLD),
         corrected=SameGradient(straight_through(k3, k2, sg(w)), reverse_kl.objective, OLD),

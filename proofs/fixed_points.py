@@ -29,25 +29,56 @@ def inverse(coefficient: Expr, solution: Callable[[Expr], Expr]) -> Identity:
 ZERO = {"scale": "0 is scale-invariant", "flip_sign": "-0 = 0", "detach": "no gradient is what is claimed"}
 
 
-@theorem(catalogue=("103", "105"), source=GX, harmless=ZERO)
-def optimum_of_the_reverse_kl_is_an_exponential_tilt():
-    """For KL(π‖π_ref), π = π_ref e^{(A - c)/β}: u depends on the reward alone, so actions of equal reward keep the
-    reference's proportions, and no mode is sought."""
-    return balanced(as_loss(k2), l), SameGradient(beta * as_loss(k2), beta * in_reward(k1), POLICY)
+@theorem(catalogue=("103a", "105a", "105b", "106a"), source=GX, harmless=ZERO)
+def stationary_points_with_the_reverse_kl_are_exponential_tilts():
+    """On-policy, reward A and β times KL(π‖π_ref) leave no expected gradient where A = c + β l, that is u = e^{(A -
+    c)/β}: u depends on the reward alone, so actions of equal reward keep the reference's proportions; and any policy is
+    stationary for some reward."""
+    return balanced(as_loss(k2), l), SameGradient(beta * as_loss(k2), beta * reverse_kl.objective, POLICY)
 
 
-@theorem(catalogue=("103", "105", "106"), source=(GX, VOJNOVIC), harmless=ZERO)
-def optimum_of_the_forward_kl_is_a_reciprocal_tilt():
-    """For KL(π_ref‖π), and so for k3 as a loss, π = β π_ref/(Λ - A) with Λ = c + β above every reward: a function of
-    the reward alone as well."""
+@theorem(catalogue=("103a", "105a", "105b", "106a"), source=(GX, VOJNOVIC), harmless=ZERO)
+def stationary_points_with_the_forward_kl_are_reciprocal_tilts():
+    """On-policy, reward A and β times k3 as a loss, that is KL(π_ref‖π), leave no expected gradient where A = c + β(1 -
+    e^{-l}), that is π = β π_ref/(Λ - A), Λ = c + β above every reward: a function of the reward alone as well; and any
+    policy is stationary for some reward."""
     slope = 1 - exp(-l)
-    return balanced(as_loss(k3), slope), inverse(slope, lambda y: -log(1 - y))
+    return (
+        balanced(as_loss(k3), slope),
+        SameGradient(as_loss(k3), forward_kl.objective, POLICY),
+        inverse(slope, lambda y: -log(1 - y)),
+    )
 
 
-@theorem(catalogue="106", source=VOJNOVIC)
+G, G_OLD = Function("G")(ratio), Function("G")(exp(l - log_weight))
+G_PRIME = G.diff(l) / ratio
+"""G'(u), and with G_OLD = G(v), v = π_old/π_ref, the generator at another policy."""
+
+
+@theorem(catalogue="103a", source=("arXiv 2605.06977", "catalogue 103"))
+def stationary_points_with_any_divergence():
+    """On-policy, reward A = c + β G'(u) and β times Σ π_ref G(π/π_ref) leave no expected gradient, any differentiable
+    G."""
+    penalty = Objective(beta * REFERENCE_PROBABILITY * G)
+    return SameGradient(penalty, Surrogate(sg(c + beta * G_PRIME) * logp), POLICY)
+
+
+@theorem(catalogue="103c", source="catalogue 103", hypotheses="G convex, so G(v) - G(u) - G'(u)(v - u) ≥ 0")
+def stationary_points_with_a_convex_divergence_are_maxima():
+    """Where A = c + β G'(u), Σ π A - β Σ π_ref G(u) exceeds the same at any other policy π_old = v π_ref, the reward
+    held fixed, by β Σ π_ref (G(v) - G(u) - G'(u)(v - u)), which is never negative for convex G: the stationary point is
+    a maximum."""
+    reference, v = REFERENCE_PROBABILITY, exp(l - log_weight)
+    reward = c + beta * G_PRIME
+    here = Objective(reference * (ratio * reward - beta * G))
+    there = Objective(reference * (v * reward - beta * G_OLD))
+    return SameValue(here - there, Objective(beta * reference * (G_OLD - G - G_PRIME * (v - ratio))))
+
+
+@theorem(catalogue="106a", source=VOJNOVIC, about="arXiv 2503.06639")
 def k3_as_loss_keeps_the_exponential_tilt():
-    """k3 as a loss has the exponential tilt as its fixed point, A = c + β l. (False: it has the reciprocal one, A = c +
-    β(1 - e^{-l}).)"""
+    """On-policy, k3 as a loss has the exponential tilt as its fixed point, A = c + β l. (False for its expected
+    gradient, without normalisation: it has the reciprocal one, A = c + β(1 - e^{-l}).)"""
     return Refuted(
         balanced(as_loss(k3), l),
         corrected=SameGradient(
@@ -56,7 +87,7 @@ def k3_as_loss_keeps_the_exponential_tilt():
     )
 
 
-@theorem(catalogue="103", source="arXiv 2605.06977")
+@theorem(catalogue="103b", source="arXiv 2605.06977", hypotheses="the optimum has full support")
 def optima_of_other_divergences_in_closed_form():
     """With y = (A - c)/β = C(l): u = 1 + y/2 for χ²(π‖ref), u⁻² = 1 - y for χ²(ref‖π), u^{-1/2} = 1 - y for squared
     Hellinger, 2u/(1 + u) = e^{2y} for Jensen-Shannon."""
@@ -90,7 +121,7 @@ def entropy(best: Expr) -> Expr:
 
 
 @theorem(
-    catalogue="104",
+    catalogue="104a",
     source=KHANH,
     hypotheses=BANDIT,
     harmless={
@@ -99,15 +130,36 @@ def entropy(best: Expr) -> Expr:
         "drop_term": "the larger of the two alone is positive",
     },
 )
-def forward_kl_gives_the_best_action_less_only_where_reward_dominates():
-    """Of the best action the optimum under the reverse KL has more than under the forward KL at β = 1/10 (.9996 and
-    .911), and less at β = 1 (.232 and .316)."""
-    gap = {b: best_under_reverse_kl(b) - best_under_forward_kl(b) for b in (TENTH, S.One)}
-    return HasSign(gap[TENTH], 1), HasSign(-gap[S.One], 1)
+def forward_kl_gives_the_best_action_less_at_a_small_beta_and_more_at_one():
+    """The optimum gives the best action more under the reverse KL than under the forward KL at β = 1/10 (over .9995 and
+    under .912) and at β = .31, and less at β = .32 and at β = 1 (under .233 and over .315): between .31 and .32 they
+    cross."""
+    bounds = {TENTH: (".9995", ".912"), S.One: (".233", ".315")}
+    gap = {
+        b: best_under_reverse_kl(b) - best_under_forward_kl(b) for b in (TENTH, *map(Rational, (".31", ".32")), S.One)
+    }
+    signs = [HasSign(side * gap[b], 1) for b, side in zip(gap, (1, 1, -1, -1), strict=True)]
+    digits = [
+        HasSign(side * (best(b) - Rational(bound)), 1)
+        for b, outer in ((TENTH, 1), (S.One, -1))
+        for best, side, bound in zip(
+            (best_under_reverse_kl, best_under_forward_kl), (outer, -outer), bounds[b], strict=True
+        )
+    ]
+    return signs + digits
+
+
+@theorem(catalogue="104a", source=KHANH, hypotheses=BANDIT)
+def normaliser_of_the_reciprocal_tilt_solves_a_quadratic():
+    """π = β π_ref/(Λ - A) sums to one where Λ² - (1 + β)Λ + .9β = 0: what the two sides differ by is that over Λ(Λ -
+    1)."""
+    top = Symbol("Lambda", positive=True)
+    total_ = TENTH * beta / (top - 1) + 9 * TENTH * beta / top
+    return Identity((1 - total_) * top * (top - 1), top**2 - (1 + beta) * top + 9 * TENTH * beta)
 
 
 @theorem(
-    catalogue="104",
+    catalogue="104a",
     source=KHANH,
     hypotheses=BANDIT,
     harmless={
@@ -116,16 +168,16 @@ def forward_kl_gives_the_best_action_less_only_where_reward_dominates():
         "drop_term": "the entropy of the first alone is positive",
     },
 )
-def reverse_kl_keeps_more_entropy_where_reward_does_not_dominate():
-    """At β = 1 the optimum under the reverse KL has the larger entropy. (False: the forward KL has, though
-    not by giving the best action less.)"""
+def reverse_kl_keeps_more_entropy_at_beta_one():
+    """At β = 1 the optimum under the reverse KL has the larger entropy. (False: that under the forward KL has.)"""
     more = entropy(best_under_forward_kl(S.One)) - entropy(best_under_reverse_kl(S.One))
     return Refuted(HasSign(-more, 1), corrected=HasSign(more, 1))
 
 
-@theorem(catalogue="76", source="arXiv 2602.05933")
+@theorem(catalogue="76a", source="arXiv 2602.05933", hypotheses="c ≠ 0")
 def unweighted_square_is_balanced_by_lambert_w():
-    """E_old[½(log w - A)²], π_old the reference, is stationary at A = log w + c w: w = W(c e^A)/c, Lambert's W."""
+    """E_old[½(log w - A)²], sampled from the old policy, is stationary at A = log w + c w, where c w e^{c w} = c e^A: w
+    = W(c e^A)/c, Lambert's W, for c < 0 its principal branch unless w > 1/|c|."""
     reward = log_weight + c * w
     return (
         SameGradient(Surrogate((log_weight - sg(reward)) ** 2 / 2) + as_loss(k2, sg(w)), as_loss(k2, sg(w)), OLD),
@@ -134,13 +186,36 @@ def unweighted_square_is_balanced_by_lambert_w():
 
 
 @theorem(
-    catalogue="76",
-    source="arXiv 2602.05933",
+    catalogue="76b",
+    source="catalogue 76",
+    hypotheses=("c ≥ 0, so y = log w - A = -c w ≤ 0", "the letter l stands for t = log v - log w"),
+    harmless={
+        "drop_term": "e^t, or 1, alone is positive",
+        **dict.fromkeys(("flip_sign", "scale", "swap_direction"), "what is 0 at t = 0 stays so"),
+    },
+)
+def lambert_w_is_the_minimum_of_the_unweighted_square():
+    """At any other policy v π_old, ½(log v - A)² exceeds its tangent at w in v, ½y² + y(e^t - 1), by g(t) with g(0) = 0
+    and g' = t + y(1 - e^t), of the sign of t where y ≤ 0. The slope in v is y/w = -c, the same for all actions, and Σ
+    π_old (v - w) = 0: so E_old[½(log v - A)²] ≥ E_old[½(log w - A)²]."""
+    y = Symbol("y", real=True)
+    excess = (l + y) ** 2 / 2 - y**2 / 2 - y * (exp(l) - 1)
+    return (
+        Expansion(excess, S.Zero, 0),
+        Identity(excess.diff(l), l + y * (1 - exp(l))),
+        HasSign(exp(l) - 1, 1, above=S.Zero),
+        HasSign(1 - exp(l), 1, below=S.Zero),
+    )
+
+
+@theorem(
+    catalogue="76a",
+    source="catalogue 76",
     harmless={"drop_stop_gradient_1": "the gap is the constant -c, so a live weight adds a constant"},
 )
 def unweighted_square_is_balanced_by_the_exponential_tilt():
-    """E_old[½(log w - A)²] is stationary at the normalised tilt, A = log w + c. (False: -c/w is no constant; weighted
-    by w it is.)"""
+    """E_old[½(log w - A)²] is stationary at the exponential tilt, A = log w + c. (False: its coefficient there, -c/w,
+    is no constant; weighted with sg(w) it is stationary there.)"""
     gap = log_weight - sg(log_weight + c)
     return Refuted(
         SameGradient(Surrogate(gap**2 / 2), NO_GRADIENT, OLD),
@@ -148,10 +223,22 @@ def unweighted_square_is_balanced_by_the_exponential_tilt():
     )
 
 
-@theorem(catalogue="77", source=KIMI)
+@theorem(catalogue="77b", source="catalogue 77", about=KIMI)
+def kimi_square_eq_grad_kl_to_the_old_policy():
+    """(τ/2)(log π/π_old)², unweighted, sampled from the old policy, has the gradient of τ KL(π‖π_old). (False: its
+    factor is τ log w, and that of the KL is τ w log w.)"""
+    half = Surrogate(beta / 2 * log_weight**2)
+    target = beta * reverse_kl.from_old().objective
+    return Refuted(
+        SameGradient(half, target, OLD),
+        corrected=SameGradient(sg(w) * half, target, OLD),
+    )
+
+
+@theorem(catalogue="77a", source=KIMI, hypotheses="β stands for τ")
 def kimi_square_is_k2_as_loss_from_the_old_policy():
-    """(τ/2)(log π/π_old)², unweighted, has the sample gradient τ log w, without the ½ 2τ log w, and the expected one of
-    E_old[τ (log w)²/2]: biased for KL(π‖π_old), whose factor is w log w."""
+    """(τ/2)(log π/π_old)², unweighted, gives a sample τ log w times the score, without the ½ 2τ log w, and has the
+    expected gradient of E_old[τ (log w)²/2]."""
     half = Surrogate(beta / 2 * log_weight**2)
     return (
         SameScore(half, Surrogate(sg(beta * log_weight) * logp), OLD),
@@ -164,27 +251,32 @@ def kimi_square_is_k2_as_loss_from_the_old_policy():
 GROWS = {"scale": "an infinite limit is scale-invariant", "add_one": "an infinite limit absorbs a constant"}
 
 
-@theorem(catalogue="18", source="arXiv 2512.21852", harmless=GROWS)
+@theorem(catalogue="18a", source="arXiv 2512.21852", harmless=GROWS)
 def k3_in_reward_descends_something_unbounded_below():
-    """KL(π‖π_ref) - KL(π_ref‖π) = Σ π_ref (u + 1) log u, and (u + 1) log u → -∞ as u → 0: any token's loss lowers it
-    without bound."""
+    """On-policy, k3 in the reward descends KL(π‖π_ref) - KL(π_ref‖π) = Σ π_ref (u + 1) log u, and (u + 1) log u → -∞ as
+    u → 0: any token's loss lowers it without bound."""
     return (
         SameGradient(in_reward(k3), Objective(REFERENCE_PROBABILITY * (ratio + 1) * l), POLICY),
+        SameValue(Objective(REFERENCE_PROBABILITY * (ratio + 1) * l), reverse_kl.objective - forward_kl.objective),
         Limit((ratio + 1) * l, -oo, -oo),
     )
 
 
-@theorem(catalogue=("18", "19"), source="catalogue 18 and 19")
+@theorem(catalogue=("18a", "19a"), source="catalogue 18 and 19", hypotheses="the letter l stands for ε")
 def k2_and_k3_in_reward_are_cubic_at_the_reference():
-    """With π = π_ref(1 + ε), Σ π_ref ε = 0: both potentials are Σ π_ref ε³/6 + O(ε⁴), a saddle; the letter l stands for
-    ε."""
+    """With π = π_ref(1 + ε), Σ π_ref ε = 0, both potentials are Σ π_ref ε³/6 + O(ε⁴): the reference is no minimum, as
+    the cubic changes sign with ε, unless V = 2 and π_ref is uniform, where it vanishes, and ε⁴ has the factors -1/6 and
+    -1/8."""
     u_, log_u = 1 + l, log(1 + l)
     k2_potential = (u_ * log_u**2 - 2 * u_ * log_u + 2 * u_) / 2 - 1
-    return Expansion((u_ + 1) * log_u, 2 * l + l**3 / 6, 3), Expansion(k2_potential, l**3 / 6, 3)
+    return (
+        Expansion((u_ + 1) * log_u, 2 * l + l**3 / 6 - l**4 / 6, 4),
+        Expansion(k2_potential, l**3 / 6 - l**4 / 8, 4),
+    )
 
 
 @theorem(
-    catalogue="19",
+    catalogue="19a",
     source="catalogue 19",
     harmless={
         "swap_direction": "mirrored, l²e^{-l}/2 is not negative either",
@@ -192,22 +284,43 @@ def k2_and_k3_in_reward_are_cubic_at_the_reference():
     },
 )
 def k2_in_reward_descends_something_bounded_below():
-    """The potential (u log²u - 2u log u + 2u)/2 - 1 rises with u, from -1 at u = 0: a token is abandoned, at a finite
-    price."""
+    """On-policy, k2 in the reward descends Σ π_ref ((u log²u - 2u log u + 2u)/2 - 1), whose summand rises with u, from
+    -1 at u = 0: it is bounded below."""
     potential = (ratio * l**2 - 2 * ratio * l + 2 * ratio) / 2 - 1
-    return Limit(potential, -oo, S.NegativeOne), HasSign(potential.diff(l), 1)
+    descended = SameGradient(in_reward(k2), Objective(REFERENCE_PROBABILITY * potential), POLICY)
+    return descended, Limit(potential, -oo, S.NegativeOne), HasSign(potential.diff(l), 1)
+
+
+LEAST = {"drop_term": "1, or e^{-l}, alone keeps its sign", "swap_direction": "mirrored, k2 falls and rises alike"}
+
+
+@theorem(catalogue="22a", source="catalogue 22", harmless=LEAST)
+def unweighted_k2_and_k3_are_least_at_the_reference():
+    """k2 and k3 are l²/2 + O(l³) at l = 0, fall before it and rise after it, so they vanish there alone and are
+    positive elsewhere: whoever sampled with full support, E_old[k2] and E_old[k3] are least exactly at π = π_ref."""
+    slopes = [k.expr.diff(l) for k in (k2, k3)]
+    falls_and_rises = [
+        HasSign(side * slope, 1, *ends) for slope in slopes for side, ends in ((1, (S.Zero,)), (-1, (-oo, S.Zero)))
+    ]
+    return [*falls_and_rises, *(Expansion(k.expr, l**2 / 2, 2) for k in (k2, k3))]
 
 
 @theorem(
-    catalogue="22",
+    catalogue="22b",
     source="catalogue 22",
-    harmless={"swap_direction": "mirrored, they are not negative either", "scale": "0 is scale-invariant"},
+    hypotheses=("λ ≠ 0", "in the signs the letter l stands for x = λ l"),
+    harmless=LEAST,
 )
-def unweighted_penalties_are_least_at_the_reference():
-    """k2, k3 and h_λ (here λ = 1, -2) are never negative and vanish with their slope at l = 0 alone: whoever sampled,
-    with full support, the penalty alone is least exactly at π = π_ref."""
-    estimators = (k2, k3, power(S.One), power(S(-2)))
-    return [HasSign(k.expr, 1) for k in estimators] + [Expansion(k.expr, l**2 / 2, 2) for k in estimators]
+def unweighted_power_penalties_are_least_at_the_reference():
+    """λ² h_λ(l) = e^x - 1 - x with x = λ l, which is x²/2 + O(x³), falls for x < 0 and rises for x > 0, every λ but 0:
+    whoever sampled with full support, E_old[h_λ] is least exactly at π = π_ref."""
+    value = exp(l) - 1 - l
+    return (
+        Identity(lam**2 * power(lam).expr, value.xreplace({l: lam * l})),
+        Expansion(value, l**2 / 2, 2),
+        HasSign(value.diff(l), 1, above=S.Zero),
+        HasSign(-value.diff(l), 1, below=S.Zero),
+    )
 
 
 if __name__ == "__main__":

@@ -27,9 +27,10 @@ def k_of(estimator: Estimator, l: Expr) -> Expr:
 UNIT, SHIFTED = Gaussian(S.Zero, S.One), Gaussian(m, S.One)
 
 
-@theorem(catalogue=("S8", "39"), source=SEED, hypotheses="π = N(m, s²), π_ref = N(n, t²)")
+@theorem(catalogue=("S8", "39a"), source=SEED, hypotheses=("on-policy", "π = N(m, s²), π_ref = N(n, t²)"))
 def variance_of_k3_is_finite_iff_policy_is_wide_enough():
-    """Var[k3] and the second moment of k3 as a loss are finite iff s² > t²/2, while k1 and k2 have all moments."""
+    """Var[k3] and the second moment of the coefficient of k3 as a loss are finite iff s² > t²/2, and the variances of
+    k1 and k2 are finite always."""
     l = log_ratio_of(Gaussian(m, s**2), Gaussian(n, t**2))
     condition = 2 * s**2 - t**2
     return (
@@ -41,19 +42,22 @@ def variance_of_k3_is_finite_iff_policy_is_wide_enough():
 
 @theorem(catalogue="S8", source=SEED, hypotheses="π = N(0.1, 0.2²), π_ref = N(0, 1)")
 def narrow_policy_has_a_deviation_of_k1_and_none_of_k3():
-    """There Var[k1] = 0.4612, a deviation of 0.679, and Var[k3] = ∞: the condition is -23/25 > 0."""
+    """For π = N(0.1, 0.2²) and π_ref = N(0, 1), on-policy, Var[k1] = 0.4612, a deviation of 0.679, and Var[k3] = ∞: the
+    condition of finiteness, -23/25 > 0, fails."""
     narrow = Gaussian(Rational(1, 10), Rational(1, 25))
     l = log_ratio_of(narrow, UNIT)
     mean = log(5) - Rational(95, 200)
     return (
         GaussianMean(l, mean, narrow.mean, narrow.variance),
         GaussianMean((l - mean) ** 2, Rational(1153, 2500), narrow.mean, narrow.variance),
+        FiniteIff(k_of(k3, l) ** 2, Rational(-23, 25), narrow.mean, narrow.variance),
     )
 
 
 @theorem(catalogue="S8", source=SEED, hypotheses="π = N(0.1, 0.2²), π_ref = N(0, 1)")
 def narrow_policy_has_no_second_moment_of_r():
-    """E[r²] = ∞ there: the condition of finiteness, 2s² - t² = -23/25 > 0, fails."""
+    """For π = N(0.1, 0.2²) and π_ref = N(0, 1), E_π[r²] = ∞: the condition of finiteness, 2s² - t² = -23/25 > 0,
+    fails."""
     narrow = Gaussian(Rational(1, 10), Rational(1, 25))
     return FiniteIff(exp(-2 * log_ratio_of(narrow, UNIT)), Rational(-23, 25), narrow.mean, narrow.variance)
 
@@ -65,8 +69,8 @@ def narrow_policy_has_no_second_moment_of_r():
     harmless={"drop_term": "the mean of l = m²/2 - m x lies in its first term"},
 )
 def schulmans_table_in_closed_form():
-    """KL = m²/2; Var[k1] = m², Var[k2] = m⁴/2 + m⁶/4, Var[k3] = e^{m²} - 1 - m², E[k2] = KL + m⁴/8: relative to KL,
-    2/m, √(2 + m²), 2√(e^{m²} - 1 - m²)/m² and a bias of m²/4."""
+    """On-policy, KL = m²/2; Var[k1] = m², Var[k2] = m⁴/2 + m⁶/4, Var[k3] = e^{m²} - 1 - m², E[k2] = KL + m⁴/8: relative
+    to KL, 2/m, √(2 + m²), 2√(e^{m²} - 1 - m²)/m² and a bias of m²/4."""
     l = log_ratio_of(UNIT, SHIFTED)
     kl, k2_mean = m**2 / 2, m**2 / 2 + m**4 / 8
     rows = (
@@ -83,16 +87,16 @@ def schulmans_table_in_closed_form():
 @theorem(
     catalogue="32",
     source=SCHULMAN,
-    hypotheses="l stands for m²",
+    hypotheses=("on-policy", "π = N(0, 1), π_ref = N(m, 1)", "the letter l stands for m²"),
     harmless={
         "scale": "a sign is scale-invariant",
         "drop_term": "one of the two intervals keeps its sign",
-        "add_one": "one of the two intervals keeps its sign",
         "swap_direction": "one of the two intervals keeps its sign",
     },
 )
 def k3_is_noisier_than_k1_from_a_threshold_on():
-    """e^{m²} - 1 - m² < m² for 0 < m² < 1.256431, > m² for m² > 1.256432: from m = 1.12091 on k3 is the noisier."""
+    """Var[k3] = e^{m²} - 1 - m² is less than Var[k1] = m² for 0 < m² < 1.256431, and more for m² > 1.256432: k3 is the
+    noisier from a threshold between these on, m = 1.12091."""
     gap = exp(log_ratio) - 1 - 2 * log_ratio
     low, high = Rational(1256431, 10**6), Rational(1256432, 10**6)
     return HasSign(gap, -1, above=S.Zero, below=low), HasSign(gap, 1, above=high)
@@ -100,8 +104,8 @@ def k3_is_noisier_than_k1_from_a_threshold_on():
 
 @theorem(catalogue=("46", "42"), source=BLOG, hypotheses="π = N(m, 1), π_ref = N(0, 1), gradient by the mean")
 def gradient_variances_by_the_mean_in_closed_form():
-    """Of the factor times the score x - m, variances: k3 as a loss e^{m²}(1 + 4m²) - 1 - 3m², k2 as a loss m⁴/4 + 2m²,
-    w k1 live (m²/2 + 1)² + 2m², b = KL 2m²."""
+    """On-policy, the variance of the factor times the score x - m: k3 as a loss e^{m²}(1 + 4m²) - 1 - 3m², k2 as a loss
+    m⁴/4 + 2m², w k1 live (m²/2 + 1)² + 2m², b = KL 2m²."""
     l, score = log_ratio_of(SHIFTED, UNIT), x - m
     rows = (
         (1 - exp(-l), exp(m**2) * (1 + 4 * m**2) - 1 - 3 * m**2),
@@ -113,9 +117,21 @@ def gradient_variances_by_the_mean_in_closed_form():
     return means + [GaussianMean((c * score) ** 2, value + m**2, m, S.One) for c, value in rows]
 
 
+@theorem(catalogue="31b", source=SCHULMAN, hypotheses="π = N(0, 1), π_ref = N(m, 1)")
+def optimal_control_variate_of_two_gaussians():
+    """On-policy, J = KL(π‖π_ref) + KL(π_ref‖π) = E[l(1 - r)] = m² and χ²(π_ref‖π) = E[(r - 1)²] = e^{m²} - 1, so the
+    best λ of k1 + λ(r - 1), J/χ², is m²/(e^{m²} - 1)."""
+    l = log_ratio_of(UNIT, SHIFTED)
+    r = exp(-l)
+    return (
+        GaussianMean(l * (1 - r), m**2, S.Zero, S.One),
+        GaussianMean((r - 1) ** 2, exp(m**2) - 1, S.Zero, S.One),
+    )
+
+
 @theorem(catalogue="42", source=BLOG, hypotheses="π = N(m, 1), π_ref = N(0, 1), gradient by the mean")
 def optimal_baseline_by_the_mean_eq_the_kl():
-    """b* = E[l s²]/E[s²] = m²/2 = KL(π‖π_ref), exactly."""
+    """On-policy, b* = E[l s²]/E[s²] = m²/2 = KL(π‖π_ref), exactly."""
     l, score = log_ratio_of(SHIFTED, UNIT), x - m
     kl = m**2 / 2
     return [

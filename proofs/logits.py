@@ -15,7 +15,7 @@ def score_in_logits():
     return Lemma("score", *lemmas()["score"])
 
 
-@theorem(source=SOURCE, harmless={"flip_sign": "-0 = 0", "scale": "0 is scale-invariant"})
+@theorem(source=SOURCE)
 def mean_score_eq_zero():
     """E_π[∇log π] = 0: constants in a coefficient do not matter."""
     return Lemma("mean_score", *lemmas()["mean_score"])

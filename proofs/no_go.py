@@ -13,18 +13,26 @@ P = POLICY_PROBABILITY
 
 
 @theorem(catalogue="8", source="arXiv 2510.01555")
-def only_constants_are_right_as_losses_for_their_own_mean():
-    """h as a loss has the gradient of E_π[h] for every policy iff h is constant: ∇E_π[h] has the coefficient h more."""
-    return (
-        SameGradient(expectation(H), as_loss(h) + in_reward(h), POLICY),
-        Forces(H - k, k, ()),
+def estimators_are_right_as_losses_for_their_own_mean_iff_in_reward_they_pull_nowhere():
+    """On-policy, ∇E_π[h] is the gradient of h(l) as a loss and of h in the reward together: h as a loss is right for
+    every policy iff h in the reward has no gradient, which by the quotient is iff h is constant; k1 has one."""
+    return SameGradient(expectation(H), as_loss(h) + in_reward(h), POLICY)
+
+
+@theorem(catalogue="8", source="catalogue 8")
+def in_reward_eq_zero_for_any_estimator():
+    """On-policy, h(l) in the reward has no expected gradient, whatever h. (False, as for the function shown; a constant
+    has none.)"""
+    return Refuted(
+        SameGradient(in_reward(h) + as_loss(k2), as_loss(k2), POLICY),
+        corrected=SameGradient(Surrogate(k * logp) + as_loss(k2), as_loss(k2), POLICY),
     )
 
 
 @theorem(catalogue="59", source="arXiv 2606.01039")
 def plug_in_value_in_reward_misses_its_own_slope():
-    """Σ π H has the gradient of H in the reward and H' in the reward together: the plug-in value alone is right iff H'
-    is constant."""
+    """On-policy, Σ π H(l) has the gradient of H in the reward and H' in the reward together: the plug-in value alone
+    lacks the gradient of H'."""
     return SameGradient(Objective(P * H), in_reward(h) + in_reward(h_prime), POLICY)
 
 

@@ -16,7 +16,7 @@ ZERO = {"scale": "0 is scale-invariant", "flip_sign": "-0 = 0", "detach": "no gr
 kl_old_policy = forward_kl.from_old()
 
 
-@theorem(catalogue=("66", "67"), source=(XIHUAI, DEEPSEEK), hypotheses=("full support", "live weight", "unclipped"))
+@theorem(catalogue=("66", "67"), source=(XIHUAI, DEEPSEEK), hypotheses="unclipped")
 def live_weighted_k1_and_k3_as_loss_eq_grad_reverse_kl():
     """w k1 and w k3, with the gradient flowing through w, have the gradient of KL(π‖π_ref) whoever sampled."""
     return [SameGradient(as_loss(k, w), reverse_kl.objective, OLD) for k in (k1, k3)]
@@ -24,22 +24,22 @@ def live_weighted_k1_and_k3_as_loss_eq_grad_reverse_kl():
 
 @theorem(catalogue="66", source=XIHUAI)
 def live_weighted_as_loss_eq_grad_of_expectation():
-    """For any h, w h with a live weight has the gradient of E_π[h]: for k2 that is not the reverse KL's."""
+    """For any h(l), w h with a live weight has the gradient of E_π[h]."""
     return SameGradient(as_loss(h, w), expectation(h.expr), OLD)
 
 
 @theorem(catalogue="66", source=XIHUAI)
 def live_weighted_k2_as_loss_eq_grad_reverse_kl():
-    """w k2 with a live weight has the gradient of KL(π‖π_ref). (False: detach the weight.)"""
+    """w k2 with a live weight has the gradient of KL(π‖π_ref). (False: it has that of E_π[k2].)"""
     return Refuted(
         SameGradient(as_loss(k2, w), reverse_kl.objective, OLD),
-        corrected=SameGradient(as_loss(k2, sg(w)), reverse_kl.objective, OLD),
+        corrected=SameGradient(as_loss(k2, w), expectation(k2.expr), OLD),
     )
 
 
 @theorem(catalogue=("66", "S6"), source=(XIHUAI, SEED))
 def detached_weighted_k2_as_loss_eq_live_weighted_k3():
-    """sg(w) k2 and w k3, live, are the same random variable, w l times the score, and descend KL(π‖π_ref)."""
+    """sg(w) k2 and w k3, live, have the same gradient in every sample, w l times the score, and descend KL(π‖π_ref)."""
     return (
         SameScore(as_loss(k2, sg(w)), as_loss(k3, w), OLD),
         SameGradient(as_loss(k2, sg(w)), reverse_kl.objective, OLD),
@@ -52,12 +52,13 @@ def detached_weighted_k3_as_loss_eq_grad_forward_kl():
     return SameGradient(as_loss(k3, sg(w)), forward_kl.objective, OLD)
 
 
-@theorem(catalogue="67", source=DEEPSEEK)
+@theorem(catalogue="67", source="catalogue 67")
 def detached_weighted_k3_as_loss_eq_grad_reverse_kl():
-    """sg(w) k3 has the gradient of KL(π‖π_ref). (False: the weight must be live; detached it is the forward KL's.)"""
+    """sg(w) k3, the weight of w k3 detached, has the gradient of KL(π‖π_ref). (False: it has the forward KL's; with a
+    live weight it has.)"""
     return Refuted(
         SameGradient(as_loss(k3, sg(w)), reverse_kl.objective, OLD),
-        corrected=SameGradient(as_loss(k3, w), reverse_kl.objective, OLD),
+        corrected=SameGradient(as_loss(k3, sg(w)), forward_kl.objective, OLD),
     )
 
 
@@ -78,32 +79,34 @@ def k1_as_loss_eq_neg_grad_kl_old_policy():
 
 @theorem(catalogue=("66", "S6"), source=SEED)
 def unweighted_as_loss_eq_grad_of_expectation_under_old():
-    """For any h, h as a loss without a weight has the gradient of E_old[h], the old policy held fixed."""
+    """For any h(l), h as a loss without a weight has the gradient of E_old[h], the old policy held fixed."""
     return SameGradient(as_loss(h), Objective(exp(logp - log_weight) * h.expr), OLD)
 
 
 @theorem(catalogue="S6", source=SEED)
 def k2_as_loss_is_free_of_the_sampler():
-    """k2 as a loss needs no weight. (False: E_old[l ∇log π] depends on who sampled; sg(w) mends it.)"""
+    """The expected gradient of k2 as a loss does not depend on who sampled. (False: it is E_old[l ∇log π]; that of
+    sg(w) k2 does not.)"""
     return Refuted(SamplerFree(as_loss(k2)), corrected=SamplerFree(as_loss(k2, sg(w))))
 
 
 @theorem(catalogue="S6", source=SEED)
 def k3_as_loss_is_free_of_the_sampler():
-    """k3 as a loss needs no weight. (False: it depends on who sampled; sg(w) mends it.)"""
+    """The expected gradient of k3 as a loss does not depend on who sampled. (False: it is E_old[(1 - r) ∇log π]; that
+    of sg(w) k3 does not.)"""
     return Refuted(SamplerFree(as_loss(k3)), corrected=SamplerFree(as_loss(k3, sg(w))))
 
 
 @theorem(catalogue="S6", source=SEED)
 def detached_weighted_as_loss_eq_weighted_derivative_in_reward():
-    """For any h, sg(w) h as a loss is h' in the reward weighted by w, sample by sample: the off-policy correction."""
+    """For any h(l), sg(w) h as a loss has the gradient of h' in the reward weighted by w, sample by sample."""
     return SameScore(as_loss(h, sg(w)), in_reward(h_prime, w), OLD)
 
 
 @theorem(
     catalogue=("68", "66"),
     source=XIHUAI,
-    hypotheses=("full support", "w = π/sg(π)"),
+    hypotheses="w = π/sg(π)",
     harmless={"forget_weight": "on-policy a detached weight is the number 1"},
 )
 def on_policy_weight_table():
@@ -118,7 +121,8 @@ def on_policy_weight_table():
 
 @theorem(catalogue="68", source=XIHUAI)
 def weight_may_be_replaced_by_one_on_policy():
-    """On-policy w = 1, so w k3 may be written k3. (False: the score path through w is lost.)"""
+    """On-policy w = 1, so w k3, w = π/sg(π), may be written k3. (False: the gradient through w, k3 in the reward, is
+    lost.)"""
     return Refuted(
         SameGradient(as_loss(k3), as_loss(k3, w), POLICY),
         corrected=SameGradient(as_loss(k3) + in_reward(k3), as_loss(k3, w), POLICY),
@@ -150,10 +154,10 @@ def rpg_reverse_losses_are_weighted_k3_and_k1():
     )
 
 
-@theorem(catalogue="72", source="arXiv 2505.17508, Alg. 1")
+@theorem(catalogue="72", source=("arXiv 2505.17508, Alg. 1", "catalogue 72"))
 def live_advantage_shifts_the_reverse_and_erases_the_forward_penalty():
-    """Through w and a live advantage: w (log w + 1) gets the factor w (log w + 2), a shift; w (1 - 1/w) gets w, and no
-    expected gradient is left."""
+    """If the gradient flows through w and the advantage, a penalty log w + 1 in it gets the factor w (log w + 2), a
+    shift, and KL(π‖π_old) is descended; a penalty 1 - 1/w, by analogy, gets w, and no expected gradient is left."""
     return (
         SameScore(Surrogate(w * (LOG_W + 1)), Surrogate(sg(w * (LOG_W + 2)) * logp), OLD),
         SameGradient(Surrogate(w * (LOG_W + 1)), reverse_kl.from_old().objective, OLD),
@@ -164,10 +168,11 @@ def live_advantage_shifts_the_reverse_and_erases_the_forward_penalty():
 
 @theorem(catalogue="75", source="catalogue 75")
 def stale_k1_in_reward_misses_the_trust_region():
-    """∇KL(π‖π_ref) = E_π[log(π_old/π_ref) s] + ∇KL(π‖π_old): the stale penalty of PPO's inner epochs is linear in π,
-    and all its curvature is missing."""
+    """∇KL(π‖π_ref) = E_π[log(π_old/π_ref) s] + ∇KL(π‖π_old): the stale penalty of PPO's inner epochs, k1 as it was when
+    the samples were drawn, is the gradient of E_π[log(π_old/π_ref)], linear in π, and lacks ∇KL(π‖π_old)."""
     stale = log_ratio - LOG_W
     return (
+        SameGradient(in_reward(k1, w), reverse_kl.objective, OLD),
         SameGradient(in_reward(k1, w), Surrogate(sg(w * stale) * logp) + Surrogate(w * LOG_W), OLD),
         SameGradient(Surrogate(sg(w * stale) * logp), expectation(stale), OLD),
         SameGradient(Surrogate(w * LOG_W), reverse_kl.from_old().objective, OLD),
@@ -186,7 +191,7 @@ def clipped(a: Expr, eps: Expr) -> Surrogate:
 LIVE_PENALTY = {"drop_stop_gradient": "differentiating -β l inside the advantage adds the constant β"}
 
 
-@theorem(catalogue="S6", source=SEED, hypotheses=("full support", "unclipped"), harmless=LIVE_PENALTY)
+@theorem(catalogue="S6", source=SEED, hypotheses="unclipped", harmless=LIVE_PENALTY)
 def combined_eq_decoupled_of_unclipped():
     """Without a clip, folding -β l into the advantage and adding β sg(w) k2 as a head of its own have the same
     gradient."""
@@ -195,24 +200,25 @@ def combined_eq_decoupled_of_unclipped():
 
 @theorem(
     catalogue="S6",
-    source=(SEED, "arXiv 1707.06347"),
-    hypotheses=("full support", "ε = 1/5"),
-    harmless=LIVE_PENALTY,
+    source=("catalogue S6", "arXiv 1707.06347"),
+    hypotheses="ε = 1/5",
 )
 def combined_eq_decoupled_of_clipped():
-    """With PPO's clip the two still agree. (False once w leaves [1-ε, 1+ε]; at w = 1, the first inner step, they
-    do.)"""
+    """With PPO's clip, folding -β l into the advantage and adding β sg(w) k2 as a head of its own still have the same
+    gradient. (False where a sample is clipped; inside (1-ε, 1+ε), so at w = 1, they have.)"""
     eps = Rational(1, 5)
     decoupled = clipped(advantage, eps) + beta * as_loss(k2, sg(w))
+    within = Piecewise((1, And(w > 1 - eps, w < 1 + eps)), (0, True))
     return Refuted(
         SameGradient(clipped(PENALISED, eps), decoupled, OLD),
-        corrected=SameGradient(clipped(PENALISED, eps), decoupled, POLICY),
+        corrected=SameGradient(within * clipped(PENALISED, eps), within * decoupled, OLD),
     )
 
 
-@theorem(catalogue="S6", source=(SEED, "arXiv 1707.06347"), hypotheses=("full support", "ε = 1/5"))
+@theorem(catalogue="S6", source=(SEED, "arXiv 1707.06347"), hypotheses="ε = 1/5")
 def clip_removes_the_penalty_on_clipped_samples():
-    """Folded into the advantage, the penalty acts only where the sample is not clipped, and there at full strength."""
+    """With the penalty folded into the advantage, A - β l, a sample has the coefficient -w(A - β l), except where A - β
+    l > 0 and w > 1+ε, or A - β l < 0 and w < 1-ε: there it has none, and the penalty neither."""
     eps = Rational(1, 5)
     is_clipped = Or(And(PENALISED > 0, w > 1 + eps), And(PENALISED < 0, w < 1 - eps))
     kept = Surrogate(-sg(w * Piecewise((0, is_clipped), (PENALISED, True))) * logp)

@@ -13,21 +13,20 @@ NAIVE, SLOPE = exp(-l) - 1 + l, 1 - exp(-l)
 @theorem(
     catalogue="116",
     source="catalogue 116",
-    hypotheses=("float32", "2^-14 ≤ |l| < 2^-13, 1000 points"),
     harmless={"swap_direction": "expm1(l) - l is k3 to two digits as well, so near 0"},
 )
 def k3_keeps_a_digit_in_float32_near_the_reference():
-    """exp(-l) - 1 + l keeps a digit in float32 at |l| about 10^-4. (False: it comes out as 0, or off by several times
-    its size; expm1(-l) + l keeps two digits.)"""
+    """exp(-l) - 1 + l keeps a digit in float32 at |l| about 10^-4. (False: it is off by more than a tenth of its size;
+    expm1(-l) + l is within a hundredth.)"""
     return Refuted(
         AccurateIn(NAIVE, NAIVE, "float32", -14, Rational(1, 10)),
         corrected=AccurateIn(expm1(-l) + l, NAIVE, "float32", -14, Rational(1, 100)),
     )
 
 
-@theorem(catalogue="116", source="catalogue 116", hypotheses=("float32", "2^-14 ≤ |l| < 2^-13, 1000 points"))
+@theorem(catalogue="116", source="catalogue 116")
 def coefficient_of_k3_needs_expm1_in_float32():
-    """1 - exp(-l) is accurate to 10^-6 in float32 at |l| about 10^-4. (False: cancellation leaves three digits;
+    """1 - exp(-l) is accurate to 10^-6 in float32 at |l| about 10^-4. (False: cancellation leaves two digits at some l;
     -expm1(-l) is.)"""
     bound = Rational(1, 10**6)
     return Refuted(
@@ -35,10 +34,10 @@ def coefficient_of_k3_needs_expm1_in_float32():
     )
 
 
-@theorem(catalogue="116", source="catalogue 116", hypotheses=("bfloat16", "2^-4 ≤ |l| < 2^-3, 1000 points"))
+@theorem(catalogue="116", source="catalogue 116")
 def k3_keeps_a_digit_in_bfloat16_at_an_eighth():
-    """exp(-l) - 1 + l keeps a digit in bfloat16 at |l| about 0.1. (False: it may be off by its size; l²/2 is within
-    10%.)"""
+    """exp(-l) - 1 + l keeps a digit in bfloat16 at |l| about 0.1. (False: it is off by more than a tenth of its
+    size; l²/2 is within a tenth.)"""
     return Refuted(
         AccurateIn(NAIVE, NAIVE, "bfloat16", -4, Rational(1, 10)),
         corrected=AccurateIn(l**2 / 2, NAIVE, "bfloat16", -4, Rational(1, 10)),

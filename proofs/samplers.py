@@ -13,7 +13,7 @@ LIVE = exp(logp - sg(logp))
 """π/sg(π): 1 as a value, the score as a derivative."""
 RKL = Surrogate(E(l))
 a = Symbol("a", positive=True)
-SUPPORT = ("full support", "S fixed, 0 < π(S) < 1")
+SUPPORT = "0 < π(S) < 1"
 
 
 def outside_in_reward(c: Expr) -> Surrogate:
@@ -23,12 +23,12 @@ def outside_in_reward(c: Expr) -> Surrogate:
 
 @theorem(catalogue="90", hypotheses=SUPPORT)
 def truncated_k1_as_loss_descends_the_mass_of_the_nucleus():
-    """Sampled from π on S, with log π untruncated, k1 as a loss descends log π(S): it pushes mass out of the
-    nucleus."""
+    """Sampled from π restricted to S, with log π untruncated and no weight, k1 as a loss descends log π(S): it pushes
+    mass out of the nucleus."""
     return SameGradient(Surrogate(sg(DREW) * l), Surrogate(log(Z)), POLICY)
 
 
-@theorem(catalogue="91", hypotheses=SUPPORT, harmless={"swap_direction": "mirrored, k3 is not negative either"})
+@theorem(catalogue="91a", hypotheses=SUPPORT, harmless={"swap_direction": "mirrored, k3 is not negative either"})
 def truncated_weighted_k3_underestimates_the_reverse_kl():
     """w = π/μ = π(S) on S: E_μ[w k3] = KL(π‖π_ref) - Σ_{S^c} π k3, never more than the KL."""
     return (
@@ -37,10 +37,22 @@ def truncated_weighted_k3_underestimates_the_reverse_kl():
     )
 
 
-@theorem(catalogue="91", hypotheses=SUPPORT)
+@theorem(catalogue="91a", hypotheses=SUPPORT)
 def truncated_weighted_k3_misses_the_outside():
     """w k3 live, sampled from π on S, has the gradient ∇KL(π‖π_ref) less Σ_{S^c} π l s."""
     return SameGradient(Surrogate(sg(DREW) * sg(Z) * LIVE * k3.expr), RKL - outside_in_reward(l), POLICY)
+
+
+@theorem(catalogue="91b", source="catalogue 91", hypotheses="S is tokens 1 and 3")
+def truncated_weighted_k1_errs_on_either_side_of_the_reverse_kl():
+    """w = π/μ = π(S) on S: E_μ[w k1] = KL(π‖π_ref) - Σ_{S^c} π l, less than the KL where the token left out has l > 0,
+    more where it has l < 0."""
+    gap = E((1 - inside) * l)
+    return (
+        SameMoment(E(l) - E(DREW * Z * l), gap),
+        SignAt(gap, 1, ".2 .6 .2", ".4 .2 .4"),
+        SignAt(gap, -1, ".4 .2 .4", ".2 .6 .2"),
+    )
 
 
 @theorem(catalogue=("92", "29"), hypotheses=SUPPORT)
@@ -50,41 +62,91 @@ def mean_of_k3_on_truncated_policy_eq_kl_sub_missing_reference_mass():
     return SameMoment(E(DREW * k3.expr.xreplace({l: truncated})), E(DREW * truncated) - (1 - E(inside * r)))
 
 
-@theorem(catalogue="93", source="arXiv 2512.02556", hypotheses=SUPPORT)
-def keeping_the_mask_restores_the_table_on_the_nucleus():
-    """Trained as π̃ = π/π(S), its own log-probabilities log π - log π(S) live: k2 as a loss descends KL(π̃‖π_ref), k3 the
-    forward one, Σ_S π_ref log(π_ref/π̃)."""
-    truncated = l - log(Z)
-    sampled = [Surrogate(sg(DREW) * k.expr.xreplace({l: truncated})) for k in (k2, k3)]
-    return (
-        SameGradient(sampled[0], Surrogate(E(DREW * truncated)), POLICY),
-        SameGradient(sampled[1], Surrogate(E(-inside * r * truncated)), POLICY),
-    )
+TRUNCATED = l - log(Z)
+"""log π̃/π_ref on S, π̃ = π/π(S)."""
+KL_ON_S, FORWARD_ON_S = Surrogate(E(DREW * TRUNCATED)), Surrogate(E(-inside * r * TRUNCATED))
 
 
-@theorem(catalogue="94", hypotheses=("full support", "a = 1/τ"))
-def tempered_k1_as_loss_descends_the_log_of_a_power_sum():
-    """Sampled from π^a/Σπ^a, a = 1/τ, k1 as a loss descends τ log Σ π^a: for τ < 1 it flattens the policy."""
-    power_sum = E(exp((a - 1) * logp))
-    return SameGradient(Surrogate(sg(exp((a - 1) * logp) / power_sum) * l), Surrogate(log(power_sum) / a), POLICY)
+@theorem(catalogue="93a", source="arXiv 2512.02556", hypotheses=SUPPORT)
+def keeping_the_mask_restores_k2_and_k3_on_the_nucleus():
+    """Trained and sampled as π̃ = π/π(S), its own log-probabilities log π - log π(S) live: k2 as a loss descends
+    KL(π̃‖π_ref), k3 the forward one, Σ_S π_ref log(π_ref/π̃)."""
+    sampled = [Surrogate(sg(DREW) * k.expr.xreplace({l: TRUNCATED})) for k in (k2, k3)]
+    return SameGradient(sampled[0], KL_ON_S, POLICY), SameGradient(sampled[1], FORWARD_ON_S, POLICY)
 
 
 @theorem(
-    catalogue="95",
-    source=("github.com/huggingface/trl", "arXiv 2512.23087"),
+    catalogue="93b",
+    source=("arXiv 2512.02556", "catalogue 93"),
+    hypotheses=(SUPPORT, "μ̃ = π_old/π_old(S) sampled, w = π̃/μ̃"),
+)
+def keeping_the_mask_restores_the_weighted_rows_on_the_nucleus():
+    """Trained as π̃ = π/π(S) and sampled from the old policy on the same S, with w = π̃/μ̃: w k1 and w k3 live and
+    sg(w) k2 descend KL(π̃‖π_ref), w k2 live E_π̃[k2], sg(w) k3 Σ_S π_ref log(π_ref/π̃), and sg(w) k1 has no expected
+    gradient."""
+    old_mass = E(inside * exp(-log_weight))
+    weight, drew = w * old_mass / Z, inside / old_mass
+    on_s = {k: k.expr.xreplace({l: TRUNCATED}) for k in (k1, k2, k3)}
+    still = Surrogate(sg(w) * k2.expr)
+    return (
+        SameGradient(Surrogate(drew * weight * on_s[k1]), KL_ON_S, OLD),
+        SameGradient(Surrogate(drew * weight * on_s[k3]), KL_ON_S, OLD),
+        SameGradient(Surrogate(drew * sg(weight) * on_s[k2]), KL_ON_S, OLD),
+        SameGradient(Surrogate(drew * weight * on_s[k2]), Surrogate(E(DREW * on_s[k2])), OLD),
+        SameGradient(Surrogate(drew * sg(weight) * on_s[k3]), FORWARD_ON_S, OLD),
+        SameGradient(Surrogate(drew * sg(weight) * on_s[k1]) + still, still, OLD),
+    )
+
+
+POWER_SUM = E(exp((a - 1) * logp))
+TEMPERED = exp((a - 1) * logp) / POWER_SUM
+"""π_τ/π, with π_τ = π^a/Σπ^a."""
+
+
+@theorem(catalogue="94a", hypotheses="a = 1/τ")
+def tempered_k1_as_loss_descends_the_log_of_a_power_sum():
+    """Sampled from π_τ = π^a/Σπ^a, a = 1/τ, without a weight, k1 as a loss descends τ log Σ π^a: its coefficient is
+    π_τ/π - 1, which is 0 at the uniform policy."""
+    return (
+        SameGradient(Surrogate(sg(TEMPERED) * l), Surrogate(log(POWER_SUM) / a), POLICY),
+        SameGradient(Surrogate(sg(TEMPERED) * l), Surrogate(sg(TEMPERED - 1) * logp), POLICY),
+    )
+
+
+@theorem(catalogue="94b", source="catalogue 94", hypotheses="a = 1/τ")
+def tempering_the_sampler_keeps_the_reference_stationary():
+    """Sampled from π_τ = π^a/Σπ^a, a = 1/τ, without a weight, l h(l) times the score, any h, has the coefficient l h(l)
+    π_τ/π: it vanishes at π = π_ref, which stays stationary."""
+    return SameGradient(
+        Surrogate(sg(TEMPERED) * sg(l * h.expr) * logp), Surrogate(sg(l * h.expr * TEMPERED) * logp), POLICY
+    )
+
+
+@theorem(catalogue="94c", source="catalogue 94", hypotheses="a = 1/τ")
+def tempering_sampler_and_policy_descends_the_kl_of_the_tempered_policy():
+    """Sampled from π_τ = π^a/Σπ^a, a = 1/τ, with log π_τ for log π, k2 as a loss descends KL(π_τ‖π_ref): stationary
+    where π_τ = π_ref, that is at the logits τ log π_ref."""
+    tempered = a * logp - log(POWER_SUM) - (logp - l)
+    return SameGradient(Surrogate(sg(TEMPERED) * tempered**2 / 2), Surrogate(E(TEMPERED * tempered)), POLICY)
+
+
+@theorem(
+    catalogue="95a",
+    source="catalogue 95",
+    about="github.com/huggingface/trl",
     harmless={"detach_weight": "a detached weight takes the reward's gradient away"},
 )
 def weighting_the_reward_alone_is_enough_when_inference_and_training_differ():
-    """Only the policy term needs the ratio π/π_infer. (False: an unweighted k3 depends on who sampled; weight it as
-    well.)"""
+    """With w = π/π_infer, -w A + β k3 does not depend on who sampled. (False: the unweighted k3 does; with β sg(w) k3
+    it does not.)"""
     reward = Surrogate(-w * advantage)
     return Refuted(SamplerFree(reward + beta * as_loss(k3)), corrected=SamplerFree(reward + beta * as_loss(k3, sg(w))))
 
 
-@theorem(catalogue="78", hypotheses="π_old(a) = 0 outside S")
+@theorem(catalogue="78", hypotheses="samples outside S are dropped")
 def weights_repair_a_sampler_that_misses_actions():
-    """sg(w) k2 has the gradient of KL(π‖π_ref) although π_old vanishes outside S. (False: it misses Σ_{S^c} π l s,
-    which no weight brings back.)"""
+    """sg(w) k2 has the gradient of KL(π‖π_ref) although no action outside S counts. (False: it misses Σ_{S^c} π l
+    s.)"""
     sampled = Surrogate(inside * sg(w) * k2.expr)
     return Refuted(
         SameGradient(sampled, RKL, OLD),

@@ -16,33 +16,45 @@ SPREAD = 1 - E(POLICY_PROBABILITY)
 
 
 # --- growth with the length -------------------------------------------------------------------------------------------
-@theorem(catalogue="62", source=GROWTH, hypotheses=("steps i.i.d.", "logits shared"))
+@theorem(catalogue="62a", source=GROWTH)
 def variance_of_token_losses_grows_linearly():
-    """k2 as a loss on each token: N times the variance of one step."""
+    """On-policy, k2 as a loss on each of N independent, equal steps: N times the variance of one step, to leading
+    order."""
     return VarianceGrowth(token_loss(k2), E(l**2 * SCORE_SQUARE) - gradient_inner(l, l), 1)
 
 
-@theorem(catalogue=("62", "39"), source=GROWTH, hypotheses=("steps i.i.d.", "logits shared"))
+@theorem(catalogue="62a", source=GROWTH)
 def variance_of_reward_to_go_grows_like_the_cube():
-    """k1 in the reward with reward-to-go: N³/3 · KL² (1 - Σ π²), to leading order."""
+    """On-policy, N independent, equal steps, k1 in the reward with reward-to-go: N³/3 · KL² (1 - Σ π²), to leading
+    order."""
     return VarianceGrowth(in_sequence_reward(to_go(l)), E(l) ** 2 * SPREAD / 3, 3)
 
 
-@theorem(catalogue="62", source=GROWTH, hypotheses=("steps i.i.d.", "logits shared"))
+@theorem(catalogue="62a", source=GROWTH)
 def variance_of_whole_returns_grows_like_the_cube():
-    """k1 in the reward with whole returns: N³ KL² (1 - Σ π²), three times as much."""
+    """On-policy, N independent, equal steps, k1 in the reward with whole returns: N³ KL² (1 - Σ π²), to leading order,
+    three times what reward-to-go has."""
     return VarianceGrowth(in_sequence_reward(total(l)), E(l) ** 2 * SPREAD, 3)
 
 
-@theorem(
-    catalogue="62",
-    source=GROWTH,
-    hypotheses=("steps i.i.d.", "logits shared"),
-    harmless={"drop_stop_gradient": "what a later l adds is of lower order"},
-)
+@theorem(catalogue="62a", source=GROWTH)
 def variance_of_reward_to_go_with_an_exact_value_grows_like_the_square():
-    """With the exact value of what is to come subtracted: N²/2 · Var(l) (1 - Σ π²)."""
+    """On-policy, N independent, equal steps, k1 in the reward with reward-to-go less its exact value: N²/2 · Var(l)
+    (1 - Σ π²), to leading order."""
     return VarianceGrowth(in_sequence_reward(to_go(l - E(l))), (E(l**2) - E(l) ** 2) * SPREAD / 2, 2)
+
+
+@theorem(catalogue="39d", source="catalogue 39")
+def second_moment_of_the_ratio_grows_by_one_add_chi2_a_step():
+    """On-policy, with r_{1:t} = Π_{u≤t} π_ref/π, Σ_t E[r_{1:t}²] = E[Σ_t r_{1:t-1}² E[r_t² | past]], where E[r_t² |
+    past] = 1 + χ²(π_ref‖π) after the prefix: every step multiplies it by as much."""
+    squared = exp(-2 * l)
+    return (
+        SameSequenceValue(
+            SequenceObjective(total(exp(-2 * up_to(l)))), SequenceObjective(total(exp(-2 * past(l)) * E(squared)))
+        ),
+        SameMoment(E(squared), 1 + E((exp(-l) - 1) ** 2)),
+    )
 
 
 # --- Rao-Blackwell ----------------------------------------------------------------------------------------------------
@@ -52,22 +64,62 @@ PATH = (("", ".5 .5"), ("0", ".5 .5"), ("1", ".01 .99"))
 PATH_REFERENCE = (("", ".25 .75"), ("0", ".5 .5"), ("1", ".99 .01"))
 
 
-@theorem(catalogue="60", source=AMINI, hypotheses="V = 2")
+OF_A_VALUE = {
+    "detach": "the variance of a value does not feel it",
+    "swap_direction": "mirrored, it is minus itself, and as noisy",
+}
+
+
+@theorem(catalogue="60a", source="catalogue 60", about=AMINI, harmless=OF_A_VALUE)
 def exact_token_kls_sum_with_less_variance():
-    """Σ KL_t, exact at each prefix, has no more variance than Σ l_t. (False as a statement about the sum over a
-    response: 5.0697 against 3.3159 on a tree of two steps.)"""
+    """On-policy, Σ KL_t, exact at each prefix, has less variance over whole responses than Σ l_t. (False: 5.0697
+    against 3.3159 on a tree of two steps. Of each term, given its prefix, it is true.)"""
     return Refuted(
         LessVarianceAt(EXACT, SAMPLED, PATH, PATH_REFERENCE),
         corrected=LessVarianceAt(SAMPLED, EXACT, PATH, PATH_REFERENCE),
     )
 
 
-@theorem(catalogue="61", source=AMINI)
-def exact_token_kls_have_less_variance_given_the_prefix():
-    """Coordinate by coordinate of a tabular policy: given that a prefix is visited, E[X²] - E[X]² = E[(X - E[X])²] ≥ 0
-    for the prefix's own term X, whatever it is a function of."""
-    x = h.expr * logp
-    return SameMoment(E(x**2) - E(x) ** 2, E((x - E(x)) ** 2))
+@theorem(catalogue="60b", source="catalogue 60")
+def exact_sum_is_noisier_iff_noise_and_mean_are_anticorrelated_enough():
+    """Var[A + M] - Var[A] = Var[M] + 2 Cov(A, M) for any two numbers of a sample: with A = Σ KL_t and M = Σ (l_t -
+    KL_t), the sampled sum is the noisier one iff the right side is positive."""
+    a, noise = h.expr, Function("g")(l)
+    return SameMoment(variance(a + noise) - variance(a), variance(noise) + 2 * covariance(a, noise))
+
+
+@theorem(
+    catalogue="60c",
+    source="catalogue 60",
+    hypotheses=("V = 2", "two tokens", "the letter l stands for L > 0"),
+    harmless={"scale": "an infinite limit is scale-invariant", "add_one": "an infinite limit absorbs a constant"},
+)
+def exact_sum_has_no_bounded_multiple_of_the_sampled_ones_variance():
+    """On-policy, let π be (½, ½) first and, with e = 1/(1 + e^L), (e, 1 - e) after token 2; let π_ref be (e, 1 - e)
+    first and (1 - e, e) after token 2; after token 1 both agree. Then l_1 + l_2 is the same on all responses but the
+    one of probability e/2, where it is 2L less: of variance 4L² (e/2)(1 - e/2), while Σ KL_t has (1 - 2e)²L²/4. The
+    ratio grows without bound with L."""
+    rare = 1 / (1 + exp(l))
+    first, second = (log(Rational(1, 2) / q) for q in (rare, 1 - rare))
+    paths = ((Rational(1, 2), first), ((1 - rare) / 2, second + l), (rare / 2, second - l))
+    sampled = sum(p * x**2 for p, x in paths) - sum(p * x for p, x in paths) ** 2
+    kl = (1 - 2 * rare) * l
+    exact = kl**2 / 2 - (kl / 2) ** 2
+    spread = 4 * l**2 * (rare / 2) * (1 - rare / 2)
+    return (
+        Identity(sampled, spread),
+        Identity(kl, rare * log(rare / (1 - rare)) + (1 - rare) * log((1 - rare) / rare)),
+        Limit(exact / spread, oo, oo),
+    )
+
+
+@theorem(catalogue="61a", source=AMINI, hypotheses="X is h(l) log π; q is the probability of the visit")
+def exact_token_terms_have_less_variance_for_a_parameter_of_one_prefix():
+    """For a parameter of one prefix, visited with probability q, the sampled term X there has the variance q E[X²] -
+    q² E[X]², its mean in its place q E[X]² - q² E[X]²: less by q E[(X - E[X])²]."""
+    x, q = h.expr * logp, Symbol("q", positive=True)
+    sampled, exact = q * E(x**2) - q**2 * E(x) ** 2, q * E(x) ** 2 - q**2 * E(x) ** 2
+    return SameMoment(sampled - exact, q * E((x - E(x)) ** 2))
 
 
 SHARED = (("", ".9 .1"), ("0", ".95 .05"), ("1", ".2 .8"))
@@ -77,11 +129,15 @@ BIAS = inside - E(inside)
 
 
 @theorem(
-    catalogue="61", source=AMINI, hypotheses="V = 2", harmless={"scale": "twice the sampled one is less noisy still"}
+    catalogue="61b",
+    source="catalogue 61",
+    about=AMINI,
+    harmless={**OF_A_VALUE, "scale": "twice the sampled one is less noisy still"},
 )
 def exact_token_gradients_have_less_variance_with_shared_parameters():
-    """Σ E[l s | prefix] has no more variance than Σ l_t s_t for a parameter that all steps share. (False: .08243
-    against .01331 on a tree of two steps, by the covariance between steps.)"""
+    """On-policy, Σ E[l s | prefix] has less variance than Σ l_t s_t for a parameter that all steps share. (False:
+    .08243 against .01331 on a tree of two steps, by the covariance between steps. With parameters of each prefix it is
+    true.)"""
     sampled, exact = (SequenceObjective(total(x)) for x in (BIAS * l, E(BIAS * l)))
     return Refuted(
         LessVarianceAt(exact, sampled, SHARED, SHARED_REFERENCE),
@@ -99,34 +155,56 @@ APART = (("", ".5 .5"), ("0", ".02 .98"), ("1", ".5 .5"))
 APART_REFERENCE = (("", ".5 .5"), ("0", ".9 .1"), ("1", ".5 .5"))
 
 
-WITHOUT_CREDIT = {"forget_future": "without credit for later tokens there is less noise, and a bias"}
+NO_NOISE = {
+    "forget_future": "without credit for later tokens there is less noise, and a bias",
+    "detach": "no gradient has no noise",
+}
 LITTLE = "what it adds is little beside the noise of k3 there"
 
 
-@theorem(catalogue="56", hypotheses="V = 2", harmless=WITHOUT_CREDIT)
-def k3_of_later_tokens_is_less_noisy_near_the_reference():
-    """k1 of the own token with k3 of later ones, against k1 of all: .00706 against .01985 on a tree near the
-    reference, and the same expected gradient."""
-    return LessVarianceAt(K3_LATER, TO_GO, CLOSE, CLOSE_REFERENCE)
+@theorem(
+    catalogue="56a",
+    harmless={
+        **NO_NOISE,
+        "swap_direction": "mirrored, the own token has -l and the later ones k3(-l): little noise as well",
+    },
+)
+def k3_of_later_tokens_is_less_noisy_on_one_tree_near_the_reference():
+    """On-policy, l of the own token with k3 of later ones in the reward has the expected gradient of k1 with
+    reward-to-go, and less variance on one tree near the reference: .00706 against .01985."""
+    return (
+        SameSequenceGradient(K3_LATER, TO_GO, POLICY),
+        LessVarianceAt(K3_LATER, TO_GO, CLOSE, CLOSE_REFERENCE),
+    )
 
 
 @theorem(
-    catalogue="56",
-    hypotheses="V = 2",
-    harmless={**WITHOUT_CREDIT, "scale": LITTLE, "drop_stop_gradient": LITTLE, "add_k2": LITTLE},
+    catalogue="56a",
+    harmless={
+        **NO_NOISE,
+        "scale": LITTLE,
+        "drop_stop_gradient": LITTLE,
+        "add_k2": LITTLE,
+        "swap_direction": "-l and l are as noisy",
+    },
 )
 def k3_of_later_tokens_is_less_noisy():
-    """The same on any tree. (False: 8.24 against 1.04 where the policy has all but left what the reference prefers.)"""
+    """On-policy, l of the own token with k3 of later ones in the reward is less noisy than k1 with reward-to-go, on any
+    tree. (False: 8.24 against 1.04 where the policy has all but left what the reference prefers.)"""
     return Refuted(
         LessVarianceAt(K3_LATER, TO_GO, APART, APART_REFERENCE),
         corrected=LessVarianceAt(TO_GO, K3_LATER, APART, APART_REFERENCE),
     )
 
 
-@theorem(catalogue="56", hypotheses="V = 2", harmless=WITHOUT_CREDIT)
-def exact_kl_of_later_tokens_is_less_noisy_there_too():
-    """On that tree the exact KL of later prefixes in their place is the least noisy of the three."""
-    return LessVarianceAt(EXACT_LATER, TO_GO, APART, APART_REFERENCE)
+@theorem(catalogue="56a", harmless={**NO_NOISE, "swap_direction": "-l and l are as noisy, and so are their means"})
+def exact_kl_of_later_tokens_is_less_noisy_on_one_tree_far_from_the_reference():
+    """On-policy, l of the own token with the exact KL of later prefixes in the reward has the expected gradient of k1
+    with reward-to-go, and less variance on one tree far from the reference."""
+    return (
+        SameSequenceGradient(EXACT_LATER, TO_GO, POLICY),
+        LessVarianceAt(EXACT_LATER, TO_GO, APART, APART_REFERENCE),
+    )
 
 
 if __name__ == "__main__":

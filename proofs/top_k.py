@@ -13,7 +13,6 @@ LIVE = exp(logp - sg(logp))
 RKL, FKL = Surrogate(E(l)), Surrogate(E(-r * l))
 HEAD_MASS = Surrogate(E(inside))
 HEAD, FORWARD_HEAD = Surrogate(E(inside * l)), Surrogate(E(-inside * r * l))
-SUPPORT = ("full support", "S fixed")
 
 
 def tail(expr: Expr) -> Surrogate:
@@ -21,13 +20,14 @@ def tail(expr: Expr) -> Surrogate:
     return Surrogate((1 - inside) * expr)
 
 
-@theorem(catalogue="102", hypotheses=("full support", "one step, or frozen prefixes"))
+@theorem(catalogue="102", hypotheses="one step, or frozen prefixes")
 def full_vocabulary_loss_eq_grad_divergence():
-    """The sum over the whole vocabulary, differentiated through π and l, has the gradient of the divergence itself."""
+    """The sums Σ π l and Σ π_ref log(π_ref/π) over the whole vocabulary, differentiated through π and l, have the
+    gradients of KL(π‖π_ref) and KL(π_ref‖π)."""
     return SameGradient(RKL, reverse_kl.objective, POLICY), SameGradient(FKL, forward_kl.objective, POLICY)
 
 
-@theorem(catalogue=("96", "101"), source="arXiv 2603.25562", hypotheses=SUPPORT)
+@theorem(catalogue=("96", "101"), source="arXiv 2603.25562")
 def truncated_kl_misses_the_tail():
     """Σ_S π log(π/π_ref) has the gradient ∇KL(π‖π_ref) - Σ_{S^c} π (l + 1) s; at π = π_ref that is ∇π(S), not 0."""
     return (
@@ -36,27 +36,26 @@ def truncated_kl_misses_the_tail():
     )
 
 
-@theorem(catalogue="96", hypotheses=SUPPORT)
+@theorem(catalogue="96")
 def truncated_kl_is_never_negative():
-    """Σ_S π log(π/π_ref) ≥ 0. (False, as shown, with tokens 1 and 3 in S; adding the tail as one token mends it.)"""
+    """Σ_S π log(π/π_ref) ≥ 0. (False, as shown, with tokens 1 and 3 in S; with the tail as one token besides it is Σ_S
+    π k3 + π(S^c) k3(log π(S^c)/π_ref(S^c)), a sum of what is never negative.)"""
     head, left, q = E(inside * l), E(1 - inside), E((1 - inside) * r)
     merged = head + left * log(left / q)
-    gap = l - log(left / q)
     return Refuted(
         AlwaysSign(head, 1, ((".2 .6 .2", ".4 .2 .4"),)),
-        corrected=SameMoment(E(l) - merged, E((1 - inside) * (exp(-gap) - 1 + gap))),
+        corrected=SameMoment(merged, E(inside * k3.expr) + left * (q / left - 1 + log(left / q))),
     )
 
 
 @theorem(
-    catalogue="80",
+    catalogue="80a",
     source="arXiv 2602.04879",
-    hypotheses=SUPPORT,
     harmless={"swap_direction": "mirrored, k3 is not negative either"},
 )
 def merging_tokens_never_raises_the_kl():
-    """KL(π‖π_ref) exceeds the KL with the tokens outside S merged by Σ_{S^c} π k3(l - log π(S^c)/π_ref(S^c)) ≥ 0;
-    merging step by step, binary KL ≤ top-k KL ≤ full KL."""
+    """KL(π‖π_ref) exceeds the KL with the tokens outside S, any set, merged by Σ_{S^c} π k3(l - log π(S^c)/π_ref(S^c))
+    ≥ 0. Merged once more, binary KL is at most top-k KL."""
     left, q = E(1 - inside), E((1 - inside) * r)
     gap = l - log(left / q)
     merged = E(inside * l) + left * log(left / q)
@@ -64,9 +63,8 @@ def merging_tokens_never_raises_the_kl():
 
 
 @theorem(
-    catalogue="80",
+    catalogue="80a",
     source="arXiv 2602.04879",
-    hypotheses=SUPPORT,
     harmless={"swap_direction": "mirrored, the bound is one on e^l - 1"},
 )
 def merging_tokens_never_raises_the_total_variation():
@@ -76,45 +74,52 @@ def merging_tokens_never_raises_the_total_variation():
     ]
 
 
-@theorem(catalogue="97", source=EMA, hypotheses=SUPPORT)
+@theorem(catalogue="97", source="catalogue 97", about=EMA)
 def head_with_detached_tail_eq_grad_reverse_kl():
-    """Head Σ_S π l, tail π/sg(π) sg(l): the gradient is ∇KL(π‖π_ref). (False: it is ∇KL(π‖π_ref) + ∇π(S); with l live
-    in the tail it is.)"""
+    """Head Σ_S π l, tail π/sg(π) sg(l): the expected gradient is ∇KL(π‖π_ref). (False: it is ∇KL(π‖π_ref) + ∇π(S); with
+    l live in the tail it is ∇KL(π‖π_ref).)"""
     return Refuted(
         SameGradient(HEAD + tail(LIVE * sg(l)), RKL, POLICY),
         corrected=SameGradient(HEAD + tail(LIVE * l), RKL, POLICY),
     )
 
 
-@theorem(catalogue="97", source=EMA, hypotheses=SUPPORT)
+@theorem(catalogue="97", source="catalogue 97", about=EMA)
 def forward_head_with_log_ratio_tail_eq_grad_forward_kl():
-    """Head Σ_S π_ref log(π_ref/π), tail sg(r) log r + log π/sg(π): the gradient is ∇KL(π_ref‖π). (False: it is less
-    ∇π(S); without the last term it is.)"""
+    """Head Σ_S π_ref log(π_ref/π), tail sg(r) log r + log π/sg(π): the expected gradient is ∇KL(π_ref‖π). (False: it
+    is ∇KL(π_ref‖π) - ∇π(S); without the last term it is ∇KL(π_ref‖π).)"""
     return Refuted(
         SameGradient(FORWARD_HEAD + tail(-sg(r) * l + logp - sg(logp)), FKL, POLICY),
         corrected=SameGradient(FORWARD_HEAD + tail(-sg(r) * l), FKL, POLICY),
     )
 
 
-@theorem(catalogue="97", source=EMA, hypotheses=SUPPORT)
+@theorem(catalogue="97", source="catalogue 97")
 def drift_of_the_detached_tail_eq_head_mass():
-    """What the two add is ±∇π(S), also at π = π_ref: the head grows, or shrinks, without end."""
+    """Head Σ_S π l, tail π/sg(π) sg(l), descends KL(π‖π_ref) + π(S), stationary where l + 1_S is constant, π ∝ π_ref
+    e^{-1_S}: a lighter head. Head Σ_S π_ref log(π_ref/π), tail sg(r) log r + log π/sg(π), descends KL(π_ref‖π) - π(S),
+    stationary where r + 1_S is constant: a heavier head."""
+    reverse = HEAD + tail(LIVE * sg(l))
+    forward = FORWARD_HEAD + tail(-sg(r) * l + logp - sg(logp))
     return (
-        SameGradient(HEAD + tail(LIVE * sg(l)), RKL + HEAD_MASS, POLICY),
-        SameGradient(FORWARD_HEAD + tail(-sg(r) * l + logp - sg(logp)), FKL - HEAD_MASS, POLICY),
+        SameGradient(reverse, RKL + HEAD_MASS, POLICY),
+        SameGradient(reverse, Surrogate(sg(l + inside) * logp), POLICY),
+        SameGradient(forward, FKL - HEAD_MASS, POLICY),
+        SameGradient(forward, Surrogate(-sg(r + inside) * logp), POLICY),
     )
 
 
-@theorem(catalogue="98", source=EMA, hypotheses=SUPPORT)
+@theorem(catalogue="98", source=EMA)
 def head_with_sampled_tail_is_unbiased_in_value():
-    """The values are unbiased: head and sampled tail add up to the divergence."""
+    """In value, head Σ_S π l and sampled tail l add up to KL(π‖π_ref), and head Σ_S π_ref log(π_ref/π) and sampled tail
+    r log r to KL(π_ref‖π)."""
     return (
         SameMoment(E(inside * l) + E((1 - inside) * l), E(l)),
         SameMoment(E(-inside * r * l) + E((1 - inside) * (-r * l)), E(-r * l)),
     )
 
 
-@theorem(catalogue="99", hypotheses=("full support", "π(a) ≠ e^{-β}: no ranking switches"))
+@theorem(catalogue="99", hypotheses="π(a) ≠ e^{-β}: no ranking switches")
 def head_chosen_by_the_policy_has_the_gradient_of_a_fixed_head():
     """A head {π > e^{-β}} chosen by the policy itself is locally constant: the derivative is that of the fixed head."""
     chosen = Piecewise((l, logp > -beta), (0, True))
@@ -122,9 +127,9 @@ def head_chosen_by_the_policy_has_the_gradient_of_a_fixed_head():
     return SameGradient(Surrogate(E(chosen)), Surrogate(sg(fixed) * logp), POLICY)
 
 
-@theorem(catalogue="100", source="arXiv 2605.07865", hypotheses=SUPPORT)
+@theorem(catalogue="100", source="arXiv 2605.07865")
 def top_k_baseline_is_unbiased():
-    """A baseline Σ_S π l, detached, leaves the expected gradient ∇KL(π‖π_ref)."""
+    """On-policy, k1 in the reward less a detached baseline Σ_S π l has the expected gradient ∇KL(π‖π_ref)."""
     return SameGradient(Surrogate(sg(l - E(inside * l)) * logp), reverse_kl.objective, POLICY)
 
 

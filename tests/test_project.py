@@ -243,7 +243,7 @@ def uncited(source: str) -> list[str]:
     return missing
 
 
-@pytest.mark.parametrize("source", sorted({s for t in collect([library()]) for s in t.sources}))
+@pytest.mark.parametrize("source", sorted({s for t in collect([library()]) for s in (*t.sources, *t.about)}))
 def test_every_source_of_a_theorem_is_in_the_references(source):
     assert uncited(source) == []
 
@@ -274,7 +274,9 @@ def test_every_arxiv_number_in_the_text_is_in_the_references(folder):
 
 def test_every_reference_says_where_it_is():
     assert len(ENTRIES) == BIB.count("\n@")
-    assert [key for key, body in ENTRIES.items() if not re.search(r"\b(url|doi|journal)\s*=", body)] == []
+    assert [
+        key for key, body in ENTRIES.items() if not re.search(r"\b(url|doi|journal|booktitle|publisher)\s*=", body)
+    ] == []
     assert len(EPRINTS) == len(re.findall(r"^\s*eprint", BIB, flags=re.MULTILINE))
 
 

@@ -52,8 +52,10 @@ HEAD = {"schema": SCHEMA, "version": __version__}
 
 def _lines(t: "Theorem") -> list[str]:
     numbers = f" [{', '.join(t.catalogue)}]" if t.catalogue else ""
-    source = [f"    Source: {'; '.join(t.sources)}"] if t.sources else []
-    return [click.style(t.name, bold=True) + numbers, f"    {t.statement}", *source]
+    assumed = t.hypotheses if t.failure else t.assumptions
+    notes = [("Assumed", assumed), ("About", t.about), ("Source", t.sources)]
+    shown = [f"    {what}: {'; '.join(texts)}" for what, texts in notes if texts]
+    return [click.style(t.name, bold=True) + numbers, f"    {t.statement}", *shown]
 
 
 def _write_groups(groups: "list[Group]", as_json: bool, summary: str) -> None:

@@ -88,6 +88,6 @@ def geometric_finite_iff(claim: GeometricFiniteIff, at: Numbers) -> Iterator[Fin
     """Whether the terms fall exactly where the condition holds."""
     wrong = 0
     for chosen in _choices(claim.left, claim.condition):
-        near, far = (claim.left.xreplace({**chosen, claim.length: Rational(k)}) for k in (200, 400))
-        wrong += bool(abs(far) < abs(near) / 2) != bool(claim.condition.xreplace(chosen) > 0)
+        near, far = (claim.left.xreplace({**chosen, claim.length: Rational(k)}) for k in (500, 1000))
+        wrong += bool(abs(far) <= abs(near) / 2) != bool(claim.condition.xreplace(chosen) > 0)
     yield _verdict(not wrong, f"{wrong} settings where the terms say otherwise")

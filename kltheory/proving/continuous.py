@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from sympy import Add, Expr, S, Symbol
+from sympy import Add, Expr, Poly, S, Symbol, fraction
 
 from kltheory.calculus.exact import Undecidable, is_zero
 from kltheory.calculus.gaussian import Gaussian, conditions, expectation
@@ -78,15 +78,15 @@ class GeometricSum:
 
 @dataclass(frozen=True)
 class GeometricFiniteIff:
-    """Σ_{n≥0} left(n) of positive terms is finite iff the condition is positive."""
+    """Σ_{n≥0} left(n) of positive terms, polynomials in n times powers q^n, is finite iff the condition is positive."""
 
     left: Expr
     condition: Expr
     length: Symbol
 
     def decide(self) -> bool:
-        """Whether 1 - ratio is a positive multiple of the condition."""
-        proper = [ratio(term, self.length) for term in Add.make_args(self.left)]
+        """Whether 1 - q is a positive multiple of the condition: a polynomial in n changes nothing, at q = 1 either."""
+        proper = [base(term, self.length) for term in Add.make_args(self.left)]
         if any(q == 1 for q in proper):
             return bool(self.condition.is_negative)
         if len(proper) > 1:
@@ -95,6 +95,22 @@ class GeometricFiniteIff:
 
     def __str__(self) -> str:
         return f"Σ_n {text(self.left)} < ∞ iff {text(self.condition)} > 0"
+
+
+def base(term: Expr, length: Symbol) -> Expr:
+    """The q of a polynomial in n times q^n.
+
+    Raises:
+        Undecidable: it is of another form.
+    """
+    quotient = (term.xreplace({length: length + 1}) / term).powsimp().cancel()
+    if not quotient.is_rational_function(length):
+        raise Undecidable("the terms are no polynomial in n times a power of a number")
+    above, below = (Poly(part, length) for part in fraction(quotient))
+    q = above.LC() / below.LC()
+    if above.degree() != below.degree() or not (term / q**length).powsimp().cancel().is_polynomial(length):
+        raise Undecidable("the terms are no polynomial in n times a power of a number")
+    return q.cancel()
 
 
 def ratio(term: Expr, length: Symbol) -> Expr:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from sympy import Expr, Function, Matrix, S, Symbol
+from sympy.core.function import AppliedUndef
 
 from kltheory.calculus.exact import Undecidable, is_zero
 from kltheory.calculus.notation import text
@@ -45,6 +46,8 @@ class Forces:
         Raises:
             Undecidable: it is of another form.
         """
+        if any(e.args != h.args for e in self.left.atoms(AppliedUndef)):
+            raise Undecidable("h stands at another argument than l")
         coefficients = {0: self.left.diff(h)} if self.left.has(h) else {}
         for d in self.left.atoms(type(h.diff(log_ratio))):
             coefficients[d.derivative_count] = self.left.diff(d)

@@ -57,16 +57,19 @@ def _failing(theorem: Theorem, pairs: list[tuple[Finding, Finding]]) -> list[Cla
 
 def _refuted(mutant: Mutant) -> MutantFinding:
     """Whether the symbolic engine says no; where it does not, whether the edit is one."""
-    if fails(decide(mutant.claim)):
+    found = decide(mutant.claim)
+    if fails(found):
         return MutantFinding(mutant.name, written(mutant.claim), ("symbolic",))
-    text = "" if mutant.unchanged else written(mutant.claim)
-    return MutantFinding(mutant.name, text, (), mutant.unchanged)
+    if mutant.unchanged:
+        return MutantFinding(mutant.name, "", (), mutant.unchanged)
+    return MutantFinding(mutant.name, written(mutant.claim), (), undecided=found.detail)
 
 
 def numeric_half(theorem: Theorem, exact: Half) -> Half:
     """The engines that compute: autodiff, enumeration, points; a general claim through its instances.
 
-    They look at the mutants that the symbolic engine refutes, since it takes two.
+    They look at every mutant that is an edit: at those that the symbolic engine refutes, since it takes two, and at the
+    others, since what an engine refutes is not harmless.
     """
     start = time.perf_counter()
     built = theorem.stated
@@ -90,11 +93,15 @@ def fails(found: Finding) -> bool:
 
 
 def _confirmed(claim: Claim, found: MutantFinding) -> MutantFinding:
-    """The mutant with the numeric engine that sees, too, that it is false."""
-    if not found.killed_by:
+    """The mutant with the numeric engine that sees, too, that it is false; undecided only if none can look."""
+    if found.explained:
         return found
-    numeric = next((f.engine for f in numerically(instances(claim)[0]) if fails(f)), "")
-    return replace(found, killed_by=(*found.killed_by, numeric)) if numeric else found
+    looked = False
+    for seen in numerically(instances(claim)[0]):
+        if fails(seen):
+            return replace(found, killed_by=(*found.killed_by, seen.engine), undecided="")
+        looked |= _looks(seen)
+    return replace(found, undecided="") if looked else found
 
 
 def mutants_of(theorem: Theorem) -> list[Mutant]:

@@ -180,11 +180,7 @@ KIND_HARMLESS: Final[dict[type, dict[str, str]]] = {
         "swap_direction": "mirrored, it is minus itself, and a variance is even",
         "add_k2": "a term of each token alone is of lower order",
     },
-    LessVarianceAt: {
-        "flip_sign": "a variance is even",
-        "swap_direction": "a variance is even",
-        "detach": "a value does not feel it",
-    },
+    LessVarianceAt: {"flip_sign": "a variance is even"},
     IsConservative: {
         "flip_sign": "minus a gradient is a gradient",
         "scale": "twice a gradient is a gradient",

@@ -14,7 +14,7 @@ from typing import Final
 from kltheory.proving.claims import Claim
 from kltheory.proving.endings import reason_of
 from kltheory.proving.engines import concretely
-from kltheory.proving.halves import Half, fails, mutants_of, numeric_half, symbolic_half
+from kltheory.proving.halves import Half, decide, fails, mutants_of, numeric_half, symbolic_half
 from kltheory.proving.mutants import KIND_HARMLESS
 from kltheory.proving.pool import Lost, pool
 from kltheory.proving.statement import written
@@ -48,7 +48,9 @@ def report(theorem: Theorem, exact: Half) -> Report:
 
 def undecided(theorem: Theorem, reason: str) -> Report:
     """The report where nothing could be found out."""
-    return Report(theorem.name, Verdict.UNDECIDED, Verdict.UNDECIDED, reason, problems=(reason,))
+    return Report(
+        theorem.name, Verdict.UNDECIDED, Verdict.UNDECIDED, reason, problems=(reason,), assumed=theorem.hypotheses
+    )
 
 
 def combine(theorem: Theorem, exact: Half, numeric: Half) -> Report:
@@ -75,7 +77,18 @@ def combine(theorem: Theorem, exact: Half, numeric: Half) -> Report:
         problems.append(f"expected {expected.value}")
     seconds = exact.seconds + numeric.seconds + time.perf_counter() - start
     witness = exact.witness if verdict is Verdict.REFUTED else None
-    return Report(theorem.name, verdict, expected, reason, tuple(found), mutated, witness, seconds, tuple(problems))
+    return Report(
+        theorem.name,
+        verdict,
+        expected,
+        reason,
+        tuple(found),
+        mutated,
+        witness,
+        seconds,
+        tuple(problems),
+        theorem.assumptions,
+    )
 
 
 def _verdict(found: Sequence[Finding], witness: Witness | None) -> tuple[Verdict, str]:
@@ -117,19 +130,26 @@ def _merged(found: Sequence[Finding]) -> list[Finding]:
 def _mutant(theorem: Theorem, claim: Claim, found: MutantFinding) -> MutantFinding:
     """Who refutes the mutant: the symbolic *no*, beside an engine or a certified witness that sees the difference.
 
-    A survivor comes with the reason why it is harmless, where there is one.
+    Where the calculus cannot tell, an engine that sees the difference is enough. A survivor comes with the reason why
+    it is harmless, where there is one; the kind's, before the theorem's own. None excuses what an engine refutes.
     """
     if found.killed_by == ("symbolic",):
         other = "concrete" if fails(concretely(claim)) else "witness" if find_witness(claim) else ""
-        found = replace(found, killed_by=("symbolic", other) if other else ())
-    reasons = {**KIND_HARMLESS.get(type(claim), {}), **theorem.harmless}
-    return found if found.is_accounted_for else replace(found, explained=reasons.get(found.name, ""))
+        return replace(found, killed_by=("symbolic", other) if other else ())
+    if found.killed_by and "symbolic" not in found.killed_by and decide(claim).status is Status.HOLDS:
+        return replace(found, killed_by=())
+    reason = {**theorem.harmless, **KIND_HARMLESS.get(type(claim), {})}.get(found.name, "")
+    if found.killed_by or found.explained or not reason:
+        return found
+    return replace(found, explained=reason, undecided="")
 
 
 def _stale(theorem: Theorem, mutated: Sequence[MutantFinding]) -> list[str]:
-    """Entries of ``harmless`` that explain nothing."""
-    used = {m.name for m in mutated if m.explained}
-    return [f"harmless names {n}, which needs no explanation" for n in theorem.harmless if n not in used]
+    """Entries of ``harmless`` that explain nothing, or what an engine refutes, or what the kind explains already."""
+    used = {(m.name, m.explained) for m in mutated}
+    return [
+        f"harmless names {n}, which needs no explanation" for n, why in theorem.harmless.items() if (n, why) not in used
+    ]
 
 
 # --- many theorems ------------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Callable
+from string import ascii_lowercase
 from typing import Final
 
 from kltheory.proving.theorem import Theorem
@@ -19,7 +20,7 @@ class SelectionError(ValueError):
 
 
 def selector(expression: str) -> Callable[[Theorem], bool]:
-    """A predicate: a word matches part of a name, or a whole catalogue number such as ``S4`` or ``15``.
+    """A predicate: a word matches part of a name, or a catalogue number such as ``S4``, ``17`` or its part ``17c``.
 
     Raises:
         SelectionError: it is not made of words, and, or, not, parentheses.
@@ -36,7 +37,7 @@ def selector(expression: str) -> Callable[[Theorem], bool]:
 def _build(node: ast.AST, expression: str) -> Callable[[Theorem], bool]:
     match node:
         case ast.Constant(value=str(word)):
-            return lambda t: word in t.name or word in t.catalogue
+            return lambda t: word in t.name or word in {*t.catalogue, *(n.rstrip(ascii_lowercase) for n in t.catalogue)}
         case ast.UnaryOp(op=ast.Not(), operand=operand):
             inner = _build(operand, expression)
             return lambda t: not inner(t)

@@ -24,9 +24,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Final
 
-from kltheory.proving.catalogue import entries
+from kltheory.proving.catalogue import labels
 from kltheory.proving.claims import Claim
 from kltheory.proving.endings import reason_of
+from kltheory.proving.hypotheses import derived, together
 from kltheory.proving.statement import Refuted, Statement, checked
 from kltheory.proving.verdict import Verdict
 
@@ -42,6 +43,7 @@ class Theorem:
     sources: tuple[str, ...] = ()
     hypotheses: tuple[str, ...] = ()
     harmless: Mapping[str, str] = field(default_factory=dict)
+    about: tuple[str, ...] = ()
     file: str = ""
     line: int = 0
 
@@ -70,10 +72,19 @@ class Theorem:
         return (self.stated.corrected,) if isinstance(self.stated, Refuted) else self.stated
 
     @cached_property
+    def assumptions(self) -> tuple[str, ...]:
+        """All that is assumed: by the claims themselves, by its author, and by a correction besides."""
+        if not isinstance(self.stated, Refuted):
+            return together(derived(*self.stated), self.hypotheses)
+        mine, needed = derived(self.stated.claim), derived(self.stated.corrected)
+        besides = "; ".join(h for h in needed if h not in mine)
+        return together(mine, self.hypotheses) + ((f"the correction: {besides}",) if besides else ())
+
+    @cached_property
     def failure(self) -> str:
         """Why it cannot be built; empty when it can."""
         try:
-            _ = self.stated
+            _ = self.assumptions
         except KeyboardInterrupt:
             raise
         except BaseException as e:
@@ -87,13 +98,20 @@ class Theorem:
             "catalogue": list(self.catalogue),
             "statement": self.statement,
             "sources": list(self.sources),
+            "about": list(self.about),
             "hypotheses": list(self.hypotheses),
         }
 
     def to_json(self) -> dict[str, object]:
         """The JSON object of ``kltheory list``; see docs in the README."""
         expected = Verdict.UNDECIDED if self.failure else self.expected()
-        return {**self.heading(), "expected": expected.value, "reason": self.failure}
+        assumed = self.hypotheses if self.failure else self.assumptions
+        return {
+            **self.heading(),
+            "hypotheses": list(assumed),
+            "expected": expected.value,
+            "reason": self.failure,
+        }
 
 
 @contextmanager
@@ -120,17 +138,20 @@ def theorem(
     *bare: Callable[[], Statement],
     catalogue: str | Iterable[str] = (),
     source: str | Iterable[str] = (),
-    hypotheses: str | Iterable[str] = "full support",
+    about: str | Iterable[str] = (),
+    hypotheses: str | Iterable[str] = (),
     harmless: Mapping[str, str] | None = None,
 ) -> Callable[[Callable[[], Statement]], Theorem]:
     """Make a theorem of a function; its docstring is the statement.
 
     Args:
         bare: nothing; what arrives here is a function decorated without brackets.
-        catalogue: numbers of the claims it settles.
-        source: where the claim comes from.
-        hypotheses: what is assumed beyond "for every V and every setting".
-        harmless: mutants that leave the claim true, each with the reason; a stale entry is a problem.
+        catalogue: numbers of the claims it settles, with a letter where they have parts: ``"17c"``.
+        source: where what is true comes from; of a false statement, its correction.
+        about: whom a false statement is about, or who makes it.
+        hypotheses: what is assumed and cannot be seen in the claims; :mod:`.hypotheses` derives the rest.
+        harmless: mutants that leave the claim true, each with the reason; refused where an engine refutes the mutant,
+            where the kind of claim gives a reason already, and where nothing needs one.
 
     Raises:
         TypeError: the function has no docstring, or takes arguments; or there are no brackets.
@@ -152,6 +173,7 @@ def theorem(
             _tuple(source),
             _tuple(hypotheses),
             dict(harmless or {}),
+            _tuple(about),
             build.__code__.co_filename,
             build.__code__.co_firstlineno,
         )
@@ -197,7 +219,7 @@ def collect(paths: Iterable[Path]) -> list[Theorem]:
 
 def _confirm_numbers(t: Theorem) -> None:
     """A user's file may cite what it likes; the library cites the catalogue."""
-    unknown = [n for n in t.catalogue if n not in entries()]
+    unknown = [n for n in t.catalogue if n not in labels()]
     if unknown and Path(t.file).parent == library().resolve():
         raise CollectionError(f"{t.place}: theorem {t.name} cites {', '.join(unknown)}, not in catalogue.toml")
 

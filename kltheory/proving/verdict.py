@@ -47,21 +47,31 @@ class Finding:
 
 @dataclass(frozen=True)
 class MutantFinding:
-    """What became of one wrong-on-purpose twin: refuted, or a survivor that the theorem explains (or does not)."""
+    """What became of one wrong-on-purpose twin: refuted, a survivor, explained or not, or one that nobody can tell.
+
+    ``undecided`` is why the calculus cannot, where no engine beside it can look at the twin either.
+    """
 
     name: str
     claim: str
     killed_by: tuple[str, ...]
     explained: str = ""
+    undecided: str = ""
 
     @property
     def is_accounted_for(self) -> bool:
-        """Refuted, or on the explained list."""
-        return bool(self.killed_by or self.explained)
+        """Refuted, on the explained list, or beyond every engine; these are counted apart."""
+        return bool(self.killed_by or self.explained or self.undecided)
 
     def to_json(self) -> dict[str, Any]:
-        """A JSON object with ``name``, ``claim``, ``killed_by``, ``explained``."""
-        return {"name": self.name, "claim": self.claim, "killed_by": list(self.killed_by), "explained": self.explained}
+        """A JSON object with ``name``, ``claim``, ``killed_by``, ``explained``, ``undecided``."""
+        return {
+            "name": self.name,
+            "claim": self.claim,
+            "killed_by": list(self.killed_by),
+            "explained": self.explained,
+            "undecided": self.undecided,
+        }
 
 
 @dataclass(frozen=True)
@@ -77,10 +87,12 @@ class Report:
     witness: dict[str, Any] | None = None
     seconds: float = 0.0
     problems: tuple[str, ...] = field(default=())
+    assumed: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The JSON object of ``kltheory prove``, beside :meth:`Theorem.heading`; the README lists its keys."""
         return {
+            "hypotheses": list(self.assumed),
             "verdict": self.verdict.value,
             "as_expected": self.as_expected,
             "reason": self.reason,

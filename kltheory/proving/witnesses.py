@@ -137,7 +137,20 @@ def _has_sign(claim: HasSign, at: Numbers) -> Certificate | None:
     asked = (Fraction(f"{x:.6g}") for v, x in critical_points(expressions(claim), at) if v == log_ratio)
     near = (x + step for x in asked for step in NEAR)
     places = (Point(x) for x in dict.fromkeys((*GRID, *near)) if claim.above < x < claim.below)
-    return next(filter(None, (certify(VALUE, sides, place, -claim.sign) for place in places)), None)
+    seen = (certify(VALUE, sides, place, -claim.sign) for place in chain(places, _where_it_fails(claim)))
+    return next(filter(None, seen), None)
+
+
+def _where_it_fails(claim: HasSign) -> Iterator[Point]:
+    """A point of each part where the calculus finds the other sign, however narrow: balls decide what is true there."""
+    try:
+        wrong = [part.sample() for part, sign in claim.parts() if sign == -claim.sign]
+    except Undecidable:
+        return
+    for point in filter(None, wrong):
+        x = point.get(log_ratio)
+        if x is not None:
+            yield Point(Fraction(int(x.p), int(x.q)))
 
 
 def _natural_inner(claim: NaturalInner, at: Numbers) -> Certificate | None:

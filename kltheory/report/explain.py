@@ -21,8 +21,7 @@ def explain(theorem: Theorem) -> Iterator[Step]:
     """
     built = theorem.stated
     yield Step(f"{theorem.name}. {theorem.statement}")
-    size = "" if any(h.startswith("V =") for h in theorem.hypotheses) else "; any vocabulary size"
-    yield Step(f"Assumed: {', '.join(theorem.hypotheses)}{size}")
+    yield Step(f"Assumed: {'; '.join(theorem.assumptions)}")
     if isinstance(built, Refuted):
         yield from _refutation(built.claim)
         yield Step("What is true instead")

@@ -19,9 +19,10 @@ def line(theorem: Theorem, report: Report) -> str:
     numbers = f" [{', '.join(theorem.catalogue)}]" if theorem.catalogue else ""
     engines = ", ".join(_engine(f) for f in report.findings if f.status is not Status.NOT_APPLICABLE)
     killed = sum(bool(m.killed_by) for m in report.mutants)
-    explained = sum(not m.killed_by and bool(m.explained) for m in report.mutants)
-    harmless = f" + {explained} harmless" if explained else ""
-    mutants = f"; mutants {killed} refuted{harmless} of {len(report.mutants)}"
+    others = {"harmless": sum(bool(m.explained) for m in report.mutants)}
+    others["undecided"] = sum(bool(m.undecided) for m in report.mutants)
+    rest = "".join(f" + {count} {what}" for what, count in others.items() if count)
+    mutants = f"; mutants {killed} refuted{rest} of {len(report.mutants)}"
     return f"{verdict} {theorem.name}{numbers}  {engines}{mutants}"
 
 
@@ -47,7 +48,10 @@ def summary(reports: Sequence[Report], seconds: float) -> str:
     outcome = f"{unexpected} not as expected" if unexpected else "all as expected"
     mutants = [m for r in reports for m in r.mutants]
     killed, harmless = sum(bool(m.killed_by) for m in mutants), sum(bool(m.explained) for m in mutants)
-    tested = f"{killed} of {len(mutants)} mutants refuted, {harmless} harmless"
+    undecided = sum(bool(m.undecided) for m in mutants)
+    tested = f"{killed} of {len(mutants)} mutants refuted, {harmless} harmless" + (
+        f", {undecided} undecided" if undecided else ""
+    )
     theorems = "1 theorem" if len(reports) == 1 else f"{len(reports)} theorems"
     return f"{theorems}: {verdicts}; {outcome}; {tested}; {seconds:.1f} s"
 

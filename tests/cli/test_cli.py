@@ -25,7 +25,7 @@ COMMANDS = (
     "sequence",
     *("plot", "report"),
 )
-THEOREM = {"name", "catalogue", "statement", "sources", "hypotheses", "expected", "reason"}
+THEOREM = {"name", "catalogue", "statement", "sources", "about", "hypotheses", "expected", "reason"}
 REPORT = {"verdict", "as_expected", "reason", "engines", "mutants", "witness", "seconds", "problems"}
 SUMMARY = {"PROVED", "REFUTED", "UNDECIDED", "theorems", "unexpected", "seconds"}
 ROW = {
@@ -97,6 +97,7 @@ def test_list_shows_number_statement_and_source(call):
         "k2_as_loss_eq_k1_in_reward [S4, 5, 3]",
         "    k2 as a loss and k1 in the reward have the same gradient in every sample, hence in expectation, "
         "whoever sampled.",
+        "    Assumed: on-policy and off-policy; full support; any vocabulary size",
         "    Source: arXiv 2510.01555, Theorem 5.1; github.com/verl-project/verl/pull/2953",
     ]
 
@@ -108,7 +109,9 @@ def test_list_as_json_is_the_interface_that_is_documented(call):
         assert set(entry) == THEOREM
         assert isinstance(entry["statement"], str)
         assert entry["statement"]
-        assert all(isinstance(text, str) for key in ("catalogue", "sources", "hypotheses") for text in entry[key])
+        assert all(
+            isinstance(text, str) for key in ("catalogue", "sources", "about", "hypotheses") for text in entry[key]
+        )
         assert entry["expected"] in ("PROVED", "REFUTED")
         assert entry["reason"] == ""
     assert {"15", "S4"} <= {number for e in entries for number in e["catalogue"]}
@@ -199,7 +202,7 @@ def test_prove_as_json_is_the_interface_that_is_documented(call, claims):
     for entry in data["theorems"]:
         assert set(entry) == THEOREM | REPORT
         assert all(set(e) == {"name", "status", "residual", "detail"} for e in entry["engines"])
-        assert all(set(m) == {"name", "claim", "killed_by", "explained"} for m in entry["mutants"])
+        assert all(set(m) == {"name", "claim", "killed_by", "explained", "undecided"} for m in entry["mutants"])
     assert (proved["name"], proved["catalogue"], proved["verdict"]) == (
         "k3_as_loss_eq_grad_forward_kl",
         ["4"],

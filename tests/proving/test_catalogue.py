@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from sympy import S
 
 from kltheory.cli import cli
 from kltheory.proving import theorem as collecting
-from kltheory.proving.catalogue import UNTREATED, entries, sections
+from kltheory.proving.catalogue import UNTREATED, entries, labels, sections
+from kltheory.proving.scalars import Identity
 from kltheory.proving.theorem import CollectionError, Theorem, collect, library
 from kltheory.report import coverage
 from kltheory.report.coverage import Coverage, by_section, by_source, publication, with_block
@@ -25,8 +27,8 @@ def call(*arguments: object, status: int = 0) -> str:
     return result.stdout
 
 
-def named(name: str, *catalogue: str, sources: tuple[str, ...] = ()) -> Theorem:
-    return Theorem(name, "s", lambda: (), catalogue, sources)
+def named(name: str, *catalogue: str, sources: tuple[str, ...] = (), about: tuple[str, ...] = ()) -> Theorem:
+    return Theorem(name, "s", lambda: TRUE, catalogue, sources, about=about)
 
 
 # --- the data ---------------------------------------------------------------------------------------------------------
@@ -41,7 +43,16 @@ def test_an_entry_is_a_title_and_a_known_kind(entry):
     assert entry.kind in UNTREATED
     assert 1 <= len(entry.title.split()) <= 10
     assert entry.title[-1] not in ".,"
-    assert entry.reason
+    assert entry.remains(())
+    assert len(entry.parts) != 1, "one part is no part"
+    assert all(p.text[-1] not in ".," for p in entry.parts)
+
+
+def test_parts_are_lettered_in_their_order():
+    assert entries()["17"].labels == ("17a", "17b", "17c")
+    assert entries()["15"].labels == ("15",)
+    assert labels()["17b"] is entries()["17"]
+    assert "17" not in labels()
 
 
 def test_titles_tell_numbers_apart():
@@ -50,39 +61,51 @@ def test_titles_tell_numbers_apart():
 
 
 def test_every_number_that_the_library_cites_is_in_the_catalogue():
-    assert {n for t in LIBRARY for n in t.catalogue} <= entries().keys()
+    assert {n for t in LIBRARY for n in t.catalogue} <= labels().keys()
+
+
+def test_a_part_that_stays_open_says_why_and_no_other_does():
+    """What has a theorem needs no reason: a stale one would say that it is open."""
+    cited = Coverage.of(LIBRARY).cited
+    parts = [p for e in entries().values() for p in e.parts]
+    assert [p.label for p in parts if bool(p.why) == (p.label in cited)] == []
 
 
 def test_a_theorem_of_the_library_may_not_invent_a_number(tmp_path, monkeypatch):
-    """A user's file may."""
+    """A number that has parts is none; a user's file may cite what it likes."""
     file = tmp_path / "mine.py"
     file.write_text(
-        "from kltheory.proving.vocabulary import *\n\n\n@theorem(catalogue=('4', '115'))\ndef t():\n    '''A.'''\n",
+        "from kltheory.proving.vocabulary import *\n\n\n@theorem(catalogue=('4', '17'))\ndef t():\n    '''A.'''\n",
         encoding="utf-8",
     )
-    assert [t.catalogue for t in collect([file])] == [("4", "115")]
+    assert [t.catalogue for t in collect([file])] == [("4", "17")]
     monkeypatch.setattr(collecting, "library", lambda: tmp_path)
-    message = re.escape(f"{file}:4: theorem t cites 115, not in catalogue.toml")
+    message = re.escape(f"{file}:4: theorem t cites 17, not in catalogue.toml")
     with pytest.raises(CollectionError, match=message):
         collect([file])
 
 
 # --- coverage ---------------------------------------------------------------------------------------------------------
 def test_what_is_missing():
-    found = Coverage.of([named("a", "S1", "39"), named("b", "39", "our own 7"), named("c")])
-    assert found.cited == {"S1", "39"}
-    assert [e.number for e in found.missing()] == [n for n in EXISTING if n not in ("S1", "39")]
-    assert [e.number for e in found.in_part()] == ["39"]
-    assert found.summary() == f"2 of {len(EXISTING)} numbers settled, 1 of them in part"
+    found = Coverage.of([named("a", "S1", "18a"), named("b", "18a", "our own 7"), named("c")])
+    assert found.cited == {"S1", "18a"}
+    assert [e.number for e in found.settled()] == ["S1"]
+    assert [e.number for e in found.missing()] == [n for n in EXISTING if n not in ("S1", "18")]
+    assert [e.number for e in found.in_part()] == ["18"]
+    assert found.reason(entries()["18"]) == "the flow ends at a vertex (a measurement)"
+    assert found.summary() == f"1 of {len(EXISTING)} numbers settled, 1 more in part"
+    both = Coverage.of([named("a", "18a"), named("b", "18b")])
+    assert ([e.number for e in both.settled()], both.in_part()) == (["18"], [])
+    assert Coverage.of([named("a", "18")]).cited == set(), "a number with parts is cited by its parts"
     assert Coverage.of([named("a", "S1")]).summary() == f"1 of {len(EXISTING)} numbers settled"
 
 
 def test_the_block_counts_and_names_what_is_missing():
-    block = Coverage.of([named("a", "116", "45"), named("b", "S1", "S2", "S5", "S7", "S8")]).markdown().splitlines()
-    assert "| S. The seed: arXiv 2510.01555 | 5 of 8 | S3, S4, S6 |" in block
-    assert "| M. Floating point | 1 of 2 | 117 |" in block
-    assert "| N. Measured in training runs | 0 of 5 | 118-122 |" in block
-    assert block[-1] == f"7 of {len(EXISTING)} numbers settled, 1 of them in part."
+    block = Coverage.of([named("a", "116", "119a"), named("b", "S1", "S2", "S5", "S7", "S8")]).markdown().splitlines()
+    assert "| S. The seed: arXiv 2510.01555 | 5 of 8 |  | S3, S4, S6 |" in block
+    assert "| M. Floating point | 1 of 2 |  | 117 |" in block
+    assert "| N. Measured in training runs | 0 of 5 | 119 | 118, 120-122 |" in block
+    assert block[-1] == f"6 of {len(EXISTING)} numbers settled, 1 more in part."
 
 
 def test_the_readme_has_the_block_of_this_library():
@@ -105,11 +128,13 @@ def test_the_block_is_written_between_the_comments(tmp_path, capsys):
 
 
 # --- groups -----------------------------------------------------------------------------------------------------------
+TRUE = Identity(S.One, S.One)
 FEW = [
     named("a", "4", "S5", sources=("arXiv 2510.01555, Theorem 5.1", "J. Doe 1999")),
     named("b", "5", sources=("MiniMax-01, arXiv 2510.01555",)),
     named("c"),
     named("d", "our own 7", sources=("J. Doe 1999; arXiv 2501.08313",)),
+    named("e", "17c", about=("arXiv 2501.08313",)),
 ]
 
 
@@ -117,13 +142,20 @@ def test_groups_by_section_and_by_source():
     def names(groups):
         return {g.title.split(".")[0]: [t.name for t in g.theorems] for g in groups}
 
-    assert names(by_section(FEW)) == {"S": ["a"], "A": ["a", "b"], "Without a number of the catalogue": ["c", "d"]}
+    assert names(by_section(FEW)) == {
+        "S": ["a"], "A": ["a", "b"], "B": ["e"], "Without a number of the catalogue": ["c", "d"],
+    }  # fmt: skip
     assert {g.title: [t.name for t in g.theorems] for g in by_source(FEW)} == {
         "J. Doe 1999": ["a", "d"],
-        "arXiv 2501.08313": ["d"],
+        "arXiv 2501.08313": ["d", "e"],
         "arXiv 2510.01555": ["a", "b"],
         "Without a source": ["c"],
     }
+
+
+def test_a_sentence_about_a_paper_is_told_from_one_that_rests_on_it():
+    group = next(g for g in by_source(FEW) if g.title == "arXiv 2501.08313")
+    assert [line.endswith(" (about it)") for line in group.lines()] == [False, True]
 
 
 def test_a_place_in_a_paper_is_no_source_of_its_own():
@@ -140,7 +172,7 @@ def test_list_by(by):
     assert set(shown) == {t.name for t in chosen}
     verdict = {line.split()[1]: line.split()[0] for line in lines if line.startswith("    ")}
     assert verdict == {t.name: t.expected().value for t in chosen}
-    assert lines[-1].startswith(f"{len({n for t in chosen for n in t.catalogue})} of {len(EXISTING)} numbers settled")
+    assert lines[-1] == Coverage.of(chosen).summary()
     groups = json.loads(call("list", "--by", by, "-k", "k3_as_loss", "--json"))["groups"]
     assert [g["title"] for g in groups] == [line for line in lines[:-1] if not line.startswith(" ")]
     assert [t["name"] for g in groups for t in g["theorems"]] == shown
@@ -156,7 +188,7 @@ def test_list_missing():
     data = json.loads(call("list", "--missing", "--json"))
     assert set(data) == {"schema", "version", "summary", "missing"}
     assert data["summary"] == {
-        "numbers": len(EXISTING), "settled": len(found.cited), "in_part": len(found.in_part()),
+        "numbers": len(EXISTING), "settled": len(found.settled()), "in_part": len(found.in_part()),
     }  # fmt: skip
     assert {e["number"]: e["reason"] for e in data["missing"]}["118"] == UNTREATED["empirical"]
     assert all(set(e) == {"number", "section", "title", "kind", "settled", "reason"} for e in data["missing"])

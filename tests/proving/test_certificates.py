@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from kinds import ROWS, WITHOUT_WITNESS
 from response_kinds import ROWS as RESPONSES
-from sympy import Max, Min, Piecewise, Rational, Symbol, exp, log, pi, tan
+from sympy import Max, Min, Piecewise, Rational, S, Symbol, exp, log, pi, tan
 from sympy.codegen.cfunctions import expm1
 
 from kltheory.calculus.estimators import as_loss, k2, k3, w
@@ -33,7 +33,7 @@ from kltheory.proving.claims import NO_GRADIENT, OLD, POLICY, AgreesToOrder, Sam
 from kltheory.proving.instances import instances, parameters
 from kltheory.proving.plain import plain
 from kltheory.proving.precision import AccurateIn
-from kltheory.proving.scalars import Expansion
+from kltheory.proving.scalars import Expansion, HasSign
 from kltheory.proving.vocabulary import (
     At,
     E,
@@ -213,6 +213,15 @@ def mirrored(c):
 
 def of_signed(edit):
     return lambda c: edit(c) if c["claim"]["kind"] in SIGNED else c
+
+
+def test_a_sign_that_fails_on_a_narrow_interval_only_has_a_witness():
+    """l - 11 is negative on (10.999984, 11), which no grid meets; there is none where there is nothing to find."""
+    low = Rational(10999984, 10**6)
+    found = find_witness(HasSign(l - 11, 1, above=low))
+    assert found is not None
+    assert low < Rational(found["l"]) < 11
+    assert find_witness(HasSign(l - 11, -1, above=low, below=S(11))) is None
 
 
 SIGNED = ("AlwaysSign", "HasSign", "LessVarianceAt", "AccurateIn", "SignAt", "GradientBound", "Range")

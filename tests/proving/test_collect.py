@@ -136,7 +136,13 @@ def test_nothing_is_an_empty_list(write, tmp_path):
 
 # --- a theorem --------------------------------------------------------------------------------------------------------
 def test_a_theorem_is_what_its_decorator_says():
-    @theorem(catalogue=("S4", "5"), source="arXiv 2510.01555", hypotheses=("a", "b"), harmless={"scale": "why"})
+    @theorem(
+        catalogue=("S4", "5"),
+        source="arXiv 2510.01555",
+        about="J. Doe",
+        hypotheses=("a", "b"),
+        harmless={"scale": "why"},
+    )
     def name_of_it():
         """A statement
         on two lines."""
@@ -153,6 +159,7 @@ def test_a_theorem_is_what_its_decorator_says():
         "catalogue": ["S4", "5"],
         "statement": "A statement on two lines.",
         "sources": ["arXiv 2510.01555"],
+        "about": ["J. Doe"],
         "hypotheses": ["a", "b"],
         "expected": "REFUTED",
         "reason": "",
@@ -187,9 +194,10 @@ def test_the_library_is_a_folder_of_theorem_files():
 def test_every_theorem_of_the_library_is_cited_and_numbered():
     for t in collect([library()]):
         assert t.sources or t.catalogue, f"{t.name} comes from nowhere"
-        assert t.hypotheses, f"{t.name} assumes nothing"
+        assert t.assumptions, f"{t.name} assumes nothing"
+        assert not t.about or t.expected() is Verdict.REFUTED, f"{t.name} is true, so it is about nobody"
         assert t.statement[-1] in ".)", f"the statement of {t.name} is no sentence"
-        assert all(re.fullmatch(r"S[1-8]|\d{1,3}", number) for number in t.catalogue), t.name
+        assert all(re.fullmatch(r"S[1-8]|\d{1,3}[a-z]?", number) for number in t.catalogue), t.name
 
 
 # --- choosing ---------------------------------------------------------------------------------------------------------

@@ -118,6 +118,22 @@ CASES = [
         ("harmless names flip_sing, which needs no explanation",),
         harmless={"flip_sing": "a reason for nothing"},
     ),
+    Case(
+        "the kind says so",
+        lambda: HasSign(k3.expr, 1),
+        PROVED,
+        1,
+        ("harmless names scale, which needs no explanation",),
+        harmless={"scale": "in other words", "swap_direction": "mirrored, k3 is not negative either"},
+    ),
+    Case(
+        "an excuse for what is refuted",
+        lambda: TRUE,
+        PROVED,
+        1,
+        ("harmless names add_k2, which needs no explanation",),
+        harmless={"add_k2": "no gradient to speak of"},
+    ),
     Case("vacuous", lambda: HasSign(S.Zero, 1), PROVED, 1, ("vacuous: no mutant was refuted",)),
     # --- what is wrong with the file
     Case("crash", raising, UNDECIDED, 2, ("ZeroDivisionError: no such coefficient",)),
@@ -259,11 +275,11 @@ def test_the_report_as_json_has_the_documented_keys():
     report = report_of(Theorem("t", "s", lambda: Refuted(FALSE, corrected=SameGradient(as_loss(k3), FKL, POLICY))))
     data = report.to_json()
     assert set(data) == {
-        "verdict", "as_expected", "reason", "engines", "mutants", "witness", "seconds", "problems",
+        "hypotheses", "verdict", "as_expected", "reason", "engines", "mutants", "witness", "seconds", "problems",
     }  # fmt: skip
     assert data["verdict"] == "REFUTED"
     assert {e["name"]: e["status"] for e in data["engines"]}["autodiff"] == "fails"
     assert all(set(e) == {"name", "status", "residual", "detail"} for e in data["engines"])
-    assert all(set(m) == {"name", "claim", "killed_by", "explained"} for m in data["mutants"])
+    assert all(set(m) == {"name", "claim", "killed_by", "explained", "undecided"} for m in data["mutants"])
     assert data["witness"]["text"].startswith("at policy (")
     assert data["seconds"] > 0

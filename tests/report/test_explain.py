@@ -98,7 +98,8 @@ def is_latex(name: str) -> None:
 
 
 def is_ascii(name: str) -> None:
-    texts = [LIBRARY[name].statement, *LIBRARY[name].hypotheses, *LIBRARY[name].sources]
+    t = LIBRARY[name]
+    texts = [t.statement, *t.assumptions, *t.sources, *t.about]
     shown = [*map(latex.text, texts), *(step.latex() for step in steps(name))]
     assert {c for text in shown for c in text if not c.isascii()} == set()
 

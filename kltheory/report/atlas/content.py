@@ -51,6 +51,7 @@ class Entry:
         killed = sum(bool(m.killed_by) for m in self.report.mutants)
         lines.append(f"wrong-on-purpose twins: {killed} of {len(self.report.mutants)} refuted")
         lines += [f"twin {m.name} is harmless: {m.explained}" for m in self.report.mutants if m.explained]
+        lines += [f"twin {m.name} is not decided: {m.undecided}" for m in self.report.mutants if m.undecided]
         lines += [f"undecided: {self.report.reason}"] if self.report.verdict is Verdict.UNDECIDED else []
         return lines + [f"problem: {p}" for p in self.report.problems]
 

@@ -7,7 +7,7 @@ from sympy import Add
 
 from kltheory.calculus.gaussian import Gaussian, conditions, expectation
 from kltheory.calculus.notation import text
-from kltheory.proving.continuous import FiniteIff, GaussianMean, GeometricFiniteIff, GeometricSum, ratio
+from kltheory.proving.continuous import FiniteIff, GaussianMean, GeometricFiniteIff, GeometricSum, base, ratio
 from kltheory.proving.equations import Forces
 from kltheory.proving.precision import AccurateIn
 from kltheory.report.derivations.step import Derivation, Step, confirm
@@ -48,11 +48,9 @@ def _geometric_sum(claim: GeometricSum) -> Iterator[Step]:
 
 def _geometric_finite_iff(claim: GeometricFiniteIff) -> Iterator[Step]:
     for term in Add.make_args(claim.left):
-        yield Step(f"The terms {text(term)} have the ratio {text(ratio(term, claim.length))}, free of n")
+        yield Step(f"The terms {text(term)} are a polynomial in n times q^n with q = {text(base(term, claim.length))}")
     holds = claim.decide()
-    yield Step(
-        "One less the ratio is a positive multiple of the condition" if holds else "The condition is another one"
-    )
+    yield Step("1 - q is a positive multiple of the condition" if holds else "The condition is another one")
 
 
 def _forces(claim: Forces) -> Iterator[Step]:

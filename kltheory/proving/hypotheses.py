@@ -1,0 +1,190 @@
+"""Hypotheses that claims state themselves: who sampled, support, sizes, lengths, parameters, floats.
+
+One table from kind of claim to what it is about; what cannot be seen in a claim (ε, G → ∞, what a letter stands for) a
+theorem's author adds.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+from sympy import exp
+from sympy.core.function import AppliedUndef
+
+from kltheory.calculus.gaussian import x
+from kltheory.calculus.moments import CORNERED, At
+from kltheory.calculus.sequence.loss import PastValue
+from kltheory.calculus.symbols import advantage, inside, log_ratio, ratio
+from kltheory.proving.claims import (
+    OLD,
+    POLICY,
+    SAMPLED,
+    AgreesToOrder,
+    Claim,
+    IsDivergence,
+    Lemma,
+    NaturalInner,
+    SameGradient,
+    SameScore,
+    SameValue,
+    SamplerFree,
+)
+from kltheory.proving.continuous import FiniteIff, GaussianMean, GeometricFiniteIff, GeometricSum
+from kltheory.proving.equations import Forces
+from kltheory.proving.floats import Computes, NegativeShare, OverflowsIff
+from kltheory.proving.instances import expressions, parameters
+from kltheory.proving.moments import AlwaysSign, GradientBound, OnTwoActions, SameMoment, SignAt, TraceVariance
+from kltheory.proving.precision import POINTS, AccurateIn
+from kltheory.proving.response_variance import LessVarianceAt, VarianceGrowth
+from kltheory.proving.scalars import Expansion, HasSign, Identity, Limit, Range
+from kltheory.proving.sequences import IsConservative, SameSequenceGradient, SameSequenceValue
+from kltheory.proving.thresholds import Zero, Zeros
+
+FULL: Final = "full support"
+ANY_SIZE: Final = "any vocabulary size"
+LOGITS: Final = "gradients by the logits"
+ALMOST: Final = "almost every policy: no action on the edge of a cell"
+
+Words = Iterator[str]
+
+
+def _one_step(claim: Any) -> Words:
+    if sampler := getattr(claim, "sampler", None):
+        yield SAMPLED[sampler]
+    yield FULL
+    yield _size(claim)
+    if (sampler or isinstance(claim, SamplerFree)) and any(e.has(*CORNERED) for e in expressions(claim)):
+        yield ALMOST
+
+
+def _size(claim: Claim) -> str:
+    """Values at single actions need that many."""
+    actions = [node.action + 1 for e in expressions(claim) for node in e.atoms(At)]
+    return f"V ≥ {max(actions)}" if actions and max(actions) > 1 else ANY_SIZE
+
+
+def _in_logits(claim: Any) -> Words:
+    yield from _one_step(claim)
+    yield LOGITS
+
+
+def _natural(claim: NaturalInner) -> Words:
+    yield SAMPLED[POLICY]
+    yield from _one_step(claim)
+
+
+def _whoever(claim: SamplerFree) -> Words:
+    yield SAMPLED[OLD]
+    yield from _one_step(claim)
+
+
+def _range(claim: Range) -> Words:
+    yield from (FULL, "V ≥ 3")
+
+
+def _two_actions(claim: OnTwoActions) -> Words:
+    yield from (FULL, "V = 2", LOGITS)
+
+
+def _setting(claim: SignAt) -> Words:
+    yield f"V = {len(claim.policy.split())}"
+    yield f"π = ({', '.join(claim.policy.split())}), π_ref = ({', '.join(claim.reference.split())})"
+
+
+def _responses(claim: SameSequenceGradient | SameSequenceValue | IsConservative) -> Words:
+    yield from _one_step(claim)
+    yield "responses of one length N" if claim.fixed_length else "responses of any length"
+
+
+def _tree(claim: LessVarianceAt) -> Words:
+    policy = dict(claim.policy)
+    yield SAMPLED[POLICY]
+    yield f"V = {len(policy[''].split())}"
+    yield f"{max(map(len, policy)) + 1} tokens, on the tree shown"
+
+
+def _growth(claim: VarianceGrowth) -> Words:
+    yield from (SAMPLED[POLICY], FULL, ANY_SIZE, "N steps i.i.d. with shared logits")
+
+
+def _lemma(claim: Lemma) -> Words:
+    yield ANY_SIZE
+
+
+def _binade(claim: NegativeShare) -> Words:
+    yield "float32"
+    sign = "" if claim.side > 0 else "-"
+    yield f"2^{claim.exponent} ≤ {sign}l < 2^{claim.exponent + 1}, all 2^23 floats"
+
+
+def _points(claim: AccurateIn) -> Words:
+    yield claim.dtype
+    yield f"2^{claim.exponent} ≤ |l| < 2^{claim.exponent + 1}, {2 * POINTS} points evenly spaced"
+
+
+def _format(claim: OverflowsIff | Computes) -> Words:
+    yield claim.format
+
+
+def _of_one_variable(claim: Claim) -> Words:
+    """What a formula is claimed of, an interval of l or all of it, stands in the claim."""
+    yield from ()
+
+
+DERIVED: Final[dict[type, Callable[[Any], Words]]] = {
+    **dict.fromkeys((SameGradient, SameScore, IsDivergence, AgreesToOrder, SameValue), _one_step),
+    **dict.fromkeys((SameMoment, AlwaysSign), _one_step),
+    **dict.fromkeys((TraceVariance, GradientBound), _in_logits),
+    NaturalInner: _natural,
+    SamplerFree: _whoever,
+    Range: _range,
+    OnTwoActions: _two_actions,
+    SignAt: _setting,
+    **dict.fromkeys((SameSequenceGradient, SameSequenceValue, IsConservative), _responses),
+    LessVarianceAt: _tree,
+    VarianceGrowth: _growth,
+    Lemma: _lemma,
+    NegativeShare: _binade,
+    AccurateIn: _points,
+    **dict.fromkeys((OverflowsIff, Computes), _format),
+    **dict.fromkeys((Identity, HasSign, Expansion, Limit, Zero, Zeros, Forces), _of_one_variable),
+    **dict.fromkeys((GaussianMean, FiniteIff, GeometricSum, GeometricFiniteIff), _of_one_variable),
+}
+"""Kind of claim to what it is about; a new kind is a new row."""
+
+GREEK: Final = {"beta": "β", "gamma": "γ", "epsilon": "ε", "lam": "λ", "tau": "τ", "rho": "ρ", "sigma": "σ"}
+ARGUMENTS: Final = {log_ratio: "l", ratio: "u", exp(-log_ratio): "r"}
+DOMAINS: Final = (("is_integer", "any whole {}"), ("is_positive", "any {} > 0"), ("is_real", "any real {}"))
+
+
+def _parameters(claim: Claim) -> Words:
+    """What the claim is made for all of: functions, advantages, sets, numbers."""
+    every = [] if isinstance(claim, Forces | Lemma) else expressions(claim)
+    bound = {x, getattr(claim, "length", x)}
+    for f in sorted({f for e in every for f in e.atoms(AppliedUndef)}, key=str):
+        if argument := ARGUMENTS.get(f.args[0]):
+            yield f"any differentiable {f.func.__name__}({argument})"
+    yield from (f"any {s}(y_<t)" for s in sorted({s for e in every for s in e.atoms(PastValue)}, key=str))
+    free = {s for e in every for s in e.free_symbols}
+    yield from ["any A of each action"] if advantage in free else []
+    yield from ["any fixed set S"] if inside in free else []
+    for s in sorted(set(parameters(claim)) & free - bound, key=str):
+        words = next((words for assumption, words in DOMAINS if getattr(s, assumption)), "any {}")
+        yield words.format(GREEK.get(str(s), s))
+
+
+def derived(*claims: Claim) -> tuple[str, ...]:
+    """The hypotheses of claims, each once: the sampler first, numbers last."""
+    every = [h for c in claims for h in DERIVED.get(type(c), _of_one_variable)(c)]
+    every += [h for c in claims for h in _parameters(c)]
+    samplers = [h for h in dict.fromkeys(every) if h in SAMPLED.values()]
+    both = ["on-policy and off-policy"] if len(samplers) > 1 else samplers
+    sizes = [h for h in every if h.startswith("V ")]
+    rest = [h for h in every if h not in SAMPLED.values() and not (h == ANY_SIZE and sizes)]
+    return tuple(dict.fromkeys([*both, *rest]))
+
+
+def together(found: tuple[str, ...], own: tuple[str, ...]) -> tuple[str, ...]:
+    """Derived hypotheses with those of the author, whose V is the narrower one."""
+    narrower = any(h.startswith("V =") for h in own)
+    kept = [h for h in found if not (narrower and (h == ANY_SIZE or h.startswith("V ≥")))]
+    return tuple(dict.fromkeys([*kept, *own])) or ("every log-ratio l",)
