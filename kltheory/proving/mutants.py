@@ -158,11 +158,7 @@ KIND_HARMLESS: Final[dict[type, dict[str, str]]] = {
     OverflowsIff: {"add_one": "one more is lost in the rounding"},
     Zero: {"scale": "the same zero", "flip_sign": "the same zero"},
     Zeros: {"scale": "the same zeros", "flip_sign": "the same zeros"},
-    Forces: {
-        "flip_sign": "an equation is even",
-        "scale": "an equation is scale-invariant",
-        "swap_direction": "the mirrored equation holds for every l as well",
-    },
+    Forces: {"flip_sign": "an equation is even", "scale": "an equation is scale-invariant"},
     TraceVariance: {"flip_sign": "a variance is even"},
     GradientBound: {
         "flip_sign": "a norm is even",

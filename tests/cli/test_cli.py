@@ -264,7 +264,7 @@ def test_explain_goes_from_the_surrogate_to_the_logits(call):
     assert shown.exit_code == 0
     steps = [
         "k3_as_loss_eq_grad_forward_kl_of_on_policy. On-policy, k3 as a loss",
-        "Assumed: full support",
+        "Assumed: on-policy; full support; any vocabulary size",
         "Left is the surrogate: s = l - 1 + exp(-l)",
         "∂s/∂logp = 1 - exp(-l)",
         "C = 1 - exp(-l)",
