@@ -10,6 +10,7 @@ from copy import deepcopy
 from dataclasses import replace
 from fractions import Fraction
 from functools import cache
+from itertools import islice
 from pathlib import Path
 
 import flint
@@ -297,8 +298,8 @@ OTHER_NUMBERS = {
 }
 """Edits after which the sides have other values than in print, unless they do not depend on what is edited."""
 
-EVERY = 9
-"""Of the edits, each certificate of the library gets one in so many."""
+FEW = 3
+"""Edits that each certificate of the library gets."""
 
 NEUTRAL = {
     # two tokens: this entry of the Jacobian is even in them
@@ -352,13 +353,15 @@ def test_what_shows_nothing_is_rejected(edit):
 
 
 def test_the_certificates_of_the_library_are_rejected_once_they_are_tampered_with(library_reports):
-    """Each with a few of the edits, in turn."""
+    """Each with a few of the edits that are edits of it, another one first for each."""
     library = {name: report["witness"] for name, report in library_reports.items() if report["witness"]}
+    edits = list(NEVER_RIGHT)
     for i, (name, c) in enumerate(library.items()):
-        edits = list(NEVER_RIGHT)[i % EVERY :: EVERY]
-        found = [survivors(NEVER_RIGHT, edit, {name: c}) for edit in edits]
-        assert sum(changed for _, changed in found) > 0
-        assert [edit for edit, (kept, _) in zip(edits, found, strict=True) if kept] == []
+        start = i % len(edits)
+        found = ((e, survivors(NEVER_RIGHT, e, {name: c})) for e in (*edits[start:], *edits[:start]))
+        tried = list(islice(((e, kept) for e, (kept, changed) in found if changed), FEW))
+        assert tried
+        assert [e for e, kept in tried if kept] == []
 
 
 @pytest.mark.parametrize("edit", OTHER_NUMBERS)

@@ -106,8 +106,8 @@ TEXTS = [  # of rows above, by their number
     (4, "E[exp(x**2/(2*t**2))] < ∞ iff -s**2 + t**2 > 0, for x ~ N(m, s**2)"),
     (6, "Σ_n a**n*(1 - a) = 1"),
     (8, "Σ_n b**(2*n)/a**n < ∞ iff a - b**2 > 0"),
-    (9, "-k + Derivative(h(l), l) = 0 for every l iff h(l) = c + k*l, any c"),
-    (12, "-expm1(-l) in float32 is 1 - exp(-l) within a factor 1 ± 1/1000000 where 2^-14 ≤ |l| < 2^-13"),
+    (11, "-k + Derivative(h(l), l) = 0 for every l iff h(l) = c + k*l, any c"),
+    (14, "-expm1(-l) in float32 is 1 - exp(-l) within a factor 1 ± 1/1000000 where 2^-14 ≤ |l| < 2^-13"),
 ]
 
 
