@@ -177,21 +177,27 @@ def _curve(d: Divergence, grid: Grid) -> Floats:
 
 
 def _matched(grid: Grid, near: Any, candidate: tuple[Divergence, ...], tolerance: float) -> Match | None:
-    groups = np.unique(grid.group[near])
-    constants = [(grid.group[near] == g).astype(float) for g in groups]
-    matrix = np.stack([*(_curve(d, grid)[near] for d in candidate), *constants], axis=1)
-    if not (np.isfinite(matrix).all() and np.isfinite(grid.value[near]).all()):
+    value = grid.value[near]
+    curves = np.array([_curve(d, grid)[near] for d in candidate]).reshape(len(candidate), len(value))
+    if not (np.isfinite(curves).all() and np.isfinite(value).all()):
         return None
-    size = _sizes(grid.value[near], grid.value[near])
-    solution, *_ = np.linalg.lstsq(matrix / size[:, None], grid.value[near] / size, rcond=None)
-    scales = [_nice(a, tolerance) for a in solution[: len(candidate)]]
+    size, (_, group) = _sizes(value, value), np.unique(grid.group[near], return_inverse=True)
+    centred = np.array([(x - _constants(x, group, size)[group]) / size for x in (*curves, value)])
+    solution, *_ = np.linalg.lstsq(centred[:-1].T, centred[-1], rcond=None)
+    scales = [_nice(a, tolerance) for a in solution]
     if any(a == 0 for a in scales) or (len(scales) > 1 and not all(a.is_Rational and a.q <= SIMPLE for a in scales)):
         return None
-    solution[: len(candidate)] = [float(a) for a in scales]
-    left = (grid.value[near] - matrix @ solution) / size
-    if len(constants) and np.abs(left).max() > tolerance:
+    left = value - np.array([float(a) for a in scales]) @ curves
+    constants = _constants(left, group, size)
+    if np.abs((left - constants[group]) / size).max() > tolerance:
         return None
-    return tuple(zip(scales, candidate, strict=True)), float(solution[len(candidate)])
+    return tuple(zip(scales, candidate, strict=True)), float(constants[0])
+
+
+def _constants(x: Floats, group: Any, size: Floats) -> Floats:
+    """The constant of each group that comes closest to x: hundreds of them are no columns of a matrix."""
+    weight = size**-2.0
+    return np.divide(np.bincount(group, x * weight), np.bincount(group, weight))
 
 
 def _sizes(values: Floats, near: Floats) -> Floats:
