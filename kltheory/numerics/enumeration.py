@@ -3,8 +3,10 @@
 This is the oracle of expected gradients, in NumPy. Finite differences are not: they see through ``detach``.
 """
 
-from collections.abc import Callable, Iterator
-from typing import Any, Final
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final, TypeVar
 
 import numpy as np
 from sympy import Expr, Symbol, exp
@@ -17,6 +19,10 @@ from kltheory.calculus.symbols import advantage, erase_sg, inside, log_ratio, lo
 from kltheory.numerics.bridge import NO_PARAMETERS, NUMPY, Parameters, floats
 from kltheory.numerics.settings import Array, Settings
 
+T = TypeVar("T")
+
+SPREAD_FROM: Final = 1 << 20
+"""Actions from which blocks are worked on by all cores."""
 BLOCK: Final = 1 << 15
 """Actions worked on at a time, in whole rows: the temporaries of one block stay in cache."""
 
@@ -50,12 +56,14 @@ def expected_gradient(
 
 
 def _closed_form(coefficient: Coefficient, settings: Settings, parameters: Parameters) -> Array:
-    out, start = np.empty_like(settings.policy), 0
-    for p, c in _blocks(coefficient, settings, parameters):
+    out = np.empty_like(settings.policy)
+
+    def fill(start: int, p: Array, c: Array) -> None:
         rows = out[start : start + len(p)]
         np.subtract(c, _dot(p, c), out=rows)
         rows *= p
-        start += len(p)
+
+    _block_by_block(fill, coefficient, settings, parameters)
     return out
 
 
@@ -63,9 +71,11 @@ def condition(
     coefficient: Coefficient, settings: tuple[Settings, ...], parameters: Parameters = NO_PARAMETERS
 ) -> tuple[Array, ...]:
     """Σ_a |π_a C_a| for each setting, one array of shape (N,) for each batch: the scale of :mod:`.tolerance`."""
-    return tuple(
-        np.concatenate([_dot(p, np.abs(c))[:, 0] for p, c in _blocks(coefficient, s, parameters)]) for s in settings
-    )
+
+    def size(_: int, p: Array, c: Array) -> Array:
+        return _dot(p, np.abs(c))[:, 0]
+
+    return tuple(np.concatenate(_block_by_block(size, coefficient, s, parameters)) for s in settings)
 
 
 def objective_value(
@@ -96,12 +106,22 @@ def _dot(p: Array, c: Array) -> Array:
     return (p * c).sum(axis=-1, keepdims=True)
 
 
-def _blocks(coefficient: Coefficient, settings: Settings, parameters: Parameters) -> Iterator[tuple[Array, Array]]:
-    """Probabilities and coefficient, some rows at a time."""
+def _block_by_block(
+    work: Callable[[int, Array, Array], T], coefficient: Coefficient, settings: Settings, parameters: Parameters
+) -> list[T]:
+    """What is made of the first row's number, probabilities and coefficient, some rows at a time; on all cores."""
     n, step = len(settings.family), max(1, BLOCK // settings.size)
-    for start in range(0, n, step):
+
+    def one(start: int) -> T:
         rows = settings if step >= n else settings.rows(start, start + step)
-        yield np.exp(rows.logp), values(coefficient, rows, parameters)
+        return work(start, rows.probability, values(coefficient, rows, parameters))
+
+    first, *others = range(0, n, step)  # the first one refines thresholds, which the others read
+    done = [one(first)]
+    if settings.policy.size < SPREAD_FROM:
+        return done + [one(start) for start in others]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return done + list(pool.map(one, others))
 
 
 def values(coefficient: Coefficient, settings: Settings, parameters: Parameters = NO_PARAMETERS) -> Array:

@@ -70,9 +70,23 @@ class Settings:
         return int(self.policy.shape[1])
 
     @cached_property
+    def _policy(self) -> tuple[Array, Array]:
+        shifted = self.policy - self.policy.max(axis=-1, keepdims=True)
+        weights = np.exp(shifted)
+        total = weights.sum(axis=-1, keepdims=True)
+        shifted -= np.log(total)
+        weights /= total
+        return shifted, weights
+
+    @property
     def logp(self) -> Array:
         """log π, shape (N, V), nats."""
-        return log_softmax(self.policy)
+        return self._policy[0]
+
+    @property
+    def probability(self) -> Array:
+        """π, shape (N, V)."""
+        return self._policy[1]
 
     @cached_property
     def logp_ref(self) -> Array:
