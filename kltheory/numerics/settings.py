@@ -71,12 +71,9 @@ class Settings:
 
     @cached_property
     def _policy(self) -> tuple[Array, Array]:
-        shifted = self.policy - self.policy.max(axis=-1, keepdims=True)
-        weights = np.exp(shifted)
-        total = weights.sum(axis=-1, keepdims=True)
-        shifted -= np.log(total)
+        logp, weights, total = _normalised(self.policy)
         weights /= total
-        return shifted, weights
+        return logp, weights
 
     @property
     def logp(self) -> Array:
@@ -136,9 +133,16 @@ def membership(action: Any) -> Any:
 
 def log_softmax(logits: Array) -> Array:
     """Log-probabilities along the last axis, nats; shape and dtype kept."""
+    return _normalised(logits)[0]
+
+
+def _normalised(logits: Array) -> tuple[Array, Array, Array]:
+    """Log-probabilities, what they are proportional to, and the sum of that, along the last axis."""
     shifted = logits - logits.max(axis=-1, keepdims=True)
-    shifted -= np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
-    return shifted
+    weights = np.exp(shifted)
+    total = weights.sum(axis=-1, keepdims=True)
+    shifted -= np.log(total)
+    return shifted, weights, total
 
 
 def _enclosed_log_softmax(logits: Array) -> Any:
