@@ -72,9 +72,6 @@ from kltheory.proving.response_variance import LessVarianceAt
 from kltheory.proving.scalars import Expansion, HasSign, Identity, Range
 from kltheory.proving.sequences import IsConservative, SameSequenceGradient, SameSequenceValue
 
-NEAR: Final = tuple(Fraction(n, 4) for n in (0, 1, -1, 4, -4))
-"""How far from a point that a claim names its sign is looked at."""
-
 Witness = dict[str, Any]
 Name = Callable[[Any], str]
 
@@ -134,9 +131,7 @@ def _has_sign(claim: HasSign, at: Numbers) -> Certificate | None:
     def sides(point: Point) -> tuple[Mapping[None, Any], Mapping[None, Any]]:
         return {None: enclose(claim.left, {**at, log_ratio: point.l})}, {None: number(0)}
 
-    asked = (Fraction(f"{x:.6g}") for v, x in critical_points(expressions(claim), at) if v == log_ratio)
-    near = (x + step for x in asked for step in NEAR)
-    places = (Point(x) for x in dict.fromkeys((*GRID, *near)) if claim.above < x < claim.below)
+    places = (Point(x) for x in GRID if claim.above < x < claim.below)
     seen = (certify(VALUE, sides, place, -claim.sign) for place in chain(places, _where_it_fails(claim)))
     return next(filter(None, seen), None)
 
