@@ -106,11 +106,11 @@ def test_who_sampled_matters_or_does_not(call):
     assert "whoever sampled: C is free of w" in weighted
 
 
-ALL_BUT_ONE = ", so no policy but the reference has a loss"
+LEFT, RIGHT = (f"where {side}, so no policy but the reference has a loss" for side in ("l < 0", "0 < l"))
 UNDEFINED = [  # on-policy and off-policy; empty where it has a value
-    ("sqrt(l)", f"where l < 0{ALL_BUT_ONE}", f"where l < 0{ALL_BUT_ONE}"),
-    ("log(l)", f"where l < 0{ALL_BUT_ONE}", f"where l < 0{ALL_BUT_ONE}"),
-    ("log(1 - exp(l))", f"where 0 < l{ALL_BUT_ONE}", f"where 0 < l{ALL_BUT_ONE}"),
+    ("sqrt(l)", LEFT, LEFT),
+    ("log(l)", LEFT, LEFT),
+    ("log(1 - exp(l))", RIGHT, RIGHT),
     ("where(l > -2, 0, log(l + 5))", "where l < -5", "where l < -5"),
     ("max(log(l + 5), 0)", "where l < -5", "where l < -5"),
     ("log(l + w)", "where l < -1", "where l + w < 0"),
@@ -121,14 +121,14 @@ UNDEFINED = [  # on-policy and off-policy; empty where it has a value
     ("log(1 - exp(logp))", "", ""),
     ("log(1 + u)", "", ""),
     # what cancels as it is read, or as a branch is put in, is undefined nevertheless
-    ("log(l) - log(l)", f"where l < 0{ALL_BUT_ONE}", f"where l < 0{ALL_BUT_ONE}"),
-    ("sqrt(l)**2", f"where l < 0{ALL_BUT_ONE}", f"where l < 0{ALL_BUT_ONE}"),
-    ("0*log(l)", f"where l < 0{ALL_BUT_ONE}", f"where l < 0{ALL_BUT_ONE}"),
-    ("(l > 0)*log(l)", f"where l < 0{ALL_BUT_ONE}", f"where l < 0{ALL_BUT_ONE}"),
-    ("max(l, 0)/sqrt(l)", f"where l < 0{ALL_BUT_ONE}", f"where l < 0{ALL_BUT_ONE}"),
-    ("relu(l)*log(relu(l))", f"where l < 0{ALL_BUT_ONE}", f"where l < 0{ALL_BUT_ONE}"),
-    ("max(l, 0)/max(l, 0)", f"where l < 0{ALL_BUT_ONE}", f"where l < 0{ALL_BUT_ONE}"),
-    ("pow(relu(l), -1)*relu(l)", f"where l < 0{ALL_BUT_ONE}", f"where l < 0{ALL_BUT_ONE}"),
+    ("log(l) - log(l)", LEFT, LEFT),
+    ("sqrt(l)**2", LEFT, LEFT),
+    ("0*log(l)", LEFT, LEFT),
+    ("(l > 0)*log(l)", LEFT, LEFT),
+    ("max(l, 0)/sqrt(l)", LEFT, LEFT),
+    ("relu(l)*log(relu(l))", LEFT, LEFT),
+    ("max(l, 0)/max(l, 0)", LEFT, LEFT),
+    ("pow(relu(l), -1)*relu(l)", LEFT, LEFT),
     ("0*log(2 - w)", "", "where 2 < w"),
     ("1/((1 + l)**2 - 1 - 2*l - l**2)", "everywhere", "everywhere"),
     ("where(l > 0, log(l) - log(l), l)", "", ""),

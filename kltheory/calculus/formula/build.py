@@ -38,8 +38,9 @@ class Builder:
         expr = self._visit(tree, 0)
         notes = tuple(m.note for m in self.met.values() if m.note)
         unknown = tuple(name for name, m in self.met.items() if m.is_constant)
-        lost = dict.fromkeys(x for x in self.fallible if x not in set(fallible(expr)))
-        nonzero = dict.fromkeys(x for x in self.nonzero if 1 / x not in expr.atoms(Pow))
+        seen, powers = set(fallible(expr)), expr.atoms(Pow)
+        lost = dict.fromkeys(x for x in self.fallible if x not in seen)
+        nonzero = dict.fromkeys(x for x in self.nonzero if 1 / x not in powers)
         return Formula(self.text, expr, notes, unknown, tuple(lost), tuple(nonzero))
 
     def error(self, node: ast.expr, reason: str, hint: str = "", at: int | None = None) -> FormulaError:
