@@ -8,7 +8,10 @@ from typing import Final
 import numpy as np
 from sympy import Expr, S, exp
 
-from kltheory.audit.experiments import experiment
+from kltheory.audit.advantage import SIGNS, Push
+from kltheory.audit.confirm import SPREADS
+from kltheory.audit.experiments import USES_OLD, experiment
+from kltheory.audit.layout import slope
 from kltheory.audit.measure import Probe
 from kltheory.audit.recovered import Reading, Recovered
 from kltheory.audit.roles import Role
@@ -34,11 +37,12 @@ class Alarm:
 
 @dataclass(frozen=True)
 class Case:
-    """What the checks look at: one subject, its rows, and the placements asked for."""
+    """What the checks look at: one subject, its rows and its part with the advantage, and the placements asked for."""
 
     found: Recovered
     rows: Sequence[Row]
     placements: tuple[str, ...]
+    pushes: Sequence[Push] = ()
 
     def main(self, placement: str, sampler: str = "policy") -> Row | None:
         """The unweighted row at the reference."""
@@ -48,7 +52,7 @@ class Case:
     def value(self) -> Expr:
         """What one sample evaluates to, on-policy."""
         assert self.found.surrogate is not None
-        return erase_sg(self.found.surrogate.expr).xreplace({log_weight: 0 * logp})
+        return erase_sg(self.found.penalty.expr).xreplace({log_weight: 0 * logp})
 
     def objective(self, value: Expr) -> Objective:
         """The sum over the vocabulary whose estimate this value is."""
@@ -68,11 +72,31 @@ def alarms(case: Case) -> Iterator[Alarm]:
 
 def no_gradient(case: Case) -> Iterator[Alarm]:
     """The running derivative by log π is zero at every sample."""
-    if "loss" in case.placements and not _slopes(case).any():
+    if "loss" in case.placements and not _flows(case.found) and not _slopes(case).any():
         yield Alarm(
             "no_gradient",
             "no gradient flows from the output to the policy's log-probabilities (detached, or computed without "
             "gradients): as a loss it does nothing",
+        )
+
+
+def advantage_without_gradient(case: Case) -> Iterator[Alarm]:
+    """For one sign of the advantage nothing is pushed, whatever the policies."""
+    dead = [SIGNS[push.sign] for push in case.pushes if len(push.dead) == len(push.cells)]
+    if "loss" in case.placements and len(dead) < len(case.pushes):
+        for sign in dead:
+            text = f"no gradient flows to any action with {sign}: its advantage does nothing"
+            yield Alarm("advantage_without_gradient", text)
+
+
+def advantage_reversed(case: Case) -> Iterator[Alarm]:
+    """Minimising makes actions with positive advantages rarer."""
+    down = [p for p in case.pushes if p.at_once is not None and p.at_once.is_negative]
+    if "loss" in case.placements and down:
+        signs = " and ".join(SIGNS[push.sign] for push in down)
+        yield Alarm(
+            "advantage_reversed",
+            f"minimised as a loss, it descends the expected advantage where w = 1 ({signs}): good actions become rarer",
         )
 
 
@@ -95,6 +119,21 @@ def reference_not_in_gradient(case: Case) -> Iterator[Alarm]:
         nothing = ": in expectation nothing is optimised" if row is not None and row.gradient_of == "zero" else ""
         text = f"as a loss, the derivative does not involve the reference{where}{nothing}"
         yield Alarm("reference_not_in_gradient", text)
+
+
+def no_expected_gradient(case: Case) -> Iterator[Alarm]:
+    """Samples have derivatives, and their mean is zero: a sampled entropy, k1 as a loss, a number of the position."""
+    row = case.main("loss")
+    has_reference = {Role.LOGP_REF, Role.LOGITS_REF, Role.LOG_RATIO} & case.found.subject.roles
+    told = has_reference and case.found.reading is Reading.SAMPLE  # an alarm of its own says it
+    of_old = USES_OLD & case.found.subject.roles  # a distance from the old policy is at its least where w = 1
+    if row is None or row.gradient_of != "zero" or case.pushes or told or of_old or not _slopes(case).any():
+        return
+    where = f" where {row.where}" if row.how == "derived" and row.where != "everywhere" else ""
+    yield Alarm(
+        "no_expected_gradient",
+        f"as a loss every sample has a derivative, and their mean is zero on-policy{where}: nothing is optimised",
+    )
 
 
 def sign_reversed(case: Case) -> Iterator[Alarm]:
@@ -125,7 +164,7 @@ def weight_counted_twice(case: Case) -> Iterator[Alarm]:
     found, row = case.found, case.main("loss", "old")
     if found.surrogate is None or found.reading is Reading.VOCABULARY or row is None or row.gradient_of != "none":
         return
-    if not found.surrogate.expr.has(log_weight):
+    if not found.penalty.expr.has(log_weight):
         return
     for factor in (exp(-log_weight), sg(exp(-log_weight))):
         c = found.coefficient(_scaled(factor), Sampler.OLD)
@@ -184,6 +223,16 @@ def _slopes(case: Case) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
     return np.concatenate([r.multiplier.ravel() for r in runs])
 
 
+def _flows(found: Recovered) -> bool:
+    """Whether a derivative by log π is not zero on some batch, advantages of both signs included."""
+    for seed, spread in enumerate(SPREADS):
+        at = found.layout.arrays(seed, spread)
+        _, slopes = found.subject.run(at)
+        if slope(slopes, at).any():
+            return True
+    return False
+
+
 def _moves_with_reference(found: Recovered) -> bool:
     if found.reading is Reading.VOCABULARY:
         return True  # the residual of each row compares it with divergences from the reference
@@ -195,7 +244,10 @@ def _moves_with_reference(found: Recovered) -> bool:
 
 CHECKS: Final[tuple[Callable[[Case], Iterator[Alarm]], ...]] = (
     no_gradient,
+    advantage_without_gradient,
+    advantage_reversed,
     reference_not_in_gradient,
+    no_expected_gradient,
     sign_reversed,
     arguments_swapped,
     weight_counted_twice,

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from kltheory.audit.advantage import Push, pushes
 from kltheory.audit.alarms import Alarm, Case, alarms
 from kltheory.audit.behaviour import behaviour
 from kltheory.audit.binding import bind
@@ -43,6 +44,7 @@ class Audited:
         subject: what was called; ``None`` if binding failed.
         found: what was recovered; ``None`` if it did not run.
         rows, alarms, probes: the findings.
+        pushes: what the part with the advantage does, for each sign of it.
         responses: what it descends on whole responses, where it takes arrays of shape (B, T).
         undecided: what was not decided, and why.
         failure: why it could not run, or empty.
@@ -54,6 +56,7 @@ class Audited:
     subject: Subject | None = None
     found: Recovered | None = None
     rows: tuple[Row, ...] = ()
+    pushes: tuple[Push, ...] = ()
     responses: tuple[ResponseRow, ...] = ()
     alarms: tuple[Alarm, ...] = ()
     probes: tuple[Finding, ...] = ()
@@ -179,6 +182,15 @@ def _examined(
 ) -> Audited:
     undecided: list[str] = []
     notes = list(start.notes)
+    start, found_out = _with_advantage(replace(start, found=found), found)
+    undecided += found_out
+    if start.pushes and found.penalty.expr == 0:
+        notes.append("there is no penalty: nothing is left where the advantages are 0")
+        raised = (*seen, *alarms(Case(found, (), placements, start.pushes)))
+        findings = tuple(probes(found, placements))
+        if found.coupled:
+            undecided.append(f"tokens are coupled: {found.coupled}; the advantage's part is for responses of one token")
+        return replace(start, alarms=raised, probes=findings, undecided=tuple(undecided), notes=tuple(notes))
     responses, failed = _on_responses(found, placements) if on_responses else ((), [])
     start = replace(start, responses=responses)
     notes += failed
@@ -192,8 +204,8 @@ def _examined(
         undecided.append("tokens have different formulas; what follows is for the first that counts, or a batch of one")
     if found.reason:
         notes.append(f"measured, not derived: {found.reason}")
-    if Role.ADVANTAGE in found.subject.roles:
-        notes.append("advantages are 0: what is left is the penalty")
+    if start.pushes:
+        notes.append("the tables are of the penalty: what is left where the advantages are 0")
     try:
         every = tuple(rows(found, placements))
     except (Undecidable, CannotTrace) as e:
@@ -208,7 +220,7 @@ def _examined(
         for r in every
         if r.how == "derived" and r.residual is not None and not r.residual <= limit
     ]
-    raised = (*seen, *alarms(Case(found, every, placements)))
+    raised = (*seen, *alarms(Case(found, every, placements, start.pushes)))
     findings = tuple(probes(found, placements))
     return replace(
         start,
@@ -219,6 +231,20 @@ def _examined(
         undecided=tuple(undecided),
         notes=tuple(notes),
     )
+
+
+def _with_advantage(start: Audited, found: Recovered) -> tuple[Audited, list[str]]:
+    """What the part with the advantage does; or why that is not known."""
+    if Role.ADVANTAGE not in found.subject.roles:
+        return start, []
+    if found.meeting:
+        return start, [f"only the penalty is looked at: {found.meeting}"]
+    if found.surrogate is None:
+        return start, ["the part with the advantage is not looked at: there is no formula"]
+    try:
+        return replace(start, pushes=pushes(found)), []
+    except Undecidable as e:
+        return start, [f"the part with the advantage: {e}"]
 
 
 def _on_responses(found: Recovered, placements: tuple[str, ...]) -> tuple[tuple[ResponseRow, ...], list[str]]:

@@ -33,17 +33,17 @@ def _called(subject: Subject, layout: Layout) -> list[Floats]:
         value, slopes = subject.run(at)
         return [value, *slopes.values()]
     with guarded():  # compiled, a number drawn by NumPy would be the same each time
-        arrays = {r.value: subject.array(at[r], "float32") for r in subject.traced}
-        return [np.asarray(subject(**arrays, **subject.constants(at, "float32")), dtype=np.float64)]
+        arrays = {**subject.variables(at, "float32"), **subject.constants(at, "float32")}
+        return [np.asarray(subject(**arrays), dtype=np.float64)]
 
 
 def _changes(subject: Subject, layout: Layout) -> Iterator[Alarm]:
     at = layout.arrays()
-    arrays = {r: subject.array(at[r], "float64") for r in subject.traced}
-    before = {r: a.clone() for r, a in arrays.items()}
+    arrays = subject.variables(at, "float64")
+    before = {role: a.clone() for role, a in arrays.items()}
     with guarded():
-        subject(**{r.value: a for r, a in arrays.items()}, **subject.constants(at, "float64"))
+        subject(**arrays, **subject.constants(at, "float64"))
     for role, array in arrays.items():
         if not np.array_equal(array.detach().numpy(), before[role].numpy(), equal_nan=True):
-            names = [p for p, r in subject.paths.items() if r is role]
+            names = [p for p, r in subject.paths.items() if r.value == role]
             yield Alarm("changes_input", f"it changes its argument {names[0]} in place")

@@ -1,87 +1,87 @@
-"""Comparing two implementations: derived where both have formulas, measured on the same samples in any case."""
+"""Comparing two functions: on whole batches, masks, lengths, both signs of the advantage and all policies included.
 
-from collections.abc import Iterable, Mapping
+Numbers decide where they differ. That they agree is derived where both have formulas, and measured where not.
+"""
+
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
-
-import numpy as np
-from sympy import S
+from typing import Any
 
 from kltheory.audit.binding import bind
-from kltheory.audit.confirm import EPSILON
-from kltheory.audit.experiments import experiment, settings_for
-from kltheory.audit.pointwise import pointwise
+from kltheory.audit.multiple import Multiple, multiple
+from kltheory.audit.pair import Pair, Question
 from kltheory.audit.recover import recover
 from kltheory.audit.recovered import Recovered
-from kltheory.audit.rows import PLACEMENTS, WEIGHTS, place
 from kltheory.audit.subject import Raised
 from kltheory.audit.target import CannotRun, Target
-from kltheory.calculus.cells import split
-from kltheory.calculus.coefficient import Coefficient
-from kltheory.calculus.exact import Undecidable, is_zero
-from kltheory.calculus.regions import Cell
-from kltheory.calculus.surrogate import Sampler
 from kltheory.tracing.trace import CannotTrace
 
 Configured = tuple[Target, Mapping[str, Any], Mapping[str, str]]
 """A target, its settings, and its arguments by role."""
 
-SLACK: Final = 256
-"""Measured agreement: roundings of the coarser type, relative to the size of the number or 1."""
-
-
-@dataclass(frozen=True)
-class Question:
-    """One question: whether both agree.
-
-    Attributes:
-        what: ``value``, ``derivative``, or the placement, weight and sampler of an expected gradient.
-        same: the answer; ``None`` when it was not decided.
-        how: ``derived`` or ``measured``.
-        parts: the regions in which they part.
-        gap: the largest difference of the running functions, relative to the larger of 1 and the number.
-        witness: ℓ, log w and both numbers at that sample.
-    """
-
-    what: str
-    same: bool | None
-    how: str
-    parts: tuple[str, ...]
-    gap: float
-    witness: Mapping[str, float]
-
 
 @dataclass(frozen=True)
 class Comparison:
-    """The answers for two targets."""
+    """The answers for two targets.
+
+    Attributes:
+        names: how they were asked for.
+        formulas: what was recovered of each.
+        questions: the answers.
+        precision: the coarsest floating type that one of them computes in.
+        multiple: what the second derivative is a multiple of the first by, where they differ and it is one.
+        limits: what was not looked at.
+    """
 
     names: tuple[str, str]
     formulas: tuple[Recovered, Recovered]
     questions: tuple[Question, ...]
+    precision: str = "float64"
+    multiple: Multiple | None = None
+    limits: tuple[str, ...] = ()
 
     @property
     def status(self) -> int:
         """0 the same, 1 they differ, 2 undecided."""
         answers = [q.same for q in self.questions]
-        return 1 if False in answers else 2 if None in answers else 0
+        return 1 if False in answers else 2 if None in answers or self.limits else 0
+
+    @property
+    def verdict(self) -> str:
+        """One line: what is the same and what is not."""
+        if self.status == 0:
+            on = "of one token" if any(f.is_typed for f in self.formulas) else "on whole batches"
+            coarse = f", to the rounding of {self.precision}" if self.precision != "float64" else ""
+            return f"the same: value, derivative and expected gradient {on}{coarse}"
+        answers: dict[str, list[bool | None]] = {}
+        for q in self.questions:
+            answers.setdefault(q.kind, []).append(q.same)
+        alike = [kind for kind, every in answers.items() if set(every) == {True}]
+        tail = f"; the same: {', '.join(alike)}" if alike else ""
+        if self.status == 2:
+            open_ = [kind for kind, every in answers.items() if None in every]
+            return f"UNDECIDED: {', '.join(open_) or '; '.join(self.limits)}{tail}"
+        parted = [_in_part(kind, every) for kind, every in answers.items() if False in every]
+        return f"DIFFERENT: {', '.join(parted)}{f' ({self.multiple})' if self.multiple else ''}{tail}"
+
+
+def _in_part(kind: str, answers: list[bool | None]) -> str:
+    differ = answers.count(False)
+    return kind if differ == len(answers) else f"{kind} in {differ} of {len(answers)} placements"
 
 
 def compare_targets(a: Configured, b: Configured) -> Comparison:
     """Compare two configured targets.
 
     Raises:
-        CannotRun: one of them cannot be called, or they read their inputs in ways that cannot be compared.
+        CannotRun: one of them cannot be called.
     """
-    first, second = (_recovered(*x) for x in (a, b))
-    if first.reading is not second.reading:
-        raise CannotRun(
-            "one sums over the vocabulary and the other reads samples: compare what each descends, by audit"
-        )
-    questions = [_samples(first, second, what) for what in ("value", "derivative")]
-    for placement in PLACEMENTS:
-        for weight in WEIGHTS:
-            questions += [_gradients(first, second, placement, weight, sampler) for sampler in Sampler]
-    return Comparison((a[0].name, b[0].name), (first, second), tuple(questions))
+    pair = Pair.of(*(_recovered(*x) for x in (a, b)))
+    value, derivative = pair.value(), pair.derivative()
+    questions = [value, derivative, *pair.by_others(), *pair.expected(value, derivative)]
+    seen = None if derivative.same else multiple(*pair.ran, pair.batches, pair.tolerance)
+    names, found = (a[0].name, b[0].name), (pair.a, pair.b)
+    return Comparison(names, found, tuple(questions), pair.precision, seen, tuple(pair.limits()))
 
 
 def _recovered(target: Target, settings: Mapping[str, Any], arguments: Mapping[str, str]) -> Recovered:
@@ -97,57 +97,3 @@ def _recovered(target: Target, settings: Mapping[str, Any], arguments: Mapping[s
     if not found.subject.traced:
         raise CannotRun(f"{unknown}: say --args-a or --args-b")
     return found
-
-
-def _samples(a: Recovered, b: Recovered, what: str) -> Question:
-    gap, witness = _running_gap(a, b, what)
-    agrees = gap <= SLACK * _eps(a, b)
-    if a.surrogate is None or b.surrogate is None:
-        return Question(what, agrees, "measured", (), gap, witness)
-    try:
-        difference = a.surrogate - b.surrogate
-        cells: Iterable[Cell] = split(difference.value) if what == "value" else difference.score().merged
-        parts = [r for r, e in cells if not is_zero(e)]
-    except Undecidable:
-        return Question(what, None if agrees else False, "measured", (), gap, witness)
-    joined = Coefficient(tuple((r, S.One) for r in parts)).merged
-    return Question(what, not parts, "derived", tuple(str(r) for r, _ in joined), gap, witness)
-
-
-def _gradients(a: Recovered, b: Recovered, placement: str, weight: str, sampler: Sampler) -> Question:
-    what = f"expected gradient: {placement}, weight {weight}, sampler {sampler.value}"
-    few = not (a.takes_many and b.takes_many)
-    first, second = (experiment(f, few).placed(placement, weight, sampler) for f in (a, b))
-    gap = max(
-        float((np.abs(x.expected - y.expected) / np.maximum(1.0, np.maximum(x.scale, y.scale))[:, None]).max())
-        for x, y in zip(first, second, strict=True)
-    )
-    agrees = gap <= SLACK * _eps(a, b)
-    if a.surrogate is None or b.surrogate is None:
-        return Question(what, agrees, "measured", (), gap, {})
-    try:
-        c, d = (x.coefficient(place(x, placement, weight), sampler) for x in (a, b))
-        return Question(what, c.equals(d), "derived", (), gap, {})
-    except Undecidable:
-        return Question(what, None if agrees else False, "measured", (), gap, {})
-
-
-def _eps(a: Recovered, b: Recovered) -> float:
-    return max(EPSILON.get(x.dtype, EPSILON["float32"]) for x in (a, b))
-
-
-def _running_gap(a: Recovered, b: Recovered, what: str) -> tuple[float, Mapping[str, float]]:
-    worst, witness = 0.0, {}
-    few = not (a.takes_many and b.takes_many)
-    for s in settings_for(few):
-        x, y = (pointwise(f, s.logp, s.logp_ref, s.logp_old) for f in (a, b))
-        u, v = (x.value, y.value) if what == "value" else (x.slope, y.slope)
-        gap = np.abs(u - v) / np.maximum(1.0, np.maximum(np.abs(u), np.abs(v)))
-        gap = np.where(np.isfinite(gap), gap, np.where((u == v) | (np.isnan(u) & np.isnan(v)), 0.0, np.inf))
-        at = tuple(int(i) for i in np.unravel_index(int(np.argmax(gap)), gap.shape))
-        if gap[at] > worst:
-            worst = float(gap[at])
-            where = at if len(at) == s.logp.ndim else (*at, 0)
-            witness = {"l": float(s.log_ratio[where]), "log_w": float(s.log_weight[where])}
-            witness |= {"a": float(u[at]), "b": float(v[at])}
-    return worst, witness

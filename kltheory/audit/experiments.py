@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 
-from kltheory.audit.pointwise import Samples, pointwise
+from kltheory.audit.pointwise import Samples, by_action, pointwise
 from kltheory.audit.recovered import Reading, Recovered
 from kltheory.audit.roles import Role
 from kltheory.calculus.coefficient import Coefficient
@@ -86,12 +86,16 @@ class Experiment:
         """What each score is multiplied by, batch by batch."""
         out = []
         for shrink, s, sample in zip(cycle(self.shrinks), self.settings, self.samples[sampler], strict=False):
-            if self.found.reading is Reading.VOCABULARY:
-                by_logit = sample.slope if placement == "loss" else np.zeros(s.logp.shape)
-                out.append(Placed(s, shrink, by_logit, sampler, True))
-            else:
-                w = np.exp(s.log_weight) if sampler is Sampler.OLD else np.ones(s.logp.shape)
+            w = np.exp(s.log_weight) if sampler is Sampler.OLD else np.ones(s.logp.shape)
+            if self.found.reading is Reading.SAMPLE:
                 out.append(Placed(s, shrink, multiplier(sample, w, placement, weight), sampler))
+                continue
+            drew = np.exp(s.logp) / w
+            if self.found.reading is Reading.ACTION:
+                by_logit = _by_logit(sample, drew, w, placement, weight)
+            else:  # in the reward one number for all actions
+                by_logit = sample.slope if placement == "loss" else drew * sample.value[:, None]
+            out.append(Placed(s, shrink, by_logit, sampler, True))
         return out
 
 
@@ -104,9 +108,10 @@ def experiment(found: Recovered, few: bool | None = None) -> Experiment:
     """
     few = not found.takes_many if few is None else few
     settings = settings_for(few)
-    on = tuple(pointwise(found, s.logp, s.logp_ref, s.logp) for s in settings)
+    run = by_action if found.reading is Reading.ACTION else pointwise
+    on = tuple(run(found, s.logp, s.logp_ref, s.logp) for s in settings)
     blind = not found.subject.roles & USES_OLD
-    off = on if blind else tuple(pointwise(found, s.logp, s.logp_ref, s.logp_old) for s in settings)
+    off = on if blind else tuple(run(found, s.logp, s.logp_ref, s.logp_old) for s in settings)
     return Experiment(found, shrinks(few), settings, {Sampler.POLICY: on, Sampler.OLD: off})
 
 
@@ -117,6 +122,15 @@ def multiplier(sample: Samples, w: Floats, placement: str, weight: str) -> Float
     if weight == "live":
         return w * (sample.slope + sample.value)  # the weight has a derivative of its own: w
     return sample.slope if weight == "none" else w * sample.slope
+
+
+def _by_logit(sample: Samples, drew: Floats, w: Floats, placement: str, weight: str) -> Floats:
+    """Σ_a of what action a contributes to the derivative by each logit, up to a multiple of the policy."""
+    share = drew if weight == "none" else drew * w
+    if placement == "reward":
+        return share * sample.value
+    live = share * sample.value if weight == "live" else 0.0  # the weight has a derivative of its own: w times a score
+    return np.asarray((share[..., None] * sample.slope).sum(axis=1) + live)
 
 
 def predicted(coefficient: Coefficient, s: Settings) -> tuple[Array, Array]:
@@ -151,25 +165,26 @@ def residual(coefficient: Coefficient, runs: list[Placed]) -> float | None:
 
 @dataclass(frozen=True)
 class Distance:
-    """How far the running expected gradient is from the reverse KL's: nearly on it, and far away."""
+    """How far the running expected gradient is from a multiple of the reverse KL's, at worst."""
 
     relative_error: float
     cosine: float
 
 
 @np.errstate(all="ignore")  # of what overflows the error is infinite
-def distances(runs: list[Placed], target: Coefficient) -> dict[str, Distance]:
-    """Medians over the settings near the reference (drawn in by 0.04) and over those that are as they are."""
+def distances(runs: list[Placed], target: Coefficient, multiple: float = 1.0) -> dict[str, Distance]:
+    """The largest error and the smallest cosine over the settings near the reference, and over those as they are."""
     out = {}
     for name, shrink in (("near", SHRINKS[-1]), ("far", SHRINKS[0])):
-        errors, cosines = [], []
+        errors, cosines = [0.0], [1.0]
         for run in runs:
             if run.shrink != shrink:
                 continue
-            goal, _ = predicted(target, run.settings)
+            goal = multiple * predicted(target, run.settings)[0]
             size, own = np.linalg.norm(goal, axis=-1), np.linalg.norm(run.expected, axis=-1)
-            errors.append(np.linalg.norm(run.expected - goal, axis=-1) / size)
+            gaps = np.linalg.norm(run.expected - goal, axis=-1) / size
+            errors.append(float(np.where(np.isfinite(gaps), gaps, np.inf).max()))
             dots = (run.expected * goal).sum(axis=-1)
-            cosines.append(np.divide(dots, size * own, out=np.zeros_like(own), where=own > 1e-14 * size))
-        out[name] = Distance(float(np.median(np.concatenate(errors))), float(np.median(np.concatenate(cosines))))
+            cosines.append(float(np.divide(dots, size * own, out=np.zeros_like(own), where=own > 1e-14 * size).min()))
+        out[name] = Distance(max(errors), min(cosines))
     return out

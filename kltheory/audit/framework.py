@@ -7,7 +7,7 @@ import types
 from collections.abc import Callable
 from typing import Any, Final, Literal
 
-Framework = Literal["jax", "torch"]
+Framework = Literal["jax", "torch", "formula"]
 
 FAMILIES: Final[dict[str, Framework]] = {"jax": "jax", "jaxlib": "jax", "flax": "jax", "optax": "jax", "torch": "torch"}
 """Top-level package to framework."""

@@ -14,7 +14,7 @@ from sympy import Expr, Integer, S, Symbol, exp
 
 from kltheory.audit.layout import Layout
 from kltheory.audit.on_trees import simple
-from kltheory.audit.recover import traced
+from kltheory.audit.recover import traced, without_advantages
 from kltheory.audit.recovered import Recovered
 from kltheory.audit.subject import Raised
 from kltheory.calculus.estimators import k1, k2, k3, w
@@ -142,7 +142,8 @@ def _symbols(n: int) -> list[tuple[Symbol, Symbol, Symbol]]:
 
 
 def _of_function(found: Recovered, n: int) -> Expr:
-    exprs = traced(found.subject, Layout((1, n)))
+    layout = Layout.of(found.subject, (1, n))
+    exprs = without_advantages(traced(found.subject, layout), layout)
     return sum(exprs.ravel().tolist(), S.Zero)
 
 

@@ -138,7 +138,7 @@ def fit(found: Recovered, runs: Sequence[Placed], placement: str, weight: str, s
     probe = Probe(found, placement, weight, sampler)
     ratios = np.array([s * p for p in POINTS for s in (-1, 1)])
     off = LOG_WEIGHTS if sampler is Sampler.OLD else LOG_WEIGHTS[:1]
-    vocabulary = found.reading is Reading.VOCABULARY
+    vocabulary = found.reading is not Reading.SAMPLE
     whole = _from_runs(runs) if vocabulary else probe.grid(*_mesh(ratios, off))
     for reach_w, reach_u in WINDOWS if sampler is Sampler.OLD and not vocabulary else WINDOWS[: len(WINDOWS) // 2]:
         grid = whole if vocabulary else whole.within(reach_w)

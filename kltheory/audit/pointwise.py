@@ -1,6 +1,7 @@
 """The running function sample by sample: its value and its derivative by log π at any log-probabilities."""
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
@@ -49,8 +50,8 @@ def _batch(found: Recovered, columns: list[Floats], dtype: str) -> tuple[Floats,
     rank = len(found.layout.tokens)
     lead = (1,) * (rank - 1) + (tokens,) if rank else ()
     tail = columns[0].shape[1:]
-    if found.subject.is_over_vocabulary and not tail:
-        return _gathered(found, columns, lead, dtype)
+    if found.reading is Reading.ACTION:
+        return _gathered(found, columns, dtype)
     policy, ref, old = (c.reshape(lead + tail) for c in columns)
     at = arrays(policy, ref, old, np.ones(lead))
     value, slopes = found.subject.run(at, dtype)
@@ -59,13 +60,43 @@ def _batch(found: Recovered, columns: list[Floats], dtype: str) -> tuple[Floats,
     return whole, slope(slopes, at).reshape(columns[0].shape)
 
 
-def _gathered(found: Recovered, columns: list[Floats], lead: tuple[int, ...], dtype: str) -> tuple[Floats, Floats]:
-    """Logits of two actions, of which the first was sampled and has the log-probabilities asked for.
+def by_action(found: Recovered, logp: Floats, ref: Floats, old: Floats, dtype: str = "float64") -> Samples:
+    """A function of logits and a sampled action, on every action of every setting, shape (N, V).
+
+    The value has an entry for each action, the slope one more axis: the derivative by all the logits.
+
+    Raises:
+        Raised: the function raises.
+    """
+    n, v = logp.shape
+    rows = [np.repeat(a, v, axis=0) for a in (logp, ref, old)]
+    taken = np.tile(np.arange(v, dtype=float), n)
+    batches = [slice(0, n * v)] if found.takes_many else [slice(i, i + 1) for i in range(n * v)]
+    values, slopes = zip(*(_taken(found, [r[b] for r in rows], taken[b], dtype) for b in batches), strict=True)
+    return Samples(np.concatenate(values).reshape(n, v), np.concatenate(slopes).reshape(n, v, v))
+
+
+def _taken(found: Recovered, columns: list[Floats], taken: Floats, dtype: str) -> tuple[Floats, Floats]:
+    """Value and derivative by the logits where these actions were taken, one a token."""
+    tokens, rank = len(taken), len(found.layout.tokens)
+    lead = (1,) * (rank - 1) + (tokens,) if rank else ()
+    policy, ref, old = (c.reshape((*lead, c.shape[-1])) for c in columns)
+    at = arrays(policy, ref, old, np.ones(lead))
+    at[Role.ACTIONS] = taken.reshape(lead)
+    value, slopes = found.subject.run(at, dtype)
+    by_logits = slope(slopes, at).reshape(columns[0].shape)
+    return np.broadcast_to(value.reshape(-1) if value.size > 1 else value.reshape(()), (tokens,)), by_logits
+
+
+REST: Final = np.log([0.6, 0.4])
+"""How the probability of the actions that were not sampled falls to two of them."""
+
+
+def _gathered(found: Recovered, columns: list[Floats], dtype: str) -> tuple[Floats, Floats]:
+    """Logits of three actions, of which the first was sampled and has the log-probabilities asked for.
 
     The derivative by its log-probability is that by its logit over 1 - π, since ∂logp_0/∂logit_0 = 1 - π_0.
     """
-    policy, ref, old = (np.stack([c, np.log(-np.expm1(c))], axis=-1).reshape((*lead, 2)) for c in columns)
-    at = arrays(policy, ref, old, np.ones(lead))
-    value, slopes = found.subject.run(at, dtype)
-    by_logit = slopes[Role.LOGITS].reshape(-1, 2)[:, 0]
-    return np.broadcast_to(value.reshape(-1), columns[0].shape), by_logit / -np.expm1(columns[0])
+    three = [np.concatenate([c[:, None], np.log(-np.expm1(c))[:, None] + REST], axis=1) for c in columns]
+    value, slopes = _taken(found, three, np.zeros(len(columns[0])), dtype)
+    return value, slopes[:, 0] / -np.expm1(columns[0])

@@ -15,13 +15,13 @@ from sympy import Add, Basic, DiracDelta, Expr, Rational, S, Symbol, exp, expand
 
 from kltheory.audit.binding import discovered
 from kltheory.audit.confirm import Disagreement, confirm
-from kltheory.audit.layout import VOCABULARY, Index, Layout, arrays, slope
+from kltheory.audit.layout import Index, Layout, policies, slope
 from kltheory.audit.recovered import Reading, Recovered
 from kltheory.audit.roles import Role
 from kltheory.audit.subject import Raised, Subject
 from kltheory.calculus.exact import Undecidable, is_zero
 from kltheory.calculus.surrogate import Surrogate, derivative
-from kltheory.calculus.symbols import VARIABLES, erase_sg
+from kltheory.calculus.symbols import VARIABLES, erase_sg, sg
 from kltheory.numerics.bridge import NUMPY, NotNumeric
 from kltheory.tracing.trace import CannotTrace, Exprs, Floats, Trace
 
@@ -43,32 +43,39 @@ def recover(subject: Subject) -> Recovered:
         trace = _traced(subject, layout)
         return _separated(subject, layout, trace)
     except (CannotTrace, Disagreement, Undecidable, NotNumeric, RecursionError) as e:
-        reading = Reading.VOCABULARY if _sums_vocabulary(subject) else Reading.SAMPLE
         coupled = entangled(subject, layout)
         per_token = not coupled and subject.run(layout.arrays())[0].shape == layout.tokens
         across = coupled and entangled(subject, layout, responses=True)
         gap = float("nan")
-        return Recovered(subject, layout, reading, None, str(e), "float64", None, per_token, coupled, gap, across)
+        return Recovered(
+            subject, layout, _reading(subject), None, str(e), "float64", None, per_token, coupled, gap, across
+        )
 
 
-def _sums_vocabulary(subject: Subject) -> bool:
-    return subject.is_over_vocabulary and Role.ACTIONS not in subject.roles
+def _reading(subject: Subject) -> Reading:
+    if subject.gathers:
+        return Reading.ACTION
+    return Reading.VOCABULARY if subject.is_over_vocabulary else Reading.SAMPLE
 
 
 def runnable(subject: Subject) -> tuple[Subject, Layout]:
     """The first layout on which the function runs and gives finite numbers. Raises Raised with the first failure."""
     first: Raised | CannotTrace | None = None
     for tokens in TOKENS:
-        layout = Layout(tokens, VOCABULARY if subject.is_over_vocabulary else 0)
         known, tried = subject, set()
         # A function for one advantage per sequence runs on one per token too, and broadcasts; not the other way round.
-        for mask, per_sequence in product(MASK_TYPES, (True, False) if len(tokens) == 2 else (False,)):
-            if _kind(mask, per_sequence, known) in tried:
+        for mask, per_sequence, wide in product(MASK_TYPES, (True, False), (False, True)):
+            if _kind(mask, per_sequence, wide, known, tokens) in tried:
                 continue
             try:
-                known = discovered(replace(known, mask_type=mask, per_sequence=per_sequence), layout.arrays())
-                tried.add(_kind(mask, per_sequence, known))
-                known.run(layout.arrays())
+                asked = replace(known, mask_type=mask, per_sequence=per_sequence, wide=wide)
+                known = discovered(asked, Layout.of(asked, tokens).arrays())
+                tried.add(_kind(mask, per_sequence, wide, known, tokens))
+                layout = Layout.of(known, tokens)
+                outcome = known.run(layout.arrays())
+                if known.gathers and _only_masks(known, layout, outcome):
+                    known = replace(known, labels_mask=True)
+                    layout = Layout.of(known, tokens)
                 return known, layout
             except (Raised, CannotTrace) as e:
                 first = first or e
@@ -76,31 +83,44 @@ def runnable(subject: Subject) -> tuple[Subject, Layout]:
     raise first
 
 
-def _kind(mask: str, per_sequence: bool, subject: Subject) -> tuple[str, bool]:
-    """What of these the function sees: it may have no mask, or no advantage."""
-    return mask if Role.MASK in subject.roles else "", per_sequence and Role.ADVANTAGE in subject.roles
+def _only_masks(subject: Subject, layout: Layout, outcome: tuple[Floats, Mapping[Role, Floats]]) -> bool:
+    """Whether nothing follows the actions: labels that only say which tokens count."""
+    at = layout.arrays()
+    value, slopes = subject.run({**at, Role.ACTIONS: (at[Role.ACTIONS] + 1) % layout.vocabulary})
+    pairs = [(value, outcome[0]), *((slopes[r], outcome[1][r]) for r in slopes)]
+    return all(np.array_equal(a, b) for a, b in pairs)
+
+
+def _kind(mask: str, per_sequence: bool, wide: bool, subject: Subject, tokens: Index) -> tuple[str, bool, bool]:
+    """What of these the function sees: it may have no mask, no advantage, or no actions."""
+    one_each = per_sequence and Role.ADVANTAGE in subject.roles and len(tokens) == 2
+    return mask if Role.MASK in subject.roles else "", one_each, wide and subject.gathers
 
 
 def _traced(subject: Subject, layout: Layout, mask: Floats | None = None) -> Trace:
-    return subject.trace(layout.arrays(mask=mask), layout.exprs(subject.traced))
+    shown = [Role.ADVANTAGE] if Role.ADVANTAGE in subject.roles else []
+    return subject.trace(layout.arrays(mask=mask), layout.exprs([*subject.traced, *shown]))
 
 
-def traced(subject: Subject, layout: Layout) -> Exprs:
+def traced(subject: Subject, layout: Layout, mask: Floats | None = None) -> Exprs:
     """What it computes on arrays of this shape, entry by entry. Raises CannotTrace, Raised."""
-    return _normalised(_traced(subject, layout).exprs, layout)
+    return _normalised(_traced(subject, layout, mask).exprs, layout)
 
 
 def _separated(subject: Subject, layout: Layout, trace: Trace) -> Recovered:
     exprs = _normalised(trace.exprs, layout)
+    residual = confirm(subject, layout, exprs, trace.dtype)
+    meeting = _advantages_meet(exprs, layout)
+    if meeting:
+        exprs = without_advantages(exprs, layout)
     terms, coupled = terms_of(exprs, layout)
     coupled = coupled or mixed(exprs, layout)
-    residual = confirm(subject, layout, exprs, trace.dtype)
-    reading = Reading.VOCABULARY if _sums_vocabulary(subject) else Reading.SAMPLE
-    single = _single(subject, layout)
-    if coupled and reading is Reading.VOCABULARY:
+    reading = _reading(subject)
+    single = _single(subject, layout, bool(meeting))
+    if coupled and reading is not Reading.SAMPLE:
         coupled = entangled(subject, layout)
         if not coupled:
-            raise CannotTrace("the actions of one token do not separate into a sum over the vocabulary")
+            raise CannotTrace(NOT_ONE[reading])
     if coupled and single is not None and not single.free_symbols:
         single = None  # a batch of one token says nothing, as where its own mean is taken away
     if single is None and not coupled:
@@ -109,19 +129,51 @@ def _separated(subject: Subject, layout: Layout, trace: Trace) -> Recovered:
     weights = None if s is None or coupled else token_weights(terms, layout, s)
     per_token = exprs.shape in (layout.tokens, layout.shape) and weights is not None and bool((weights == 1).all())
     across = coupled and (responses_meet(exprs, layout) or entangled(subject, layout, responses=True))
-    return Recovered(subject, layout, reading, s, "", trace.dtype, weights, per_token, coupled, residual, across)
+    told = (weights, per_token, coupled, residual, across, meeting)
+    return Recovered(subject, layout, reading, s, "", trace.dtype, *told)
+
+
+NOT_ONE: Final = {
+    Reading.VOCABULARY: "the actions of one token do not separate into a sum over the vocabulary",
+    Reading.ACTION: "a token's term holds log-probabilities of actions that were not sampled",
+}
+
+
+def _advantages_meet(exprs: Exprs, layout: Layout) -> str:
+    """Where a token's term holds advantages of others, as where they are whitened in the function; empty if nowhere."""
+    for unit, term in terms_of(exprs, layout)[0].items():
+        if term.free_symbols & layout.advantages:
+            return f"the term of the token at {unit} holds the advantages of others"
+    return ""
+
+
+def without_advantages(exprs: Exprs, layout: Layout) -> Exprs:
+    """What is left where every advantage is 0: the penalty."""
+    zeros = dict.fromkeys(layout.advantages, S.Zero)
+    return np.vectorize(lambda e: e.xreplace(zeros), otypes=[object])(exprs)
 
 
 def _normalised(exprs: Exprs, layout: Layout) -> Exprs:
     """Logits are log-probabilities of a normalised policy: sums of their exponentials are 1.
 
-    A constant of code that stands in an exponent, such as ``log(0.5)``, is one outside of it.
+    A constant of code that stands in an exponent, such as ``log(0.5)``, is one outside of it. Advantages are data: they
+    are held whether or not the code says so.
     """
     ones: dict[Basic, Basic] = {}
     for token in np.ndindex(layout.tokens if layout.vocabulary else ()):
-        columns = zip(*(layout.symbols((*token, v)) for v in range(layout.vocabulary)), strict=True)
+        columns = zip(*(list(layout.symbols((*token, v)))[:3] for v in range(layout.vocabulary)), strict=True)
         ones |= {Add(*map(exp, column)): S.One for column in columns}
-    return np.vectorize(lambda e: _outside(e).xreplace(ones), otypes=[object])(exprs)
+
+    def held(x: Expr) -> Expr:
+        return x if x.free_symbols <= layout.advantages else sg(x)
+
+    def entry(e: Expr) -> Expr:
+        e = _outside(e)
+        while (again := e.xreplace(ones)) != e:  # a softmax of a log-softmax is normalised twice
+            e = again
+        return e.replace(sg, held) if e.has(sg) and e.free_symbols & layout.advantages else e
+
+    return np.vectorize(entry, otypes=[object])(exprs)
 
 
 def _outside(e: Expr) -> Expr:
@@ -137,9 +189,8 @@ def _outside(e: Expr) -> Expr:
 
 
 def terms_of(exprs: Exprs, layout: Layout) -> tuple[dict[Index, Expr], str]:
-    """The summed output, entry by entry, in each entry's own symbols; and where entries meet."""
-    owner = {s: index for index in layout.entries for s in layout.symbols(index)}
-    terms: dict[Index, Expr] = dict.fromkeys(layout.entries, S.Zero)
+    """The summed output, unit by unit, in its own action's symbols; and where units meet, or other actions enter."""
+    owner, terms = layout.owner, dict.fromkeys(layout.units, S.Zero)
     for total in exprs.flat:
         for term in Add.make_args(expand_mul(total)):
             met = sorted({owner[s] for s in term.free_symbols if s in owner})
@@ -148,23 +199,25 @@ def terms_of(exprs: Exprs, layout: Layout) -> tuple[dict[Index, Expr], str]:
                 return terms, f"one term holds the entries {places}{' and others' if len(met) > 2 else ''}"
             if met:
                 terms[met[0]] += term
-    return {i: e.xreplace(layout.symbols(i)) for i, e in terms.items()}, ""
+    own = {unit: e.xreplace(layout.symbols(layout.units[unit])) for unit, e in terms.items()}
+    for unit, e in own.items():
+        if e.free_symbols & owner.keys():
+            return own, f"the term of the token at {unit} holds log-probabilities of actions that were not sampled"
+    return own, ""
 
 
 def mixed(exprs: Exprs, layout: Layout) -> str:
     """Where an output that has an entry for each token holds those of others; empty where none does."""
-    every = {s for i in layout.entries for s in layout.symbols(i)}
     for index in np.ndindex(layout.tokens) if exprs.shape == layout.tokens and layout.tokens else ():
-        own = {s for i in layout.entries if i[: len(index)] == index for s in layout.symbols(i)}
         entry: Expr = exprs[index]
-        if entry.free_symbols & every - own:
+        if any(layout.owner[s][: len(index)] != index for s in entry.free_symbols if s in layout.owner):
             return f"the output at {index} holds entries of other tokens"
     return ""
 
 
 def responses_meet(exprs: Exprs, layout: Layout) -> str:
     """Where entries of several rows meet, in one term or in the output of one row; empty where none do."""
-    row = {s: index[0] for index in layout.entries for s in layout.symbols(index)} if len(layout.tokens) == 2 else {}
+    row = {s: unit[0] for s, unit in layout.owner.items()} if len(layout.tokens) == 2 else {}
     by_row = len(exprs.shape) > 0 and exprs.shape[:1] == layout.tokens[:1]
     for index, total in np.ndenumerate(exprs):
         for term in Add.make_args(expand_mul(total)):
@@ -174,22 +227,23 @@ def responses_meet(exprs: Exprs, layout: Layout) -> str:
     return ""
 
 
-def _single(subject: Subject, layout: Layout) -> Expr | None:
+def _single(subject: Subject, layout: Layout, penalty: bool) -> Expr | None:
     """The surrogate of a batch of one token: all of its output, the constant included."""
     for tokens in ONE_TOKEN:
-        alone = Layout(tokens, layout.vocabulary)
+        alone = Layout.of(subject, tokens)
         try:
             exprs = traced(subject, alone)
         except (CannotTrace, Raised):
             continue
+        exprs = without_advantages(exprs, alone) if penalty else exprs
         if any(e.has(nan, zoo, oo, -oo) for e in exprs.ravel().tolist()):
             continue  # as where a batch of one is divided by its spread
-        found, coupled = terms_of(exprs, alone)
-        if _sums_vocabulary(subject):
-            return None if coupled or len(set(found.values())) > 1 else next(iter(found.values()))
-        if exprs.size == 1 and sum(e != 0 for e in found.values()) <= 1:
-            total = exprs.item()
-            return total.xreplace({s: v for i in alone.entries for s, v in alone.symbols(i).items()})
+        found, apart = terms_of(exprs, alone)
+        if layout.vocabulary and not layout.gathers:
+            return None if apart or len(set(found.values())) > 1 else next(iter(found.values()))
+        if exprs.size == 1 and not apart:
+            (entry,) = alone.units.values()
+            return exprs.item().xreplace(alone.symbols(entry))
     return None
 
 
@@ -200,7 +254,7 @@ def token_weights(terms: Mapping[Index, Expr], layout: Layout, surrogate: Surrog
     number = _slope_at if _slope_at(surrogate, at) else _value_at  # a detached value has weights as well
     base = number(surrogate, at)
     for token in np.ndindex(layout.tokens):
-        term = Surrogate.of(terms[(*token, 0) if layout.vocabulary else token])
+        term = Surrogate.of(terms[token if token in terms else (*token, 0)])
         if term.expr == surrogate.expr:
             weights[token] = 1.0
         elif term.expr != 0:
@@ -232,7 +286,7 @@ def entangled(subject: Subject, layout: Layout, responses: bool = False) -> str:
     for token, shift in product(list(np.ndindex(layout.tokens))[:2], (0.25, 12.0)):  # a little, and past thresholds
         policy = at[Role.LOGP].copy()
         policy[token] = policy[token][::-1] if layout.vocabulary else policy[token] - shift
-        moved = arrays(policy, at[Role.LOGP_REF], at[Role.LOGP_OLD], at[Role.MASK])
+        moved = {**at, **policies(policy, at[Role.LOGP_REF], at[Role.LOGP_OLD])}
         others = np.ones(layout.tokens, dtype=bool)
         others[token[:1] if responses else token] = False
         again, slopes = subject.run(moved)

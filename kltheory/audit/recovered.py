@@ -13,14 +13,15 @@ from kltheory.calculus.cells import split
 from kltheory.calculus.coefficient import Coefficient
 from kltheory.calculus.regions import Region
 from kltheory.calculus.surrogate import Sampler, Surrogate, derivative
-from kltheory.calculus.symbols import erase_sg, log_weight, logp
+from kltheory.calculus.symbols import advantage, erase_sg, log_weight, logp
 from kltheory.tracing.trace import Floats
 
 
 class Reading(Enum):
-    """What the entries are: tokens that were sampled, or all actions of a vocabulary, summed in the function."""
+    """What the entries are: tokens that were sampled, alone or among all actions, or all actions summed."""
 
     SAMPLE = "sample"
+    ACTION = "action"
     VOCABULARY = "vocabulary"
 
 
@@ -40,6 +41,7 @@ class Recovered:
         coupled: how tokens depend on one another, or empty.
         residual: the largest difference to the running function, relative to its rounding scale.
         across: how tokens of different responses, the rows, depend on one another, or empty.
+        meeting: how advantages of different tokens meet, or empty; where they do, the surrogate is the penalty alone.
     """
 
     subject: Subject
@@ -53,6 +55,18 @@ class Recovered:
     coupled: str
     residual: float
     across: str = ""
+    meeting: str = ""
+
+    @property
+    def is_typed(self) -> bool:
+        """Whether it is a formula that somebody typed, of one token."""
+        return self.subject.target.formula is not None
+
+    @property
+    def penalty(self) -> Surrogate:
+        """What is left of the surrogate where the advantage is 0."""
+        assert self.surrogate is not None
+        return Surrogate(self.surrogate.expr.xreplace({advantage: S.Zero}))
 
     @property
     def takes_many(self) -> bool:
@@ -60,17 +74,17 @@ class Recovered:
         return self.per_token and self.layout.tokens != ()
 
     def coefficient(self, place: Callable[[Surrogate], Surrogate], sampler: Sampler) -> Coefficient:
-        """C of the surrogate in a placement; a sum over the vocabulary does not care who sampled."""
+        """C of the penalty in a placement; of a sum over the vocabulary as a loss, whose weights are its own."""
         if self.reading is Reading.VOCABULARY:
-            return Coefficient(tuple((r, _score(place(s)) * exp(-logp)) for r, s in self.cells(Sampler.OLD)))
-        factor = S.One if sampler is Sampler.POLICY else exp(-log_weight)
+            factor = exp(-logp)
+        else:
+            factor = S.One if sampler is Sampler.POLICY else exp(-log_weight)
         cells = ((r, _score(place(s).sampled_by(sampler)) * factor) for r, s in self.cells(sampler))
         return Coefficient(tuple(cells))
 
     def cells(self, sampler: Sampler) -> tuple[tuple[Region, Surrogate], ...]:
-        """Where the surrogate is smooth under a sampler, and what it is there."""
-        assert self.surrogate is not None
-        return _cells(self.surrogate.sampled_by(sampler))
+        """Where the penalty is smooth under a sampler, and what it is there."""
+        return _cells(self.penalty.sampled_by(sampler))
 
 
 @lru_cache(maxsize=64)

@@ -4,14 +4,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+import numpy as np
 from sympy import Expr, S
 
 from kltheory.audit.confirm import EPSILON
-from kltheory.audit.experiments import Distance, Placed, distances, experiment, residual
+from kltheory.audit.experiments import Distance, Placed, distances, experiment, predicted, residual
 from kltheory.audit.measure import fit
 from kltheory.audit.recovered import Reading, Recovered
 from kltheory.calculus.coefficient import Coefficient
-from kltheory.calculus.divergence import reverse_kl
+from kltheory.calculus.divergence import DIVERGENCES, Divergence, reverse_kl
 from kltheory.calculus.estimators import w
 from kltheory.calculus.exact import Undecidable, is_zero
 from kltheory.calculus.identify import Identification, identify
@@ -48,7 +49,8 @@ class Row:
         title: the same for people.
         slope: 1 for a convex f (descends a divergence), -1 for a concave one (ascends), 0 for none.
         order: up to which power of ℓ C agrees with the reverse KL's near ℓ = 0; ``None`` if in all, or undecided.
-        distances: relative error and cosine against the reverse KL's gradient, near and far.
+        multiple: of the reverse KL, what C is near the reference to first order; 1 where that is not known, or zero.
+        distances: error and cosine against that multiple of the reverse KL's gradient at worst, near and far.
     """
 
     placement: str
@@ -62,6 +64,7 @@ class Row:
     title: str = ""
     slope: int | None = None
     order: int | None = None
+    multiple: float = 1.0
     distances: dict[str, Distance] | None = None
     reason: str = ""
 
@@ -86,7 +89,9 @@ def rows(found: Recovered, placements: tuple[str, ...] = PLACEMENTS) -> Iterator
                 continue
             for sampler in Sampler:
                 runs = ran.placed(placement, weight, sampler)
-                if found.surrogate is None:
+                if found.reading is Reading.VOCABULARY and placement == "reward":
+                    yield _one_number(runs, sampler)
+                elif found.surrogate is None:
                     yield _measured(found, runs, placement, weight, sampler)
                 else:
                     yield from _derived(found, runs, placement, weight, sampler, seen)
@@ -97,9 +102,24 @@ def place(found: Recovered, placement: str, weight: str) -> Callable[[Surrogate]
     factor = WEIGHTS[weight]
     if placement == "loss":
         return lambda s: Surrogate(factor * s.expr)
-    if found.reading is Reading.VOCABULARY:
-        return lambda s: Surrogate(S.Zero)  # one number for all actions: a baseline
     return lambda s: Surrogate(sg(erase_sg(factor * s.expr)) * logp)
+
+
+BASELINE: Final = "X·(π_old - π) by the logits, X the number of the position: a baseline only for who drew"
+
+
+def _one_number(runs: list[Placed], sampler: Sampler) -> Row:
+    """One number X for all actions of a position, times the score: E_old[X ∇log π] is X·(π_old − π) by the logits."""
+    gaps = []
+    for run in runs:
+        drew = run.settings.logp if sampler is Sampler.POLICY else run.settings.logp_old
+        d = np.exp(drew) - np.exp(run.settings.logp)
+        size = (d * d).sum(axis=-1, keepdims=True)
+        x = np.divide((run.expected * d).sum(axis=-1, keepdims=True), size, out=np.zeros_like(size), where=size > 0)
+        gaps.append(float((np.abs(run.expected - x * d).max(axis=-1) / np.maximum(1.0, run.scale)).max()))
+    name, title = ("zero", "zero") if sampler is Sampler.POLICY else ("none", BASELINE)
+    near = distances(runs, reverse_kl.coefficient)
+    return Row("reward", "none", sampler.value, name, "everywhere", "derived", max(gaps), title=title, distances=near)
 
 
 class Seen:
@@ -133,7 +153,8 @@ def _derived(
         order = agreement_order(c)
     except Undecidable:
         order = None
-    near = distances(runs, reverse_kl.coefficient)
+    multiple = _first_order(c)
+    near = distances(runs, reverse_kl.coefficient, multiple)
     for k, (region, piece, named) in enumerate(pieces):
         yield Row(
             *who,
@@ -145,25 +166,56 @@ def _derived(
             title(named),
             named.slope if k == 0 or named.terms else None,
             order if k == 0 else None,
+            multiple,
             near if k == 0 else None,
         )
 
 
+def _first_order(c: Coefficient) -> float:
+    """The multiple a of a coefficient a·ℓ + constant + O(ℓ²) on-policy near the reference; 1 where there is none."""
+    central = [e for r, e in c.cells if is_central(r) or _touches_reference(r)]
+    if not central:
+        return 1.0
+    slope = central[-1].diff(log_ratio).xreplace({log_ratio: S.Zero, log_weight: S.Zero})
+    usable = slope.is_number and slope.is_finite and slope.is_real and slope != 0
+    return float(slope) if usable else 1.0
+
+
 def _measured(found: Recovered, runs: list[Placed], placement: str, weight: str, sampler: Sampler) -> Row:
     who = (placement, weight, sampler.value)
-    near = distances(runs, reverse_kl.coefficient)
     match = fit(found, runs, placement, weight, sampler)
     if match is None:
-        return Row(*who, "none", "-100 < l < 100", "measured", None, distances=near, reason=UNKNOWN)
+        near = distances(runs, reverse_kl.coefficient)
+        return _by_position(Row(*who, "none", "-100 < l < 100", "measured", None, distances=near, reason=UNKNOWN), runs)
     named = match.identification
+    multiple = _first_order(named.coefficient)
+    near = distances(runs, reverse_kl.coefficient, multiple)
     pieces = tuple((r, e) for cell, e in named.coefficient.cells if (r := cell & match.region) is not None)
     gap = residual(Coefficient(pieces), runs)
-    row = Row(*who, named.name, match.where, "measured", gap, "", named.title, named.slope, distances=near)
+    row = Row(*who, named.name, match.where, "measured", gap, "", named.title, named.slope, None, multiple, near)
     if gap is not None and gap > MEASURED_TOLERANCE:
         return replace(
             row, gradient_of="none", title="", slope=None, reason=f"{named.name} fits near the reference only"
         )
     return row
+
+
+def _by_position(row: Row, runs: list[Placed]) -> Row:
+    """The row of what is another multiple of one divergence at each position: no objective, and what it looks like."""
+    for divergence in DIVERGENCES:
+        if all(_is_aligned(run, divergence) for run in runs):
+            title = f"at each position a number of its own times {divergence.title}"
+            return replace(row, title=title, reason="")
+    return row
+
+
+def _is_aligned(run: Placed, divergence: Divergence) -> bool:
+    """Whether the expected gradient of every setting is a multiple of a divergence's."""
+    goal, _ = predicted(divergence.coefficient, run.settings)
+    size = (goal * goal).sum(axis=-1, keepdims=True)
+    share = np.divide((run.expected * goal).sum(axis=-1, keepdims=True), size, out=np.zeros_like(size), where=size > 0)
+    gap = np.abs(run.expected - share * goal).max(axis=-1)
+    return bool((gap <= MEASURED_TOLERANCE * np.abs(run.expected).max(axis=-1)).all())
 
 
 MEASURED_TOLERANCE: Final = 1e-3

@@ -31,7 +31,7 @@ TRACED: Final = (
     Role.LOGITS_REF,
     Role.LOGITS_OLD,
 )
-"""Roles whose entries are variables; the others are constants of a run."""
+"""Roles through which a gradient may flow; the others are constants of a run."""
 
 PASSED: Final = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
@@ -52,6 +52,8 @@ class Subject:
         output: which of several outputs is meant, by index or key; the first floating one if ``None``.
         mask_type: what the mask is made of.
         per_sequence: whether there is one advantage for each sequence rather than for each token.
+        wide: whether log-probabilities beside logits and actions are those of the whole vocabulary as well.
+        labels_mask: whether the actions only say which tokens count.
     """
 
     target: Target
@@ -60,6 +62,8 @@ class Subject:
     output: str | None = None
     mask_type: str = "float"
     per_sequence: bool = False
+    wide: bool = False
+    labels_mask: bool = False
 
     @property
     def roles(self) -> frozenset[Role]:
@@ -75,6 +79,11 @@ class Subject:
     def is_over_vocabulary(self) -> bool:
         """Whether it takes logits."""
         return any(r.is_over_vocabulary for r in self.roles)
+
+    @property
+    def gathers(self) -> bool:
+        """Whether it takes logits together with the actions that were sampled."""
+        return self.is_over_vocabulary and Role.ACTIONS in self.roles and not self.labels_mask
 
     def with_settings(self, **settings: Any) -> "Subject":
         """The same function with some settings changed."""
@@ -136,39 +145,72 @@ class Subject:
         return self.target.tracer()
 
     def trace(self, arrays: Arrays, exprs: Mapping[Role, Any]) -> Trace:
-        """The trace on arrays whose variable entries are these expressions. Raises CannotTrace, Raised."""
-        inputs = {r.value: Input(arrays[r], exprs[r]) for r in self.traced}
+        """The trace on arrays whose entries are these expressions; advantages too. Raises CannotTrace, Raised."""
+        inputs = {
+            r.value: Input(self._shaped(r, arrays[r], arrays), self._shaped(r, exprs[r], arrays), r in TRACED)
+            for r in exprs
+        }
         with guarded():
-            return self.tracer.trace(self, inputs, self.constants(arrays, "float64"))
+            constants = self.constants(arrays, "float64")
+            return self.tracer.trace(self, inputs, {k: v for k, v in constants.items() if k not in inputs})
 
     def run(self, arrays: Arrays, dtype: str = "float64") -> tuple[Floats, dict[Role, Floats]]:
         """The output, and the derivative of its sum by each variable array. Raises Raised, CannotTrace."""
-        variables = {r.value: arrays[r] for r in self.traced}
+        variables = {r.value: self._shaped(r, arrays[r], arrays) for r in self.traced}
         with guarded():
             value, slopes = self.tracer.gradient(self, variables, self.constants(arrays, dtype), dtype)
-        return value, {Role(r): slope for r, slope in slopes.items()}
+        return value, {Role(r): self._spread(Role(r), slope, arrays) for r, slope in slopes.items()}
+
+    def variables(self, arrays: Arrays, dtype: str) -> dict[str, Any]:
+        """The arguments that gradients may flow through, as arrays of the framework."""
+        return {r.value: self.array(self._shaped(r, arrays[r], arrays), dtype) for r in self.traced}
 
     def constants(self, arrays: Arrays, dtype: str) -> dict[str, Any]:
-        """The arguments that are no variables, as arrays of the framework."""
+        """The arguments that no gradient flows through, as arrays of the framework."""
         kinds = {Role.ACTIONS: "int", Role.MASK: self.mask_type, Role.ADVANTAGE: "float"}
         return {
-            r.value: self.array(self._shaped(r, arrays[r]), {"int": "int64", "bool": "bool", "float": dtype}[kinds[r]])
+            r.value: self.array(
+                self._shaped(r, arrays[r], arrays), {"int": "int64", "bool": "bool", "float": dtype}[kinds[r]]
+            )
             for r in self.roles
             if r in kinds
         }
 
-    def _shaped(self, role: Role, values: Floats) -> Floats:
-        return values[:, 0] if role is Role.ADVANTAGE and self.per_sequence and values.ndim == 2 else values
+    def _shaped(self, role: Role, values: Any, arrays: Arrays) -> Any:
+        """An array in the shape that the function takes: of the sampled action, or one advantage a response."""
+        if role is Role.ADVANTAGE:
+            return values[:, 0] if self.per_sequence and values.ndim == 2 else values
+        if self._is_of_action(role):
+            return np.take_along_axis(values, _indices(arrays), axis=-1)[..., 0]
+        return values
+
+    def _is_of_action(self, role: Role) -> bool:
+        return self.gathers and not self.wide and role in TRACED and not role.is_over_vocabulary
+
+    def _spread(self, role: Role, slope: Floats, arrays: Arrays) -> Floats:
+        """A derivative by what was sampled, as one by all actions."""
+        if not self._is_of_action(role):
+            return slope
+        out = np.zeros(arrays[role].shape)
+        np.put_along_axis(out, _indices(arrays), slope[..., None], axis=-1)
+        return out
 
     def array(self, values: Floats, dtype: str) -> Any:
         """An array of the framework."""
+        if self.target.formula is not None:
+            return np.asarray(values, dtype=np.float64)
         if self.target.framework == "torch":
             import torch
 
             return torch.tensor(np.asarray(values), dtype=getattr(torch, dtype))
-        import jax.numpy as jnp
+        import jax
 
-        return jnp.asarray(values, "int32" if dtype == "int64" else dtype)
+        with jax.enable_x64(dtype == "float64"):
+            return jax.numpy.asarray(values, "int32" if dtype == "int64" else dtype)
+
+
+def _indices(arrays: Arrays) -> np.ndarray[Any, np.dtype[np.int64]]:
+    return arrays[Role.ACTIONS].astype(np.int64)[..., None]
 
 
 def _leaves(result: Any) -> Iterator[Any]:

@@ -14,6 +14,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from sympy import Expr
+
 from kltheory.audit.framework import Framework, framework_of, innermost
 from kltheory.proving.endings import reason_of
 from kltheory.tracing.trace import Tracer
@@ -33,6 +35,7 @@ class Target:
         framework: whose arrays it computes on.
         file, line: where it is defined; ``None`` where Python cannot say.
         version: the distribution it belongs to and its version, such as ``verl 0.9.1``; empty for a loose file.
+        formula: what was typed, where it is no function but a formula of one token.
     """
 
     name: str
@@ -42,6 +45,7 @@ class Target:
     file: str | None = None
     line: int | None = None
     version: str = ""
+    formula: Expr | None = None
 
     @property
     def signature(self) -> inspect.Signature:
@@ -64,6 +68,10 @@ class Target:
 
     def tracer(self) -> Tracer:
         """The tracer of its framework."""
+        if self.formula is not None:
+            from kltheory.tracing.formula import FormulaTracer
+
+            return FormulaTracer(self.formula)
         if self.framework == "torch":
             from kltheory.tracing.torch_function import TorchTracer
 
@@ -97,6 +105,35 @@ def of_function(
     version = _version(getattr(inner, "__module__", None)) if version is None else version
     name = name or str(getattr(inner, "__qualname__", repr(function)))
     return Target(name, function, found, owner, file, line, version)
+
+
+def of_formula(text: str) -> Target:
+    """The target that a typed formula of one token is, such as ``-min(w*A, clamp(w, 0.8, 1.2)*A)``.
+
+    Raises:
+        CannotRun: it is no formula; the message points at the place.
+    """
+    from kltheory.calculus.formula.error import FormulaError
+    from kltheory.calculus.formula.parse import parse_formula
+    from kltheory.tracing.formula import FormulaTracer
+
+    try:
+        expr = parse_formula(text)
+    except FormulaError as e:
+        raise CannotRun(f"{text!r} names no function (package.module:function), and is no formula\n{e}") from None
+    names = FormulaTracer(expr).arguments
+
+    def formula(**arrays: Any) -> Any:
+        raise NotImplementedError("a formula is read, and not called")
+
+    each = [inspect.Parameter(n, inspect.Parameter.KEYWORD_ONLY) for n in names]
+    formula.__signature__ = inspect.Signature(each)  # type: ignore[attr-defined]
+    return Target(text, formula, "formula", formula=expr)
+
+
+def load_or_formula(text: str) -> Target:
+    """What a text names: a function where there is a colon, else a formula. Raises CannotRun."""
+    return load(text) if ":" in text else of_formula(text)
 
 
 def load(text: str, framework: Framework | None = None) -> Target:

@@ -29,7 +29,7 @@ def over_vocabulary(found: Recovered) -> Subject | None:
         return None
     if roles - BESIDE - set(WIDE):
         return None
-    value = erase_sg(found.surrogate.expr)
+    value = erase_sg(found.penalty.expr)
     per_probability = value * exp(-logp)
     try:
         if is_zero(value) or not is_zero(per_probability - per_probability.xreplace({logp: S.Zero})):

@@ -18,7 +18,10 @@ from kltheory.calculus.symbols import log_ratio, log_weight, logp, to_quotients
 u: Final = Symbol("u", positive=True)
 """The argument of a generator f: π/π_ref."""
 
-Base = Literal["ref", "old"]
+Base = Literal["ref", "old", "uniform"]
+
+LOG_QUOTIENT: Final[dict[Base, Symbol]] = {"ref": log_ratio, "old": log_weight, "uniform": logp}
+"""The logarithm of the policy over its base; over the uniform policy up to the constant log V."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,7 @@ class Objective:
 
 @dataclass(frozen=True)
 class Divergence:
-    """An f-divergence of the policy from the reference (or, with ``base="old"``, from the old policy)."""
+    """An f-divergence of the policy from the reference, or with ``base`` from the old or the uniform policy."""
 
     name: str
     title: str
@@ -68,13 +71,13 @@ class Divergence:
     @property
     def objective(self) -> Objective:
         """Its value as a sum: Σ π_ref f(π/π_ref)."""
-        log_u = log_ratio if self.base == "ref" else log_weight
+        log_u = LOG_QUOTIENT[self.base]
         return Objective(exp(logp - log_u) * self.f.xreplace({u: exp(log_u)}))
 
     @property
     def coefficient(self) -> Coefficient:
         """f'(e^l), from f; :class:`Objective` reaches the same from the sum."""
-        log_u = log_ratio if self.base == "ref" else log_weight
+        log_u = LOG_QUOTIENT[self.base]
         return Coefficient(tuple((r, e) for r, e in split(self.f.diff(u).xreplace({u: exp(log_u)}))))
 
 
@@ -95,6 +98,9 @@ squared_hellinger: Final = Divergence("squared_hellinger", "Σ(√π - √π_ref
 jensen_shannon: Final = Divergence(
     "jensen_shannon", "JS(π, π_ref)", (u * log(2 * u / (1 + u)) + log(2 / (1 + u))) * Rational(1, 2)
 )
+
+kl_uniform: Final = Divergence("kl_uniform", "KL(π‖uniform)", u * log(u), "uniform")
+"""Its sum is Σ π log π, the negative entropy: KL(π‖uniform) less log V."""
 
 DIVERGENCES: Final = (
     reverse_kl,

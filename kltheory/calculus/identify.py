@@ -12,13 +12,22 @@ from typing import Final
 from sympy import Add, Expr, Rational, S, Symbol, exp, expand_mul
 
 from kltheory.calculus.coefficient import Coefficient, tidy
-from kltheory.calculus.divergence import DIVERGENCES, Base, Divergence, Objective, cressie_read, forward_kl, reverse_kl
+from kltheory.calculus.divergence import (
+    DIVERGENCES,
+    Base,
+    Divergence,
+    Objective,
+    cressie_read,
+    forward_kl,
+    kl_uniform,
+    reverse_kl,
+)
 from kltheory.calculus.exact import Undecidable, is_constant, is_zero, normal_form
 from kltheory.calculus.notation import text
 from kltheory.calculus.primitive import generator, objective
 from kltheory.calculus.regions import Region
 from kltheory.calculus.slope import Move
-from kltheory.calculus.symbols import VARIABLES, log_ratio, log_weight
+from kltheory.calculus.symbols import VARIABLES, log_ratio, log_weight, logp
 
 Term = tuple[Expr, Divergence]
 
@@ -37,7 +46,8 @@ class Identification:
         coefficient: C.
         terms: an exact combination of known divergences; empty for *zero*, ``None`` when there is none.
         f: the generator, when C depends on one quotient alone; ``None`` without a closed form.
-        base: what that quotient is over: the reference, or the old policy; ``None`` when C depends on more.
+        base: what that quotient is over: the reference, the old policy or, of the entropy, the uniform one; ``None``
+            when C depends on more.
         objective: the summand F otherwise.
         slope: that of C: 1 (f convex), -1 (concave), 0 (no gradient), ``None`` (neither, or no f).
         reason: why it was not decided whether the objective is an f-divergence.
@@ -59,7 +69,7 @@ class Identification:
     @property
     def measured_from(self) -> str:
         """The policy that the objective is measured from, for people."""
-        return "π_old" if self.base == "old" else "π_ref"
+        return {"old": "π_old", "uniform": "uniform"}.get(self.base or "ref", "π_ref")
 
     @cached_property
     def poles(self) -> tuple[Move, ...]:
@@ -106,8 +116,10 @@ def identify(coefficient: Coefficient) -> Identification:
     base = BASES.get(variable)
     terms = _named(coefficient, base)
     if variable is None or base is None:
-        reason = _why_several(coefficient)
-        return Identification(coefficient, terms, objective=objective(coefficient), reason=reason)
+        found = Identification(coefficient, terms, objective=objective(coefficient))
+        if slope := _of_entropy(terms):
+            return replace(found, base="uniform", slope=slope)
+        return replace(found, reason=_why_several(coefficient))
     try:
         slope, reason = coefficient.slope(), ""
     except Undecidable as e:
@@ -116,6 +128,14 @@ def identify(coefficient: Coefficient) -> Identification:
     if terms is not None:
         return replace(found, f=tidy(sum((a * d.f for a, d in terms), S.Zero)))
     return found if found.poles else replace(found, f=generator(coefficient, variable))
+
+
+def _of_entropy(terms: tuple[Term, ...] | None) -> int | None:
+    """The slope of a multiple of the negative entropy, which is convex."""
+    if terms is None or len(terms) != 1 or terms[0][1] is not kl_uniform:
+        return None
+    scale = terms[0][0]
+    return 1 if scale.is_positive else -1 if scale.is_negative else None
 
 
 def _why_several(c: Coefficient) -> str:
@@ -183,6 +203,8 @@ def _combination(c: Coefficient) -> tuple[Term, ...] | None:
 
 def _power_term(part: Expr) -> Term | None:
     """The divergence whose coefficient is a multiple of this monomial, and that multiple's inverse."""
+    if part == logp:
+        return kl_uniform, S.One
     for v, move in ((log_ratio, lambda d: d), (log_weight, Divergence.from_old)):
         if part == v:
             return move(reverse_kl), S.One

@@ -138,7 +138,7 @@ def _audited(
         return run(found, None, named, placements, output, library.variants, progress=advance)
 
 
-@click.command()
+@click.command(context_settings={"ignore_unknown_options": True})
 @click.argument("target_a")
 @click.argument("target_b")
 @click.option("--set-a", "set_a", multiple=True, metavar="NAME=VALUE", help="A parameter of the first function.")
@@ -158,21 +158,26 @@ def compare(
     args_b: Sequence[str],
     json_target: str | None,
 ) -> None:
-    """Compare two implementations: value, per-sample derivative, expected gradient, and where they part.
+    """Compare two implementations on whole batches, and say where they part.
+
+    Value, derivative (also by the other policies) and expected gradient are compared under masks, ragged lengths and
+    advantages of both signs. Either may be a formula of one token.
 
         kltheory compare eager.py:kl fused.py:kl --set kind=k3
+
+        kltheory compare "-min(w*A, clamp(w, 0.8, 1.2)*A)" my_losses.py:ppo
 
     Exit status: 0 the same, 1 they differ, 2 undecided, 3 could not run.
     """
 
     def work() -> Any:
         from kltheory.audit.compare import compare_targets
-        from kltheory.audit.target import load
+        from kltheory.audit.target import load_or_formula
         from kltheory.audit.variants import parse_arguments, single_values
 
         return compare_targets(
-            (load(target_a), single_values([*both, *set_a]), parse_arguments(args_a)),
-            (load(target_b), single_values([*both, *set_b]), parse_arguments(args_b)),
+            (load_or_formula(target_a), single_values([*both, *set_a]), parse_arguments(args_a)),
+            (load_or_formula(target_b), single_values([*both, *set_b]), parse_arguments(args_b)),
         )
 
     found = of_strangers(work)

@@ -55,7 +55,8 @@ def _pair(e: Any, walk: Any, at: Mapping[Symbol, Any], eps: float) -> Pair:
         return value, sum(errors) + sum(np.abs(v) for v, _ in pairs)
     if isinstance(e, Mul):
         relative = sum(error / np.abs(np.where(v == 0, 1, v)) for v, error in pairs)
-        return value, np.abs(value) * (relative + len(pairs)) + np.where(value == 0, sum(errors), 0)
+        scale = np.abs(value) * (relative + len(pairs)) + np.where(value == 0, sum(errors), 0)
+        return value, np.where(np.isinf(relative), np.inf, scale)  # of a factor that may be another nothing is known
     if isinstance(e, exp):
         return value, value * (errors[0] + 1)
     if isinstance(e, log):

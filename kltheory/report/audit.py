@@ -1,11 +1,13 @@
 """The report of an audit: for people, as Markdown, as JSON."""
 
 from collections.abc import Iterator, Mapping
+from itertools import chain, repeat
 from typing import Any, Final
 
 import numpy as np
 
 from kltheory.__about__ import __version__
+from kltheory.audit.advantage import sentences
 from kltheory.audit.audit import Audit, Audited
 from kltheory.audit.experiments import Distance
 from kltheory.audit.on_trees import CREDITS
@@ -59,6 +61,7 @@ def _variant(v: Audited) -> dict[str, Any]:
         "dtype": None if found is None else found.dtype,
         "residual": None if found is None else found.residual,
         "aggregation": None if found is None or found.weights is None or found.per_token else aggregation(found),
+        "advantage": [push.to_json() for push in v.pushes],
         "rows": [r.to_json() for r in v.rows],
         "responses": [r.to_json() for r in v.responses],
         "alarms": [{"kind": a.kind, "text": a.text} for a in v.alarms]
@@ -148,6 +151,7 @@ def _plain_variant(v: Audited) -> Iterator[str]:
         return
     yield from (f"  {line}" for line in _facts(v))
     yield from (f"  {line}" for table in _tables(v) for line in columns(table))
+    yield from (f"  {line}" for line in _footnotes(v))
     yield from (f"  ALARM        {line}" for line in v.alarming)
     yield from (f"  probe        {f.text}" for f in v.probes if not f.alarm)
     yield from (f"  UNDECIDED    {line}" for line in v.undecided)
@@ -156,7 +160,7 @@ def _plain_variant(v: Audited) -> Iterator[str]:
 
 def _facts(v: Audited) -> Iterator[str]:
     found = v.found
-    if found is None or not v.rows:
+    if found is None or not (v.rows or v.pushes):
         return
     over = " (summed over the vocabulary)" if found.reading is Reading.VOCABULARY else ""
     if found.surrogate is not None:
@@ -169,6 +173,8 @@ def _facts(v: Audited) -> Iterator[str]:
         yield f"coefficient  {c}"
     if found.weights is not None and not found.per_token:
         yield f"aggregation  {aggregation(found)['name']}"
+    for name, line in zip(chain(["advantage"], repeat("")), sentences(v.pushes), strict=False):
+        yield f"{name:<13}{line}"
 
 
 HEADER: Final = ("placed", "weight", "sampled by", "gradient of", "where", "how", "residual", "order", "near", "far")
@@ -179,6 +185,19 @@ def _tables(v: Audited) -> Iterator[list[tuple[str, ...]]]:
         yield [HEADER, *map(_cells, _main_rows(v.rows))]
     if v.responses:
         yield [RESPONSES, *map(_response_cells, v.responses)]
+
+
+def _footnotes(v: Audited) -> Iterator[str]:
+    """What there is to say of rows without a name, and what near and far are measured against."""
+    unnamed: dict[str, list[str]] = {}
+    for r in _main_rows(v.rows):
+        if r.gradient_of == "none" and r.title:
+            unnamed.setdefault(r.title, []).append(f"{r.placement} {r.weight} {r.sampler}")
+    yield from (f"none: {title} ({', '.join(where)})" for title, where in unnamed.items())
+    multiples = {r.multiple for r in v.rows if r.distances}
+    if multiples - {1.0}:
+        shown = ", ".join(f"{m:.6g}" for m in sorted(multiples))
+        yield f"near, far: the largest error against a·KL(π‖π_ref), a = {shown}: what C is to first order"
 
 
 def _main_rows(rows: tuple[Row, ...]) -> list[Row]:
@@ -227,6 +246,7 @@ def markdown(audit: Audit) -> str:
         lines += [f"- {_spaced(line)}" for line in _facts(v)]
         for head, *body in _tables(v):
             lines += ["", *markdown_table(head, body)]
+        lines += ["", *(f"- {line}" for line in _footnotes(v))]
         lines += ["", *(f"- **alarm** {line}" for line in v.alarming)]
         lines += [f"- {f.text}" for f in v.probes if not f.alarm]
         lines += [f"- **undecided** {line}" for line in v.undecided]

@@ -3,7 +3,8 @@
 from typing import Any, Final
 
 from kltheory.__about__ import __version__
-from kltheory.audit.compare import Comparison, Question
+from kltheory.audit.compare import Comparison
+from kltheory.audit.pair import Question
 from kltheory.report.audit import formula
 
 SCHEMA: Final = 1
@@ -18,17 +19,22 @@ def to_json(found: Comparison) -> dict[str, Any]:
         "targets": list(found.names),
         "formulas": [formula(f) for f in found.formulas],
         "same": {0: True, 1: False, 2: None}[found.status],
+        "verdict": found.verdict,
+        "multiple": None if found.multiple is None else str(found.multiple),
+        "limits": list(found.limits),
         "questions": [{**vars(q), "parts": list(q.parts), "witness": dict(q.witness)} for q in found.questions],
     }
 
 
 def plain(found: Comparison) -> str:
-    """For people."""
-    lines = [
+    """For people: the answer, then what it rests on."""
+    formulas = [
         f"{letter}  {name}: {formula(f) or 'no formula, measured'}"
         for letter, name, f in zip("ab", found.names, found.formulas, strict=True)
     ]
-    return "\n".join([*lines, *(line for q in found.questions for line in _lines(q))])
+    questions = (line for q in found.questions for line in _lines(q))
+    limits = (f"not looked at: {limit}" for limit in found.limits)
+    return "\n".join([found.verdict, *formulas, *questions, *limits])
 
 
 def _lines(q: Question) -> list[str]:
@@ -38,4 +44,5 @@ def _lines(q: Question) -> list[str]:
         if q.witness:
             at = ", ".join(f"{name} = {value:.4g}" for name, value in q.witness.items())
             lines.append(f"           for instance {at}")
+        lines += [f"           {q.reason}"] * bool(q.reason)
     return lines

@@ -7,6 +7,7 @@ from typing import Any, Final
 from sympy import Expr, exp, log
 
 from kltheory.calculus.cells import ties
+from kltheory.calculus.divergence import Base
 from kltheory.calculus.domain import Undefined
 from kltheory.calculus.estimators import Estimator, in_reward
 from kltheory.calculus.formula.formula import Formula
@@ -92,6 +93,9 @@ def _extra(r: Row) -> dict[str, Any]:
     return {**over, "obstacle": found.obstacle, "reason": found.reason, "sampler_reason": r.sampler_dependence[1]}
 
 
+FROM: Final[dict[Base, str]] = {"ref": "", "old": " from the old policy", "uniform": " from the uniform policy"}
+
+
 def _notes(r: Row) -> Iterator[str]:
     found = r.found
     for tie in ties(r.surrogate.sampled_by(r.sampler).expr):
@@ -105,7 +109,7 @@ def _notes(r: Row) -> Iterator[str]:
         question = "it is an f-divergence" if found.base is None else "f is convex"
         yield f"whether {question} is not decided: {found.reason}"
     elif found.is_divergence:
-        yield f"f is convex: an f-divergence{'' if found.base == 'ref' else ' from the old policy'}"
+        yield f"f is convex: an f-divergence{FROM[found.base or 'ref']}"
     elif found.slope == -1:
         yield "f is concave: minus an f-divergence, pushed away from"
     elif found.obstacle:

@@ -63,7 +63,7 @@ def assert_same_gradient(
     fn_a: Function,
     fn_b: Function,
     *,
-    which: Sequence[str] = ("value", "derivative", "expected"),
+    which: Sequence[str] = ("value", "derivative", "others", "expected"),
     arguments: Arguments = None,
     arguments_a: Arguments = None,
     arguments_b: Arguments = None,
@@ -77,8 +77,10 @@ def assert_same_gradient(
     Args:
         fn_a: one function.
         fn_b: the other.
-        which: what is compared: ``value``, ``derivative`` (by log π, sample by sample), ``expected`` (the expected
-            gradient in every placement, with every weight, under every sampler).
+        which: what is compared, on whole batches with masks, ragged lengths and advantages of both signs: ``value``,
+            ``derivative`` (by the policy's logits, at every token), ``others`` (what flows into the reference and the
+            old policy), ``expected`` (the expected gradient in every placement, with every weight, under every
+            sampler).
         arguments: as in :func:`assert_gradient_of`, for both.
         arguments_a: for the first alone, before those for both.
         arguments_b: for the second alone.

@@ -89,13 +89,6 @@ def against_divergence(
         return clearest(chosen, running(found, settings, *row), predicted(coefficient, settings)[0], row[2])
 
 
-def between(a: Recovered, b: Recovered, row: tuple[str, str, Sampler]) -> Witness | None:
-    """Two running functions. Raises Raised."""
-    chosen, settings = small(None, row[2])
-    with np.errstate(all="ignore"):
-        return clearest(chosen, running(a, settings, *row), running(b, settings, *row), row[2])
-
-
 def clearest(chosen: list[RationalSetting], left: Array, right: Array, sampler: Sampler) -> Witness | None:
     """The first setting that shows the difference plainly, else the one that shows it most."""
     every = [Witness(*x, sampler) for x in zip(chosen, left, right, strict=True)]

@@ -70,7 +70,7 @@ def _argument(given: Input, shadows: Shadows) -> Tensor:
     if not t.is_floating_point():
         return t
     entries = [sympify(e) for e in given.exprs.flat]
-    t = t if any(map(symbols_of, entries)) else t.detach()
+    t = t if given.differentiated and any(map(symbols_of, entries)) else t.detach()
     shadows.of(t).entries[:] = entries
     return t
 

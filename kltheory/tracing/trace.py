@@ -20,10 +20,14 @@ class CannotTrace(Exception):
 
 @dataclass(frozen=True, eq=False)
 class Input:
-    """One argument: its entries as numbers (float64) and as expressions, of the same shape."""
+    """One argument: its entries as numbers (float64) and as expressions, of the same shape.
+
+    ``differentiated`` says whether a gradient may flow through it.
+    """
 
     values: Floats
     exprs: Exprs
+    differentiated: bool = True
 
 
 @dataclass(frozen=True, eq=False)

@@ -19,6 +19,20 @@ ROWS: dict[str, tuple[Any, Any]] = {
         lambda logp, ref_logp: sg(logp - ref_logp) ** 2,
         lambda logp, ref_logp: (logp - ref_logp) ** 2,
     ),
+    "advantage_without_gradient": (
+        lambda logp, old_logp, advantages: (
+            -jnp.maximum(jnp.exp(logp - old_logp), 0.0 * logp) * jnp.minimum(advantages, 0)
+        ),
+        lambda logp, old_logp, advantages: -jnp.exp(logp - old_logp) * advantages,
+    ),
+    "advantage_reversed": (
+        lambda logp, advantages: advantages * logp,
+        lambda logp, advantages: -advantages * logp,
+    ),
+    "no_expected_gradient": (
+        lambda logps: 0.01 * logps,
+        lambda logps: 0.01 * logps * sg(logps),
+    ),
     "reference_not_in_gradient": (
         lambda logp, ref_logp: logp - ref_logp,
         lambda logp, ref_logp: sg(logp - ref_logp) * logp,

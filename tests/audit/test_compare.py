@@ -63,7 +63,7 @@ ROWS: list[tuple[Any, Any, int, dict[str, bool | None]]] = [
     (k3, k3_less_one, 1, {"value": False, "derivative": True, "loss, weight none": True, "loss, weight live": True}),
     (k2, score, 0, SAME),
     (k2, k3, 1, {"value": False, "derivative": False, "loss, weight none": False}),
-    (k3, mean, 0, SAME),
+    (k3, mean, 1, {"value": False, "derivative": False, "loss, weight none": False}),
     (k3, in_float32, 0, SAME),
     (k2, nan_far_away, 1, {"value": False}),
 ]
@@ -83,13 +83,22 @@ def test_where_they_part_is_told_with_a_witness() -> None:
     value, *_ = compared(k3, clamped).questions
     assert any("l < -2.61" in part for part in value.parts)
     assert value.witness["l"] < -2.61
-    assert value.witness["b"] == pytest.approx(10)
+    assert value.witness["b"] == 10
     assert value.gap > 0.1
 
 
-def test_a_sum_over_the_vocabulary_is_no_sample() -> None:
-    with pytest.raises(CannotRun, match="one sums over the vocabulary and the other reads samples"):
-        compared(k3, of_logits)
+def test_a_mean_is_told_as_a_multiple() -> None:
+    found = compared(lambda logp, ref_logp: k3(logp, ref_logp).sum(), mean)
+    assert str(found.multiple) == "b = a divided by the number of all tokens"
+    assert str(compared(k2, lambda logp, ref_logp: 4 * k2(logp, ref_logp)).multiple) == "b = 4·a"
+
+
+def test_a_sum_over_the_vocabulary_and_its_estimate_have_one_expected_gradient() -> None:
+    """k2 as a loss on-policy has the gradient of the reverse KL, and no sample of it has."""
+    found = {q.what: q.same for q in compared(k2, of_logits).questions}
+    assert found["derivative"] is False
+    assert found["expected gradient: loss, weight none, sampler policy"] is True
+    assert found["expected gradient: loss, weight none, sampler old"] is False
 
 
 def raising(logp: Any, ref_logp: Any) -> Any:

@@ -142,7 +142,7 @@ def summed(logits: Any, ref_logits: Any) -> Any:
 
 @pytest.mark.parametrize(
     ("function", "reading", "expected"),
-    [(picked, Reading.SAMPLE, "l**2/2"), (summed, Reading.VOCABULARY, "l*exp(logp)")],
+    [(picked, Reading.ACTION, "l**2/2"), (summed, Reading.VOCABULARY, "l*exp(logp)")],
 )
 def test_logits_of_what_was_sampled_and_sums_over_the_vocabulary(function: Any, reading: Any, expected: str) -> None:
     found = recovered(function)

@@ -1,5 +1,6 @@
 """The two interception points of PyTorch, and the conditions that a function runs under."""
 
+import inspect
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -30,6 +31,8 @@ def dispatch_mode(handle: Handler) -> Any:
         def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
             return handle(func, args, kwargs or {})
 
+    own = inspect.unwrap(Kernels.__torch_dispatch__)
+    setattr(own, "__dynamo_disable", own)  # else PyTorch imports its compiler, which takes seconds, to switch it off
     return Kernels()
 
 
@@ -49,9 +52,22 @@ def as_data(arguments: Iterable[Tensor]) -> Iterator[None]:
         return func(*args, **kwargs)
 
     with ExitStack() as stack:
+        stack.enter_context(_one_thread())
         stack.enter_context(torch.enable_grad())
         if "torch._dynamo" in sys.modules:
             stack.enter_context(torch.compiler.set_stance("force_eager"))
         stack.enter_context(torch.jit.optimized_execution(False))
         stack.enter_context(function_mode(handle))
         yield
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """A few numbers are not worth waking threads for."""
+    torch = torch_module()
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)

@@ -1,0 +1,112 @@
+"""The part of a loss that an advantage multiplies: how hard it pushes an action, for each sign of A, and where not."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sympy import Expr, Integer, S
+
+from kltheory.audit.recovered import Reading, Recovered
+from kltheory.audit.rows import is_central
+from kltheory.calculus.coefficient import Coefficient, tidy
+from kltheory.calculus.exact import Undecidable, is_zero
+from kltheory.calculus.notation import text
+from kltheory.calculus.regions import Region
+from kltheory.calculus.surrogate import Sampler, Surrogate
+from kltheory.calculus.symbols import advantage, log_weight
+
+SIGNS: Final = {1: "A > 0", -1: "A < 0"}
+
+
+@dataclass(frozen=True)
+class Push:
+    """What becomes of an action with an advantage of one sign, under the policy's own expectation.
+
+    Attributes:
+        sign: of the advantage.
+        cells: a region, and what A·∇log π is multiplied by there when the loss is minimised; 0 where it is dead.
+        at_once: the same where the old policy is the policy, w = 1.
+    """
+
+    sign: int
+    cells: tuple[tuple[Region, Expr], ...]
+    at_once: Expr | None
+
+    @property
+    def dead(self) -> tuple[Region, ...]:
+        """Where nothing is pushed."""
+        return tuple(r for r, e in self.cells if is_zero(e))
+
+    @property
+    def is_weighted(self) -> bool:
+        """Whether it moves with w: then it depends on who sampled."""
+        cut = len(self.cells) > 1 and any(r.is_cut(log_weight) or r.conditions for r, _ in self.cells)
+        return cut or any(e.has(log_weight) for _, e in self.cells)
+
+    def __str__(self) -> str:
+        live = [f"{_weight(e)}{_where(r)}" for r, e in self.cells if not is_zero(e)]
+        dead = [f"does nothing{_where(r)}" for r in self.dead]
+        return "; ".join([*live, *dead])
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data."""
+        cells = [{"where": str(r), "weight": text(tidy(e))} for r, e in self.cells]
+        at_once = None if self.at_once is None else text(tidy(self.at_once))
+        return {"sign": self.sign, "cells": cells, "on_policy": at_once, "depends_on_sampler": self.is_weighted}
+
+
+def _weight(e: Expr) -> str:
+    known = {S.One: "ascends A·∇log π", S.NegativeOne: "descends A·∇log π"}
+    return known.get(e, f"ascends ({text(tidy(e))})·A·∇log π")
+
+
+def _where(region: Region) -> str:
+    return "" if str(region) == "everywhere" else f" where {region}"
+
+
+def pushes(found: Recovered) -> tuple[Push, ...]:
+    """One for each sign of the advantage; none where the loss has no such part.
+
+    Raises:
+        Undecidable: there is no formula, or the part is not proportional to the advantage.
+    """
+    if found.surrogate is None or not found.surrogate.expr.has(advantage):
+        return ()
+    if found.reading is Reading.VOCABULARY:
+        raise Undecidable("an advantage multiplies a sum over the vocabulary")
+    return tuple(_push(found, sign) for sign in SIGNS)
+
+
+def _push(found: Recovered, sign: int) -> Push:
+    one, two = (_part(found, Integer(sign * size), Sampler.OLD) for size in (1, 2))
+    if not (two - one.map(lambda e: 2 * e)).is_zero():
+        raise Undecidable("what the advantage multiplies is not proportional to it")
+    cells = one.map(lambda e: -sign * e).merged
+    here = _part(found, Integer(sign), Sampler.POLICY).map(lambda e: -sign * e).merged
+    central = [e for r, e in here if len(here) == 1 or is_central(r)]
+    return Push(sign, cells, central[0] if central else None)
+
+
+def _part(found: Recovered, a: Expr, sampler: Sampler) -> Coefficient:
+    """The coefficient at this advantage, less the penalty's."""
+    assert found.surrogate is not None
+    at = Surrogate(found.surrogate.expr.xreplace({advantage: a}))
+    return (at - found.penalty).coefficient(sampler)
+
+
+def sentences(every: tuple[Push, ...]) -> Iterator[str]:
+    """What to say of the part with the advantage."""
+    if not every:
+        return
+    if len({str(push) for push in every}) == 1:
+        yield f"minimising it {every[0]}"
+    else:
+        yield from (f"for {SIGNS[push.sign]} minimising it {push}" for push in every)
+    exact = [push.at_once == 1 for push in every]
+    multiples = {push.at_once for push in every}
+    if all(exact):
+        yield "where the old policy is the policy (w = 1) that is the policy gradient"
+    elif len(multiples) == 1 and (m := multiples.pop()) is not None and m.is_number and m != 0:
+        yield f"where the old policy is the policy (w = 1) that is {text(m)} times the policy gradient"
+    weighted = any(push.is_weighted for push in every)
+    yield "it depends on who sampled" if weighted else "it does not depend on who sampled"

@@ -1,0 +1,118 @@
+"""Two formulas of one batch, entry by entry: where their values and derivatives part, for all log-probabilities."""
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Final
+
+import numpy as np
+from sympy import Add, Expr, S, exp, expand_mul
+
+from kltheory.audit.layout import Index, Layout
+from kltheory.audit.recover import terms_of, traced
+from kltheory.audit.recovered import Reading, Recovered
+from kltheory.audit.rows import WEIGHTS
+from kltheory.audit.subject import Raised
+from kltheory.calculus.cells import split
+from kltheory.calculus.coefficient import Coefficient
+from kltheory.calculus.exact import Undecidable, is_zero
+from kltheory.calculus.surrogate import Sampler, Surrogate
+from kltheory.calculus.symbols import erase_sg, logp, sg
+from kltheory.tracing.trace import CannotTrace, Exprs, Floats
+
+MASKS: Final = {False: np.array([[1.0, 1.0, 1.0], [1.0, 0.0, 1.0]]), True: np.ones((1, 1))}
+"""A batch with a hole; and a token alone."""
+
+
+@dataclass(frozen=True, eq=False)
+class Formulas:
+    """What two functions compute on the same batch: the term of each token, or of each of its actions."""
+
+    a: dict[Index, Expr]
+    b: dict[Index, Expr]
+    summed: bool
+
+    @classmethod
+    @lru_cache(maxsize=4)
+    def of(cls, a: Recovered, b: Recovered, per_response: bool, alone: bool) -> "Formulas | None":
+        """The formulas of both; ``None`` where one has none, where tokens meet, or where they read different things."""
+        if a.reading is not b.reading and Reading.VOCABULARY in (a.reading, b.reading):
+            return None
+        if any(f.surrogate is None or f.coupled or f.meeting or len(f.layout.tokens) != 2 for f in (a, b)):
+            return None
+        found = [_terms(f, per_response, MASKS[alone]) for f in (a, b)]
+        if found[0] is None or found[1] is None:
+            return None
+        return cls(found[0], found[1], a.reading is Reading.VOCABULARY)
+
+    def parts(self, what: str) -> tuple[str, ...] | None:
+        """The regions in which the values or the derivatives part, none where they agree; ``None`` if undecided."""
+        seen: dict[Expr, list[tuple[str, ...]]] = {}
+        parts: dict[str, None] = {}
+        try:
+            for unit in self.a:
+                gap = Surrogate.of(self.a[unit]) - Surrogate.of(self.b[unit])
+                if gap.expr not in seen:
+                    seen[gap.expr] = [self._parts(gap, what)]
+                parts |= dict.fromkeys(seen[gap.expr][0])
+        except Undecidable:
+            return None
+        return tuple(parts)
+
+    def same_expectation(self, placement: str, weight: str, sampler: Sampler) -> bool | None:
+        """Whether every token's expected gradients agree for all policies; ``None`` if undecided.
+
+        In the reward and with a weight it is asked of functions that have an output for each token.
+        """
+        if self.summed and (placement, weight) != ("loss", "none"):
+            return None
+        try:
+            return all(
+                self._descends(self.a[unit], placement, weight, sampler).equals(
+                    self._descends(self.b[unit], placement, weight, sampler)
+                )
+                for unit in self.a
+            )
+        except Undecidable:
+            return None
+
+    def _descends(self, term: Expr, placement: str, weight: str, sampler: Sampler) -> Coefficient:
+        """The coefficient of one token's term."""
+        s = Surrogate.of(term)
+        if self.summed:
+            return s.sampled_by(sampler).score().map(lambda e: e * exp(-logp))
+        expr = WEIGHTS[weight] * s.expr
+        return Surrogate(expr if placement == "loss" else sg(erase_sg(expr)) * logp).coefficient(sampler)
+
+    def _parts(self, gap: Surrogate, what: str) -> tuple[str, ...]:
+        if what == "value":
+            wrong = [r for r, e in split(gap.value) if not is_zero(e)]
+        elif self.summed:  # by the logits: a multiple of the probability is no derivative
+            each = Coefficient(tuple((r, e * exp(-logp)) for r, e in gap.score().merged))
+            wrong = [] if each.equals(Coefficient.of(S.Zero)) else [r for r, e in each.merged]
+        else:
+            wrong = [r for r, e in gap.score().merged if not is_zero(e)]
+        return tuple(str(r) for r, _ in Coefficient(tuple((r, S.One) for r in wrong)).merged)
+
+
+def _terms(found: Recovered, per_response: bool, mask: Floats) -> dict[Index, Expr] | None:
+    layout = replace(Layout.of(found.subject, mask.shape), per_response=per_response)
+    try:
+        exprs = traced(found.subject, layout, mask)
+        terms, apart = terms_of(exprs, layout)
+    except (CannotTrace, Raised):
+        return None
+    return None if apart else _with_constants(terms, exprs, layout)
+
+
+def _with_constants(terms: dict[Index, Expr], exprs: Exprs, layout: Layout) -> dict[Index, Expr]:
+    """The terms, and what holds no policy: of an advantage with its token, and plain numbers with all that count."""
+    own = {s: unit for unit in reversed(layout.units) for s in layout.symbols(layout.units[unit])}
+    live = [unit for unit, e in terms.items() if e != 0] or list(terms)
+    for total in exprs.flat:
+        for term in Add.make_args(expand_mul(total)):
+            if term.free_symbols & layout.owner.keys():
+                continue
+            units = [own[s] for s in term.free_symbols & own.keys()] or live
+            for unit in units:
+                terms[unit] += term.xreplace(layout.symbols(layout.units[unit])) / len(units)
+    return terms

@@ -1,0 +1,209 @@
+"""A pair of functions on the same batches: what they gave, and the questions whether it is the same."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Final
+
+import numpy as np
+
+from kltheory.audit.batches import Batch, Outcome, batches, reads_one_advantage, run
+from kltheory.audit.formulas import Formulas
+from kltheory.audit.placed_batches import Expectations, expectations
+from kltheory.audit.precision import coarsest, precision, tolerance
+from kltheory.audit.recovered import Recovered
+from kltheory.audit.roles import Role
+from kltheory.audit.rows import PLACEMENTS, WEIGHTS
+from kltheory.audit.subject import Raised
+from kltheory.audit.target import CannotRun
+from kltheory.calculus.surrogate import Sampler
+from kltheory.tracing.trace import CannotTrace, Floats
+
+COARSE: Final = 0.1
+"""Agreement to no more than this, relative to the gradient, is none."""
+
+PLAIN: Final = 0.1
+"""A difference of this size, relative to the larger of 1 and the number, is plain to see."""
+
+
+def _gap(x: Floats, y: Floats) -> Floats:
+    """The difference relative to the larger of 1 and the number; infinite where one alone is not finite."""
+    with np.errstate(all="ignore"):
+        gap = np.abs(x - y) / np.maximum(1.0, np.maximum(np.abs(x), np.abs(y)))
+    both = (x == y) | (np.isnan(x) & np.isnan(y))
+    return np.asarray(np.where(both, 0.0, np.where(np.isfinite(gap), gap, np.inf)))
+
+
+@dataclass(frozen=True)
+class Question:
+    """One question: whether both agree.
+
+    Attributes:
+        what: ``value``, ``derivative``, ``derivative by the reference``, or the placement, weight and sampler of an
+            expected gradient.
+        same: the answer; ``None`` when it was not decided.
+        how: ``derived`` or ``measured``.
+        parts: the regions in which they part.
+        gap: the largest difference of the running functions, relative to the larger of 1 and the number.
+        witness: where they differ most, and both numbers.
+        reason: why it was not decided, or empty.
+    """
+
+    what: str
+    same: bool | None
+    how: str
+    parts: tuple[str, ...] = ()
+    gap: float = 0.0
+    witness: Mapping[str, float] = field(default_factory=dict)
+    reason: str = ""
+
+    @property
+    def kind(self) -> str:
+        """What is asked, without the placement."""
+        return self.what.partition(":")[0]
+
+
+@dataclass(frozen=True, eq=False)
+class Pair:
+    """Two functions, the batches they were run on, and what they gave.
+
+    Attributes:
+        a, b: what was recovered of each.
+        rank: how many axes tokens have in the arrays they were run on.
+        alone: whether they were run on one token at a time, as formulas and functions of scalars are.
+        per_response: whether one of them takes one advantage for each response.
+        batches: what they were run on.
+        ran: what they gave.
+        precision: the coarsest floating type that one of them computes in.
+    """
+
+    a: Recovered
+    b: Recovered
+    rank: int
+    alone: bool
+    per_response: bool
+    batches: tuple[Batch, ...]
+    ran: tuple[list[Outcome], list[Outcome]]
+    precision: str
+
+    @classmethod
+    def of(cls, a: Recovered, b: Recovered) -> "Pair":
+        """Run both. Raises CannotRun where one raises on whole batches."""
+        rank = min(len(f.layout.tokens) for f in (a, b))
+        alone = rank == 0 or a.is_typed != b.is_typed
+        ran: list[list[Outcome]] = []
+        types: list[str] = []
+        try:
+            one_each = any(reads_one_advantage((f := x).subject, rank) for x in (a, b))
+            shown = batches(one_each, alone)
+            for f in (a, b):
+                outcomes = [run(f.subject, x, rank) for x in shown]
+                types += [f.dtype, precision(f.subject, shown[-1], rank, outcomes[-1])]
+                ran.append(outcomes)
+        except (Raised, CannotTrace) as e:
+            raise CannotRun(f"{f.subject.target.name} raises on a batch of several responses: {e}") from e
+        return cls(a, b, rank, alone, one_each, shown, (ran[0], ran[1]), coarsest(types))
+
+    @property
+    def tolerance(self) -> float:
+        """What two numbers of about 1 may differ by."""
+        return tolerance(self.precision)
+
+    def limits(self) -> Iterator[str]:
+        """What was not looked at."""
+        if self.rank == 0 and not (self.a.is_typed or self.b.is_typed):
+            yield "one token at a time is all that one of them takes: masks and lengths were not looked at"
+        ours, theirs = (sum(not x.is_finite for x in ran) for ran in self.ran)
+        if ours or theirs:
+            yield f"not finite on {max(ours, theirs)} of {len(self.batches)} batches: there nothing was compared"
+
+    @property
+    def _formulas(self) -> Formulas | None:
+        return Formulas.of(self.a, self.b, self.per_response, self.alone)
+
+    def value(self) -> Question:
+        """Whether the outputs are the same, entry by entry where both have the same shape, else their sums."""
+        shaped = all(x.value.shape == y.value.shape for x, y in zip(*self.ran, strict=True))
+        ours, theirs = ([x.value if shaped else np.array(x.total) for x in ran] for ran in self.ran)
+        each = shaped and all(x.size == b.mask.size for x, b in zip(ours, self.batches, strict=True))
+        measured = self._measured("value", ours, theirs, per_token=each)
+        return self._with_formula(measured, "value")
+
+    def derivative(self) -> Question:
+        """Whether the derivatives by the policy's logits are the same, at every token."""
+        ours, theirs = ([x.slope for x in ran] for ran in self.ran)
+        return self._with_formula(self._measured("derivative", ours, theirs, per_token=True), "derivative")
+
+    def by_others(self) -> Iterator[Question]:
+        """The same for each other policy that a gradient flows into."""
+        for who in sorted({w for ran in self.ran for x in ran[:1] for w in x.others}):
+            ours, theirs = ([x.others.get(who, np.zeros(x.slope.shape)) for x in ran] for ran in self.ran)
+            yield self._measured(f"derivative by {who}", ours, theirs, per_token=True)
+
+    def expected(self, value: Question, derivative: Question) -> Iterator[Question]:
+        """Whether the expected gradients are the same: what agrees sample by sample does; the rest is enumerated."""
+        per_token = all(x.value.size == x.slope[..., 0].size for ran in self.ran for x in ran)
+        for placement in PLACEMENTS:
+            for weight in WEIGHTS if per_token else ("none",):
+                needs = [value] if placement == "reward" else [derivative] + [value] * (weight == "live")
+                for sampler in Sampler:
+                    what = f"expected gradient: {placement}, weight {weight}, sampler {sampler.value}"
+                    if all(q.same for q in needs):
+                        yield Question(what, True, needs[0].how, gap=max(q.gap for q in needs))
+                        continue
+                    ours, theirs = (x[placement, weight, sampler] for x in self._expectations)
+                    measured = self._measured(what, ours, theirs)
+                    formulas = self._formulas if measured.same else None
+                    answer = None if formulas is None else formulas.same_expectation(placement, weight, sampler)
+                    yield measured if answer is None else replace(measured, same=answer, how="derived")
+
+    @cached_property
+    def _expectations(self) -> list[Expectations]:
+        masked = Role.MASK in self.a.subject.roles | self.b.subject.roles
+        kind = "alone" if self.alone else "masked" if masked else "whole"
+        return [expectations(f, self.rank, self.per_response, kind) for f in (self.a, self.b)]
+
+    # --- answers ----------------------------------------------------------------------------------------------------
+    def _measured(self, what: str, xs: Sequence[Floats], ys: Sequence[Floats], per_token: bool = False) -> Question:
+        gaps = [_gap(x, y) for x, y in zip(xs, ys, strict=True)]
+        worst = max((float(g.max()) for g in gaps if g.size), default=0.0)
+        if worst > self.tolerance:
+            shown = self._witness(xs, ys, gaps, min(PLAIN, worst / 2), per_token)
+            return Question(what, False, "measured", (), worst, shown)
+        sizes = np.abs(np.concatenate([a.ravel() for a in (*xs, *ys)]))
+        size = float(np.max(sizes, initial=0.0, where=np.isfinite(sizes)))
+        if size and self.tolerance > COARSE * size:
+            return Question(what, None, "measured", (), worst, reason="it computes too coarsely to tell")
+        return Question(what, True, "measured", (), worst)
+
+    def _witness(
+        self, xs: Sequence[Floats], ys: Sequence[Floats], gaps: Sequence[Floats], plain: float, per_token: bool
+    ) -> dict[str, float]:
+        """Both numbers where they plainly differ, as near to the reference as there is such a place."""
+        found = []
+        for k, gap in enumerate(gaps):
+            for at in map(tuple, np.argwhere(gap >= plain)):
+                place = self._place(k, at) if per_token else {}
+                far = abs(place.get("l", 0.0)) + abs(place.get("log_w", 0.0))
+                found.append((far, {**place, "a": float(xs[k][at]), "b": float(ys[k][at])}))
+        return min(found, key=lambda pair: pair[0])[1]
+
+    def _place(self, k: int, at: tuple[int, ...]) -> dict[str, float]:
+        """The token of a batch that an entry belongs to, in the symbols of its action."""
+        batch = self.batches[k]
+        where = at[:2] if len(at) > 1 else np.unravel_index(at[0], batch.mask.shape) if at else (0, 0)
+        policy, ref, old = (batch.of_action(t)[where] for t in (batch.logp, batch.ref, batch.old))
+        place = {"l": policy - ref, "log_w": policy - old}
+        beside = {"A": (Role.ADVANTAGE, batch.advantage), "mask": (Role.MASK, batch.mask)}
+        roles = self.a.subject.roles | self.b.subject.roles
+        place |= {name: array[where] for name, (role, array) in beside.items() if role in roles}
+        return {name: float(x) for name, x in place.items()}
+
+    def _with_formula(self, measured: Question, what: str) -> Question:
+        """The answer of the formulas, unless the numbers differ where those do not."""
+        answer = None if self._formulas is None else self._formulas.parts(what)
+        if answer is None:
+            return measured
+        if measured.same is False and not answer:
+            return measured
+        return Question(what, not answer, "derived", answer, measured.gap, measured.witness)

@@ -1,0 +1,60 @@
+"""Expected gradients of whole batches: every choice of actions is run, in every placement, under every sampler."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Final
+
+import numpy as np
+
+from kltheory.audit.batches import Batch, Outcome, enumerated, run
+from kltheory.audit.recovered import Recovered
+from kltheory.audit.rows import WEIGHTS
+from kltheory.calculus.surrogate import Sampler
+from kltheory.tracing.trace import Floats
+
+SPREADS: Final = (0.3, 1.0, 2.5)
+
+Expectations = Mapping[tuple[str, str, Sampler], list[Floats]]
+"""By placement, weight and sampler: for each setting the expected gradient by the logits, shape (B, T, V)."""
+
+
+def expectations(found: Recovered, rank: int, per_response: bool, kind: str) -> Expectations:
+    """The exact expected gradients of a function; weights in front only where each token has an output.
+
+    ``kind`` is that of the batches: ``masked``, ``whole`` or ``alone``.
+
+    Raises:
+        Raised: the function raises.
+    """
+    out: dict[tuple[str, str, Sampler], list[Floats]] = defaultdict(list)
+    for seed, spread in enumerate(SPREADS):
+        for sampler in Sampler:
+            sums: dict[tuple[str, str], Floats] = {}
+            for batch in enumerated(seed, spread, per_response, kind):
+                drew = batch.logp if sampler is Sampler.POLICY else batch.old
+                here = replace(batch, old=batch.logp) if sampler is Sampler.POLICY else batch
+                chance = float(np.exp((batch.of_action(drew) * batch.mask).sum()))
+                for key, each in _placed(run(found.subject, here, rank), here).items():
+                    sums[key] = sums.get(key, 0.0) + chance * each
+            for key, total in sums.items():
+                out[(*key, sampler)].append(total)
+    return out
+
+
+def _placed(outcome: Outcome, batch: Batch) -> dict[tuple[str, str], Floats]:
+    """What one sample contributes to each expected gradient."""
+    score = -np.exp(batch.logp)
+    np.put_along_axis(score, batch.taken, 1 + batch.of_action(score)[..., None], axis=-1)
+    shape = batch.mask.shape
+    per_token = outcome.value.size == batch.mask.size
+    value = outcome.value.reshape(shape) if per_token else outcome.value.sum() * np.ones(shape)
+    value = value * batch.mask
+    w = np.exp(batch.of_action(batch.logp) - batch.of_action(batch.old)) if per_token else np.ones(shape)
+    found = {}
+    for weight in WEIGHTS if per_token else ("none",):
+        factor = np.ones(shape) if weight == "none" else w
+        live = (factor * value)[..., None] * score if weight == "live" else 0.0
+        found["loss", weight] = factor[..., None] * outcome.slope + live
+        found["reward", weight] = (factor * value)[..., None] * score
+    return found

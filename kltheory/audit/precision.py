@@ -1,0 +1,58 @@
+"""The precision a function really computes in, whatever it says: found by moving its inputs a little."""
+
+from collections.abc import Iterable
+from typing import Final
+
+import numpy as np
+
+from kltheory.audit.batches import Batch, Outcome, run
+from kltheory.audit.confirm import EPSILON
+from kltheory.audit.subject import Subject
+from kltheory.tracing.trace import Floats
+
+STEPS: Final = {"float64": 1e-12, "float32": 1e-6, "bfloat16": 3e-2}
+"""Relative steps that are seen in each type and not in a coarser one."""
+
+
+def precision(subject: Subject, batch: Batch, rank: int, start: Outcome) -> str:
+    """The finest type in which the output follows a step of the inputs; a rounding behind NumPy is seen as well.
+
+    Raises:
+        Raised: the function raises.
+    """
+    for dtype, step in STEPS.items():
+        moved = run(subject, _moved(batch, step), rank)
+        before, after = _numbers(start), _numbers(moved)
+        live = _numbers(run(subject, _moved(batch, 0.1), rank)) != before
+        if not live.any() or (after != before)[live].mean() > 0.5:
+            return dtype
+    return "bfloat16"
+
+
+def _numbers(outcome: Outcome) -> Floats:
+    return np.concatenate([outcome.value.ravel(), outcome.slope.ravel()])
+
+
+def _moved(batch: Batch, step: float) -> Batch:
+    """All log-probabilities moved by this much of themselves, the reference the other way."""
+    return Batch(
+        batch.logp * (1 + step),
+        batch.ref * (1 - step / 3),
+        batch.old * (1 - step / 7),
+        batch.actions,
+        batch.mask,
+        batch.advantage,
+    )
+
+
+def coarsest(dtypes: Iterable[str]) -> str:
+    """The type of these that rounds most."""
+    return max(dtypes, key=lambda d: EPSILON.get(d, EPSILON["float32"]))
+
+
+ROUNDINGS: Final = 16
+
+
+def tolerance(dtype: str) -> float:
+    """What two numbers of about 1 may differ by where one of them was computed in this type."""
+    return ROUNDINGS * EPSILON.get(dtype, EPSILON["float32"])
