@@ -100,6 +100,39 @@ def token_mean_over_a_batch_is_a_ratio():
     return Identity(log_ratio / n - rho, gap / m - gap * (n - m) / (m * n))
 
 
+@theorem(
+    catalogue="64b",
+    source=(DAPO, "catalogue 64"),
+    hypotheses=(
+        "B independent responses, here the N steps, each of one token or more",
+        "h and g, or A, stand for S - ρn and n",
+    ),
+)
+def bias_of_a_token_mean_is_at_most_of_the_order_of_one_over_the_batch():
+    """For x = h - E[h] and y = g - E[g], the means X and Y over B independent draws have E[X Y] = E[x y]/B, and E[x y]²
+    ≤ E[x²] E[y²], as the difference is E[y²] E[(x - y E[x y]/E[y²])²]. So the bias of the batch's token mean, -E[X
+    Y/M]/m with M ≥ 1 the mean of n, is at most E|X Y|/m ≤ √(Var[S - ρn] Var[n])/(m B)."""
+    f, g, A = h.expr, Function("g")(l), advantage
+    x, y = f - E(f), g - E(g)
+    return (
+        SameSequenceValue(
+            SequenceObjective(total(x) * total(y) / length**2),
+            SequenceObjective(total(x * y) / length**2),
+            fixed_length=True,
+        ),
+        SameMoment(E(f**2) * E(A**2) - E(f * A) ** 2, E(A**2) * E((f - A * E(f * A) / E(A**2)) ** 2)),
+    )
+
+
+@theorem(catalogue="64b", source="catalogue 64", hypotheses="the letter l stands for S")
+def bias_of_a_token_mean_begins_with_a_covariance():
+    """For any numbers, S/n - ρ = (S - ρn)/m - (S - ρn)(n - m)/m² + (S - ρn)(n - m)²/(m² n). Of batch means, with m =
+    E[n] and ρ = E[S]/m, the first has mean zero and the second -Cov(S - ρn, n)/(m² B), of order 1/B exactly; the third
+    is of third degree in deviations."""
+    gap = log_ratio - rho * n
+    return Identity(log_ratio / n - rho, gap / m - gap * (n - m) / m**2 + gap * (n - m) ** 2 / (m**2 * n))
+
+
 if __name__ == "__main__":
     from kltheory.cli import main
 

@@ -87,6 +87,31 @@ def k3_as_loss_keeps_the_exponential_tilt():
     )
 
 
+sigma = Symbol("sigma", positive=True)
+
+
+@theorem(
+    catalogue="106b",
+    source=(VOJNOVIC, "catalogue 106"),
+    hypotheses=("advantages (A - E[A])/σ, σ the deviation of A", "G → ∞, but for a binary reward"),
+    harmless=ZERO,
+)
+def normalised_advantages_keep_the_tilts_and_fix_their_size():
+    """On-policy, (A - E[A])/σ as the advantage and β times k3 as a loss balance where A = c + βσ(1 - π_ref/π), the
+    reciprocal tilt with βσ for β; β times k2 where A = c + βσ l, the exponential one. There Var[A] is β²σ² χ²(π_ref‖π),
+    or β²σ² Var[l]: as it is σ², β² χ² = 1, or β² Var[l] = 1, whatever the scale of the reward. Where the advantage is a
+    + ωA, any ω > 0, as of a binary reward in groups of any size, the tilts have β/ω for β."""
+    omega, a = Symbol("omega", positive=True), Symbol("a", real=True)
+    claims: list[SameGradient | SameMoment] = []
+    for k, slope in ((k3, 1 - exp(-l)), (k2, l)):
+        reward = c + beta * sigma * slope
+        normalised = Surrogate(-sg((reward - E(reward)) / sigma) * logp)
+        affine = Surrogate(-sg(a + omega * (c + beta / omega * slope)) * logp)
+        claims += [SameGradient(x + beta * as_loss(k), NO_GRADIENT, POLICY) for x in (normalised, affine)]
+    chi2 = E((exp(-l) - 1) ** 2)
+    return [*claims, SameMoment(variance(c + beta * sigma * (1 - exp(-l))), beta**2 * sigma**2 * chi2)]
+
+
 @theorem(catalogue="103b", source="arXiv 2605.06977", hypotheses="the optimum has full support")
 def optima_of_other_divergences_in_closed_form():
     """With y = (A - c)/β = C(l): u = 1 + y/2 for χ²(π‖ref), u⁻² = 1 - y for χ²(ref‖π), u^{-1/2} = 1 - y for squared
@@ -244,82 +269,6 @@ def kimi_square_is_k2_as_loss_from_the_old_policy():
         SameScore(half, Surrogate(sg(beta * log_weight) * logp), OLD),
         SameScore(2 * half, Surrogate(sg(2 * beta * log_weight) * logp), OLD),
         SameGradient(half, Objective(exp(logp - log_weight) * beta / 2 * log_weight**2), OLD),
-    )
-
-
-# --- penalties without a restoring force ------------------------------------------------------------------------------
-GROWS = {"scale": "an infinite limit is scale-invariant", "add_one": "an infinite limit absorbs a constant"}
-
-
-@theorem(catalogue="18a", source="arXiv 2512.21852", harmless=GROWS)
-def k3_in_reward_descends_something_unbounded_below():
-    """On-policy, k3 in the reward descends KL(π‖π_ref) - KL(π_ref‖π) = Σ π_ref (u + 1) log u, and (u + 1) log u → -∞ as
-    u → 0: any token's loss lowers it without bound."""
-    return (
-        SameGradient(in_reward(k3), Objective(REFERENCE_PROBABILITY * (ratio + 1) * l), POLICY),
-        SameValue(Objective(REFERENCE_PROBABILITY * (ratio + 1) * l), reverse_kl.objective - forward_kl.objective),
-        Limit((ratio + 1) * l, -oo, -oo),
-    )
-
-
-@theorem(catalogue=("18a", "19a"), source="catalogue 18 and 19", hypotheses="the letter l stands for ε")
-def k2_and_k3_in_reward_are_cubic_at_the_reference():
-    """With π = π_ref(1 + ε), Σ π_ref ε = 0, both potentials are Σ π_ref ε³/6 + O(ε⁴): the reference is no minimum, as
-    the cubic changes sign with ε, unless V = 2 and π_ref is uniform, where it vanishes, and ε⁴ has the factors -1/6 and
-    -1/8."""
-    u_, log_u = 1 + l, log(1 + l)
-    k2_potential = (u_ * log_u**2 - 2 * u_ * log_u + 2 * u_) / 2 - 1
-    return (
-        Expansion((u_ + 1) * log_u, 2 * l + l**3 / 6 - l**4 / 6, 4),
-        Expansion(k2_potential, l**3 / 6 - l**4 / 8, 4),
-    )
-
-
-@theorem(
-    catalogue="19a",
-    source="catalogue 19",
-    harmless={
-        "swap_direction": "mirrored, l²e^{-l}/2 is not negative either",
-        "drop_term": "the term dropped vanishes as u → 0",
-    },
-)
-def k2_in_reward_descends_something_bounded_below():
-    """On-policy, k2 in the reward descends Σ π_ref ((u log²u - 2u log u + 2u)/2 - 1), whose summand rises with u, from
-    -1 at u = 0: it is bounded below."""
-    potential = (ratio * l**2 - 2 * ratio * l + 2 * ratio) / 2 - 1
-    descended = SameGradient(in_reward(k2), Objective(REFERENCE_PROBABILITY * potential), POLICY)
-    return descended, Limit(potential, -oo, S.NegativeOne), HasSign(potential.diff(l), 1)
-
-
-LEAST = {"drop_term": "1, or e^{-l}, alone keeps its sign", "swap_direction": "mirrored, k2 falls and rises alike"}
-
-
-@theorem(catalogue="22a", source="catalogue 22", harmless=LEAST)
-def unweighted_k2_and_k3_are_least_at_the_reference():
-    """k2 and k3 are l²/2 + O(l³) at l = 0, fall before it and rise after it, so they vanish there alone and are
-    positive elsewhere: whoever sampled with full support, E_old[k2] and E_old[k3] are least exactly at π = π_ref."""
-    slopes = [k.expr.diff(l) for k in (k2, k3)]
-    falls_and_rises = [
-        HasSign(side * slope, 1, *ends) for slope in slopes for side, ends in ((1, (S.Zero,)), (-1, (-oo, S.Zero)))
-    ]
-    return [*falls_and_rises, *(Expansion(k.expr, l**2 / 2, 2) for k in (k2, k3))]
-
-
-@theorem(
-    catalogue="22b",
-    source="catalogue 22",
-    hypotheses=("λ ≠ 0", "in the signs the letter l stands for x = λ l"),
-    harmless=LEAST,
-)
-def unweighted_power_penalties_are_least_at_the_reference():
-    """λ² h_λ(l) = e^x - 1 - x with x = λ l, which is x²/2 + O(x³), falls for x < 0 and rises for x > 0, every λ but 0:
-    whoever sampled with full support, E_old[h_λ] is least exactly at π = π_ref."""
-    value = exp(l) - 1 - l
-    return (
-        Identity(lam**2 * power(lam).expr, value.xreplace({l: lam * l})),
-        Expansion(value, l**2 / 2, 2),
-        HasSign(value.diff(l), 1, above=S.Zero),
-        HasSign(-value.diff(l), 1, below=S.Zero),
     )
 
 

@@ -143,6 +143,47 @@ def weighting_the_reward_alone_is_enough_when_inference_and_training_differ():
     return Refuted(SamplerFree(reward + beta * as_loss(k3)), corrected=SamplerFree(reward + beta * as_loss(k3, sg(w))))
 
 
+DVP = "arXiv 2512.23087"
+ETA = "two engines' logits differ by at most η, up to a constant"
+odds = Symbol("o", positive=True)
+"""(1 - p)/p."""
+
+
+@theorem(
+    catalogue="95b",
+    source=(DVP, "catalogue 95"),
+    hypotheses=(ETA, "o = (1 - p)/p", "in functions of one variable the letter l stands for 2η"),
+    harmless={"drop_term": "1 alone is positive"},
+)
+def mismatch_of_two_engines_is_at_most_linear_in_what_a_token_leaves():
+    """Let w be the ratio of the two engines' probabilities, and p the smaller one of a token. Σ π/w = 1, and no two 1/w
+    have a quotient above e^{2η}; so the token's log-probabilities differ by at most -log(p + (1 - p)e^{-2η}), which is
+    at most 2η(1 - p): the slack is 0 at η = 0, and its slope p(1 - p)(1 - e^{-2η})/(p + (1 - p)e^{-2η}) not negative.
+    At first order in η it is reached."""
+    p = 1 / (1 + odds)
+    most = -log(p + (1 - p) * exp(-l))
+    slack = (1 - p) * l - most
+    return (
+        SameMoment(E(inside / w), 1 - E((1 - inside) / w)),
+        Identity(slack.diff(l), p * (1 - p) * (1 - exp(-l)) / (p + (1 - p) * exp(-l))),
+        HasSign(1 - exp(-l), 1, above=S.Zero),
+        Expansion(most, (1 - p) * l, 1),
+    )
+
+
+@theorem(
+    catalogue="95b",
+    source="catalogue 95",
+    hypotheses=(ETA, "p = 1/2", "the letter l stands for 2η"),
+)
+def mismatch_is_at_most_linear_in_what_the_larger_probability_leaves():
+    """A token's log-probabilities differ by at most 2η(1 - p) where p is the larger one. (False: they may differ by
+    log(p + (1 - p)e^{2η}), which is more.)"""
+    half = Rational(1, 2)
+    excess = log(half + half * exp(l)) - half * l
+    return Refuted(HasSign(-excess, 1, above=S.Zero), corrected=HasSign(excess, 1, above=S.Zero))
+
+
 @theorem(catalogue="78", hypotheses="samples outside S are dropped")
 def weights_repair_a_sampler_that_misses_actions():
     """sg(w) k2 has the gradient of KL(π‖π_ref) although no action outside S counts. (False: it misses Σ_{S^c} π l

@@ -44,6 +44,39 @@ def variance_of_reward_to_go_with_an_exact_value_grows_like_the_square():
     return VarianceGrowth(in_sequence_reward(to_go(l - E(l))), (E(l**2) - E(l) ** 2) * SPREAD / 2, 2)
 
 
+X = h.expr - E(h.expr)
+"""Any function of the token and its prefix less its mean given the prefix: the score of a parameter is one."""
+SQUARE_OF_A_MEAN = SameMoment(E(h.expr**2) - E(h.expr) ** 2, E((h.expr - E(h.expr)) ** 2))
+"""Never negative: (Σ y_t)² ≤ N Σ y_t², the mean being that over N positions."""
+BOUNDED = ("N tokens", "credits |c_t| ≤ R", "scores ‖s_t‖ ≤ G")
+first, share = inside, E(inside)
+
+
+@theorem(catalogue="62b", source=(GROWTH, "catalogue 62"), hypotheses=BOUNDED)
+def second_moment_of_token_losses_is_at_most_of_the_order_of_the_square():
+    """On-policy, ‖Σ c_t s_t‖² ≤ N Σ c_t² ‖s_t‖² ≤ R²G²N². It is reached: after a first token that is in S or not, let
+    tokens be fair, s_t = ±1/2, and c_t = ±2 s_t with the sign of the first one: Σ c_t s_t = ±N/2, of variance N² π(S)(1
+    - π(S))."""
+    steps = Symbol("n", positive=True)
+    return SQUARE_OF_A_MEAN, SameMoment(variance(steps * (2 * first - 1) / 2), steps**2 * share * (1 - share))
+
+
+@theorem(catalogue="62b", source=(GROWTH, "catalogue 62"), hypotheses=BOUNDED)
+def second_moment_with_returns_is_at_most_of_the_order_of_the_cube():
+    """On-policy, E‖Σ s_t‖² = E Σ ‖s_t‖² ≤ G²N, for any length: so with whole returns, |Σ c_t| ≤ RN, the second moment
+    is at most R²G²N³, not N⁴. With reward-to-go, Σ_t s_t Σ_{u≥t} c_u = Σ_u c_u S_u, S_u = Σ_{t≤u} s_t, it is at most
+    R²N E[Σ ‖S_u‖²] ≤ R²G²N²(N + 1)/2. The order is reached by k1 in the reward, on equal steps (catalogue 62)."""
+    so_far = up_to(X)
+    return (
+        SameSequenceValue(SequenceObjective(total(X) ** 2), SequenceObjective(total(X**2))),
+        SameSequenceValue(SequenceObjective(total(X * to_go(l)) ** 2), SequenceObjective(total(l * so_far) ** 2)),
+        SQUARE_OF_A_MEAN,
+        SameSequenceValue(
+            SequenceObjective(total(so_far**2)), SequenceObjective(total(up_to(X**2))), fixed_length=True
+        ),
+    )
+
+
 @theorem(catalogue="39d", source="catalogue 39")
 def second_moment_of_the_ratio_grows_by_one_add_chi2_a_step():
     """On-policy, with r_{1:t} = Π_{u≤t} π_ref/π, Σ_t E[r_{1:t}²] = E[Σ_t r_{1:t-1}² E[r_t² | past]], where E[r_t² |
@@ -142,68 +175,6 @@ def exact_token_gradients_have_less_variance_with_shared_parameters():
     return Refuted(
         LessVarianceAt(exact, sampled, SHARED, SHARED_REFERENCE),
         corrected=LessVarianceAt(sampled, exact, SHARED, SHARED_REFERENCE),
-    )
-
-
-# --- what later tokens are credited with --------------------------------------------------------------------------
-TO_GO = in_sequence_reward(to_go(l))
-K3_LATER = in_sequence_reward(l + future(k3.expr))
-EXACT_LATER = in_sequence_reward(l + future(E(l)))
-CLOSE = (("", ".5 .5"), ("0", ".5 .5"), ("1", ".5 .5"))
-CLOSE_REFERENCE = (("", ".6 .4"), ("0", ".4 .6"), ("1", ".55 .45"))
-APART = (("", ".5 .5"), ("0", ".02 .98"), ("1", ".5 .5"))
-APART_REFERENCE = (("", ".5 .5"), ("0", ".9 .1"), ("1", ".5 .5"))
-
-
-NO_NOISE = {
-    "forget_future": "without credit for later tokens there is less noise, and a bias",
-    "detach": "no gradient has no noise",
-}
-LITTLE = "what it adds is little beside the noise of k3 there"
-
-
-@theorem(
-    catalogue="56a",
-    harmless={
-        **NO_NOISE,
-        "swap_direction": "mirrored, the own token has -l and the later ones k3(-l): little noise as well",
-    },
-)
-def k3_of_later_tokens_is_less_noisy_on_one_tree_near_the_reference():
-    """On-policy, l of the own token with k3 of later ones in the reward has the expected gradient of k1 with
-    reward-to-go, and less variance on one tree near the reference: .00706 against .01985."""
-    return (
-        SameSequenceGradient(K3_LATER, TO_GO, POLICY),
-        LessVarianceAt(K3_LATER, TO_GO, CLOSE, CLOSE_REFERENCE),
-    )
-
-
-@theorem(
-    catalogue="56a",
-    harmless={
-        **NO_NOISE,
-        "scale": LITTLE,
-        "drop_stop_gradient": LITTLE,
-        "add_k2": LITTLE,
-        "swap_direction": "-l and l are as noisy",
-    },
-)
-def k3_of_later_tokens_is_less_noisy():
-    """On-policy, l of the own token with k3 of later ones in the reward is less noisy than k1 with reward-to-go, on any
-    tree. (False: 8.24 against 1.04 where the policy has all but left what the reference prefers.)"""
-    return Refuted(
-        LessVarianceAt(K3_LATER, TO_GO, APART, APART_REFERENCE),
-        corrected=LessVarianceAt(TO_GO, K3_LATER, APART, APART_REFERENCE),
-    )
-
-
-@theorem(catalogue="56a", harmless={**NO_NOISE, "swap_direction": "-l and l are as noisy, and so are their means"})
-def exact_kl_of_later_tokens_is_less_noisy_on_one_tree_far_from_the_reference():
-    """On-policy, l of the own token with the exact KL of later prefixes in the reward has the expected gradient of k1
-    with reward-to-go, and less variance on one tree far from the reference."""
-    return (
-        SameSequenceGradient(EXACT_LATER, TO_GO, POLICY),
-        LessVarianceAt(EXACT_LATER, TO_GO, APART, APART_REFERENCE),
     )
 
 

@@ -16,7 +16,6 @@ SFT = "arXiv 2605.16826"
 COMEDY = "arXiv 2512.21852"
 FRPO = "arXiv 2601.10201"
 gamma = Symbol("gamma", positive=True)
-lam = Symbol("lam", positive=True)
 baseline = PastValue("b")
 
 
@@ -218,53 +217,6 @@ def k3_per_token_with_k3_of_later_tokens_has_an_objective():
     return Refuted(
         IsConservative(token_loss(k3) + in_sequence_reward(future(k3.expr)), POLICY),
         corrected=IsConservative(token_loss(k3) + in_sequence_reward(future(-l * exp(-l))), POLICY),
-    )
-
-
-# --- critics ----------------------------------------------------------------------------------------------------------
-VALUE = E(l + ahead(l))
-"""V(y_<t) = E_π[Σ_{u≥t} l_u | y_<t], exact."""
-RESIDUAL = l + ahead(l) - VALUE
-"""δ_t = l_t + V(y_≤t) - V(y_<t)."""
-
-
-@theorem(catalogue="88a", source="arXiv 1506.02438")
-def generalised_advantages_with_an_exact_critic_eq_grad_response_kl():
-    """On-policy, Σ_{u≥t} λ^{u-t} δ_u as credit descends KL(π‖π_ref) of responses for every λ > 0, if the critic is
-    exact."""
-    return same(in_sequence_reward(to_go(RESIDUAL, lam)), REVERSE_KL)
-
-
-@theorem(catalogue="88a", source="arXiv 1506.02438")
-def generalised_advantages_without_a_critic_eq_grad_response_kl():
-    """On-policy, Σ_{u≥t} λ^{u-t} δ_u with the critic 0 descends KL(π‖π_ref) of responses for every λ > 0. (False: what
-    is missing is E[Σ_t s_t Σ_{u>t} (1 - λ^{u-t}) l_u].)"""
-    missing = future(l) - future(l, lam)
-    return Refuted(
-        same(in_sequence_reward(to_go(l, lam)), REVERSE_KL),
-        corrected=same(in_sequence_reward(to_go(l, lam) + missing), REVERSE_KL),
-    )
-
-
-# --- the optimum ------------------------------------------------------------------------------------------------------
-REWARD = beta * total(l) + c
-"""The reward for which π ∝ π_ref e^{R/β} over whole responses."""
-
-
-@theorem(catalogue="107a", source=KHANH)
-def returns_balance_at_the_exponential_tilt_of_responses():
-    """On-policy, where R = c + β Σ l_t, so π ∝ π_ref e^{R/β}, reward and β times k1 in the reward with reward-to-go
-    balance."""
-    return same(in_sequence_reward(REWARD), beta * in_sequence_reward(to_go(l)))
-
-
-@theorem(catalogue="107a", source=KHANH)
-def k2_per_token_balances_at_the_exponential_tilt_of_responses():
-    """On-policy, where R = c + β Σ l_t, so π ∝ π_ref e^{R/β}, reward and β times k2 as a loss on each token balance.
-    (False: a pull of β E[Σ_t s_t Σ_{u>t} l_u] is left over.)"""
-    return Refuted(
-        same(in_sequence_reward(REWARD), beta * token_loss(k2)),
-        corrected=same(in_sequence_reward(REWARD), beta * (token_loss(k2) + in_sequence_reward(future(l)))),
     )
 
 

@@ -217,6 +217,7 @@ BY_NAME = {
     "I. Csiszár 1967": "csiszar1967information",
     "F. Liese and I. Vajda 2006": "liese2006divergences",
     "N. Cressie and T. Read 1984": "cressie1984multinomial",
+    "S. Kakade, J. Langford 2002": "kakade2002approximately",
 }
 """Sources that proofs cite by author, with their key in references.bib."""
 

@@ -423,11 +423,18 @@ def jacobian(c, claim):
     return *(slope(world.expected(claim["left"]), 2) for world in worlds), 0
 
 
-def variances(c, claim):
-    for who in ("policy", "reference"):
-        stated = {tuple(map(int, prefix)): [Fraction(x) for x in row.split()] for prefix, row in claim[who]}
-        require(rows_of(c)[who] == stated, "the tree is not that of the claim")
-    return variance(c, claim["left"]), variance(c, claim["right"]), 1
+def on_one_tree(number):
+    def sides(c, claim):
+        for who in ("policy", "reference"):
+            stated = {tuple(map(int, prefix)): [Fraction(x) for x in row.split()] for prefix, row in claim[who]}
+            require(rows_of(c)[who] == stated, "the tree is not that of the claim")
+        return number(c, claim["left"]), number(c, claim["right"]), 1
+
+    return sides
+
+
+def squared_length(c, side):
+    return total(power(gradient(c, side, "policy", logit), 2) for logit in World(c).logits)
 
 
 def variance(c, side, sampler="policy"):
@@ -532,7 +539,8 @@ KINDS = {
     "SameSequenceGradient": ("tree", response_gradient),
     "SameSequenceValue": ("tree", expectations),
     "IsConservative": ("tree", jacobian),
-    "LessVarianceAt": ("tree", variances),
+    "LessVarianceAt": ("tree", on_one_tree(variance)),
+    "ShorterGradientAt": ("tree", on_one_tree(squared_length)),
 }
 """Kind of claim to where it is refuted, and its sides there."""
 ADMITS = {

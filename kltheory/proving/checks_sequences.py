@@ -21,7 +21,8 @@ from kltheory.numerics.trees.gradient import trace_variance as trace_variance_in
 from kltheory.numerics.trees.policies import TreeSetting, exact_setting, standard_trees
 from kltheory.numerics.trees.tree import Tree
 from kltheory.numerics.witness import moment
-from kltheory.proving.response_variance import LessVarianceAt, VarianceGrowth, spread
+from kltheory.proving.one_tree import LessVarianceAt, ShorterGradientAt
+from kltheory.proving.response_variance import VarianceGrowth
 from kltheory.proving.sequences import (
     IsConservative,
     SameSequenceGradient,
@@ -92,19 +93,37 @@ def _by_autodiff(
     return expected_gradient(term, setting, sampler, dict(at))
 
 
-def less_variance(claim: LessVarianceAt, at: Numbers) -> Iterator[Finding]:
-    """Both variances in floats, on arrays."""
-    exact = claim.tree()
-    setting = exact_setting(Tree(exact.size, exact.horizon), exact.policy, exact.reference)
-    left, right = (_spread_in_floats(side, setting, at) for side in (claim.left, claim.right))
+def less_on_one_tree(claim: LessVarianceAt | ShorterGradientAt, at: Numbers) -> Iterator[Finding]:
+    """Both numbers in floats, on arrays."""
+    numbers = tuple(at.items())
+    left, right = (IN_FLOATS[type(claim)](side, claim.tree(), numbers) for side in (claim.left, claim.right))
     detail = f"{left:.6g} and {right:.6g}"
     yield Finding("enumeration", Status.HOLDS if left < right * (1 - ATOL) else Status.FAILS, None, detail)
 
 
-def _spread_in_floats(side: SequenceTerm, setting: TreeSetting, at: Numbers) -> float:
+def _on_arrays(exact: ResponseTree) -> TreeSetting:
+    return exact_setting(Tree(exact.size, exact.horizon), exact.policy, exact.reference)
+
+
+@lru_cache(maxsize=256)
+def _spread_in_floats(side: SequenceTerm, exact: ResponseTree, at: tuple[tuple[Symbol, Any], ...]) -> float:
+    setting, numbers = _on_arrays(exact), dict(at)
     if isinstance(side, SequenceObjective):
-        return expected_value(side.expr**2, setting, at) - expected_value(side.expr, setting, at) ** 2
-    return trace_variance_in_floats(side, setting, Sampler.POLICY, at)
+        return expected_value(side.expr**2, setting, numbers) - expected_value(side.expr, setting, numbers) ** 2
+    return trace_variance_in_floats(side, setting, Sampler.POLICY, numbers)
+
+
+@lru_cache(maxsize=256)
+def _length_in_floats(side: SequenceTerm, exact: ResponseTree, at: tuple[tuple[Symbol, Any], ...]) -> float:
+    values = expected_gradient(side, _on_arrays(exact), Sampler.POLICY, dict(at)).values
+    return float(values @ values)
+
+
+IN_FLOATS: Final[dict[type, Callable[..., float]]] = {
+    LessVarianceAt: _spread_in_floats,
+    ShorterGradientAt: _length_in_floats,
+}
+"""Kind of claim about one tree to the number it compares."""
 
 
 def enumerated(claim: SequenceClaim, at: Numbers) -> Iterator[Finding]:
@@ -162,10 +181,10 @@ def variance_growth(claim: VarianceGrowth, at: Numbers) -> Iterator[Finding]:
     yield Finding("enumeration", Status.HOLDS if holds else Status.FAILS, worst, f"N = 1 to {len(trees)}")
 
 
-def variance_witness(claim: LessVarianceAt, at: Numbers) -> Certificate | None:
-    """Both variances on the claim's own tree, where the left one is certainly not the smaller."""
+def witness_on_one_tree(claim: LessVarianceAt | ShorterGradientAt, at: Numbers) -> Certificate | None:
+    """Both numbers on the claim's own tree, where the left one is certainly not the smaller."""
 
     def sides(tree: ResponseTree) -> tuple[dict[None, Any], dict[None, Any]]:
-        return {None: spread(claim.left, tree, at)}, {None: spread(claim.right, tree, at)}
+        return {None: claim.size(claim.left, tree, at)}, {None: claim.size(claim.right, tree, at)}
 
-    return certify(lambda _: "the variance", sides, claim.tree(), 1)
+    return certify(lambda _: claim.quantity, sides, claim.tree(), 1)

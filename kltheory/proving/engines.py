@@ -51,8 +51,9 @@ from kltheory.proving.equations import Forces
 from kltheory.proving.floats import Computes, NegativeShare, OverflowsIff
 from kltheory.proving.instances import parameters, settings_for
 from kltheory.proving.moments import AlwaysSign, GradientBound, OnTwoActions, SameMoment, SignAt, TraceVariance
+from kltheory.proving.one_tree import LessVarianceAt, ShorterGradientAt
 from kltheory.proving.precision import AccurateIn
-from kltheory.proving.response_variance import LessVarianceAt, VarianceGrowth
+from kltheory.proving.response_variance import VarianceGrowth
 from kltheory.proving.scalars import Expansion, HasSign, Identity, Limit, Range
 from kltheory.proving.sequences import IsConservative, SameSequenceGradient, SameSequenceValue
 from kltheory.proving.thresholds import Zero, Zeros
@@ -246,7 +247,7 @@ NUMERIC: Final[dict[type, Check]] = {
     SameSequenceValue: checks_sequences.enumerated,
     IsConservative: checks_sequences.enumerated,
     VarianceGrowth: checks_sequences.variance_growth,
-    LessVarianceAt: checks_sequences.less_variance,
+    **dict.fromkeys((LessVarianceAt, ShorterGradientAt), checks_sequences.less_on_one_tree),
 }
 """Kind of claim to its numeric check; a new kind is a new row."""
 

@@ -33,8 +33,9 @@ from kltheory.proving.equations import Forces
 from kltheory.proving.floats import Computes, NegativeShare, OverflowsIff
 from kltheory.proving.instances import expressions, parameters
 from kltheory.proving.moments import AlwaysSign, GradientBound, OnTwoActions, SameMoment, SignAt, TraceVariance
+from kltheory.proving.one_tree import LessVarianceAt, ShorterGradientAt
 from kltheory.proving.precision import POINTS, AccurateIn
-from kltheory.proving.response_variance import LessVarianceAt, VarianceGrowth
+from kltheory.proving.response_variance import VarianceGrowth
 from kltheory.proving.scalars import Expansion, HasSign, Identity, Limit, Range
 from kltheory.proving.sequences import IsConservative, SameSequenceGradient, SameSequenceValue
 from kltheory.proving.thresholds import Zero, Zeros
@@ -95,7 +96,7 @@ def _responses(claim: SameSequenceGradient | SameSequenceValue | IsConservative)
     yield "responses of one length N" if claim.fixed_length else "responses of any length"
 
 
-def _tree(claim: LessVarianceAt) -> Words:
+def _tree(claim: LessVarianceAt | ShorterGradientAt) -> Words:
     policy = dict(claim.policy)
     yield SAMPLED[POLICY]
     yield f"V = {len(policy[''].split())}"
@@ -140,7 +141,7 @@ DERIVED: Final[dict[type, Callable[[Any], Words]]] = {
     OnTwoActions: _two_actions,
     SignAt: _setting,
     **dict.fromkeys((SameSequenceGradient, SameSequenceValue, IsConservative), _responses),
-    LessVarianceAt: _tree,
+    **dict.fromkeys((LessVarianceAt, ShorterGradientAt), _tree),
     VarianceGrowth: _growth,
     Lemma: _lemma,
     NegativeShare: _binade,

@@ -25,7 +25,8 @@ from kltheory.proving.continuous import FiniteIff, GeometricFiniteIff
 from kltheory.proving.equations import Forces
 from kltheory.proving.floats import NegativeShare, OverflowsIff
 from kltheory.proving.moments import AlwaysSign, GradientBound, SignAt, TraceVariance
-from kltheory.proving.response_variance import LessVarianceAt, VarianceGrowth
+from kltheory.proving.one_tree import LessVarianceAt, ShorterGradientAt
+from kltheory.proving.response_variance import VarianceGrowth
 from kltheory.proving.scalars import HasSign
 from kltheory.proving.sequences import IsConservative, SameSequenceValue
 from kltheory.proving.thresholds import Zero, Zeros
@@ -170,6 +171,7 @@ KIND_HARMLESS: Final[dict[type, dict[str, str]]] = {
     SameSequenceValue: {
         "detach": "a value does not feel it",
         "drop_stop_gradient": "a value does not feel it",
+        "detach_weight": "a value does not feel it",
     },
     VarianceGrowth: {
         "flip_sign": "a variance is even",
@@ -177,6 +179,7 @@ KIND_HARMLESS: Final[dict[type, dict[str, str]]] = {
         "add_k2": "a term of each token alone is of lower order",
     },
     LessVarianceAt: {"flip_sign": "a variance is even"},
+    ShorterGradientAt: {"flip_sign": "a length is even", "detach": "no gradient is the shortest"},
     IsConservative: {
         "flip_sign": "minus a gradient is a gradient",
         "scale": "twice a gradient is a gradient",
@@ -202,7 +205,7 @@ def mutants(claim: Claim) -> Iterator[Mutant]:
             yield Mutant(name, replace(claim, left=_like(left, mutated)), claim)
     if isinstance(claim, (FiniteIff, GeometricFiniteIff)):
         yield Mutant("flip_condition", replace(claim, condition=-claim.condition), claim)
-    if isinstance(claim, LessVarianceAt):
+    if isinstance(claim, (LessVarianceAt, ShorterGradientAt)):
         yield Mutant("exchange_sides", replace(claim, left=claim.right, right=claim.left), claim)
     if isinstance(claim, AgreesToOrder):
         yield Mutant("raise_order", replace(claim, order=claim.order + 1), claim)

@@ -85,8 +85,9 @@ from kltheory.proving.continuous import FiniteIff, GaussianMean, GeometricFinite
 from kltheory.proving.equations import Forces
 from kltheory.proving.floats import Computes, NegativeShare, OverflowsIff, minus
 from kltheory.proving.moments import AlwaysSign, GradientBound, OnTwoActions, SameMoment, SignAt, TraceVariance
+from kltheory.proving.one_tree import LessVarianceAt, ShorterGradientAt
 from kltheory.proving.precision import AccurateIn
-from kltheory.proving.response_variance import LessVarianceAt, VarianceGrowth
+from kltheory.proving.response_variance import VarianceGrowth
 from kltheory.proving.scalars import Expansion, HasSign, Identity, Limit, Range
 from kltheory.proving.sequences import IsConservative, SameSequenceGradient, SameSequenceValue
 from kltheory.proving.statement import Refuted

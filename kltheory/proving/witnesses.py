@@ -66,9 +66,9 @@ from kltheory.proving.engines import Numbers
 from kltheory.proving.floats import NegativeShare
 from kltheory.proving.instances import chosen, expressions, instances, parameters
 from kltheory.proving.moments import AlwaysSign, GradientBound, OnTwoActions, SameMoment, SignAt, TraceVariance
+from kltheory.proving.one_tree import LessVarianceAt, ShorterGradientAt
 from kltheory.proving.plain import plain
 from kltheory.proving.precision import AccurateIn
-from kltheory.proving.response_variance import LessVarianceAt
 from kltheory.proving.scalars import Expansion, HasSign, Identity, Range
 from kltheory.proving.sequences import IsConservative, SameSequenceGradient, SameSequenceValue
 
@@ -197,7 +197,7 @@ WITNESSES: Final[dict[type, Callable[[Any, Numbers], Certificate | None]]] = {
     SameSequenceGradient: checks_sequences.certified,
     SameSequenceValue: checks_sequences.certified,
     IsConservative: checks_sequences.certified,
-    LessVarianceAt: checks_sequences.variance_witness,
+    **dict.fromkeys((LessVarianceAt, ShorterGradientAt), checks_sequences.witness_on_one_tree),
     NaturalInner: _natural_inner,
     TraceVariance: _trace_variance,
     GradientBound: lambda c, _: c.counterexample(),

@@ -16,6 +16,7 @@ from kltheory.proving.vocabulary import (
     SameSequenceValue,
     SequenceLoss,
     SequenceObjective,
+    ShorterGradientAt,
     VarianceGrowth,
     ahead,
     in_sequence_reward,
@@ -66,5 +67,8 @@ ROWS = [
         {"left": 3 * SequenceLoss(total(E(l)))},
     ),
     (LessVarianceAt(TO_GO, in_sequence_reward(l), *TREE), {"left": 2 * TO_GO}),
+    (ShorterGradientAt(token_loss(k2), 2 * token_loss(k2), *TREE), {"left": 3 * token_loss(k2)}),
+    (ShorterGradientAt(token_loss(k2) - TO_GO, REVERSE_KL, *TREE), {"left": 2 * TO_GO}),
+    (ShorterGradientAt(token_loss(k1), TO_GO, *TREE), {"left": 2 * TO_GO}),
     (IsConservative(token_loss(k1), OLD), {"left": SequenceLoss(total(w * k2.expr * sg(past(l))))}),
 ]

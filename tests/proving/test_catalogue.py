@@ -87,16 +87,16 @@ def test_a_theorem_of_the_library_may_not_invent_a_number(tmp_path, monkeypatch)
 
 # --- coverage ---------------------------------------------------------------------------------------------------------
 def test_what_is_missing():
-    found = Coverage.of([named("a", "S1", "18a"), named("b", "18a", "our own 7"), named("c")])
-    assert found.cited == {"S1", "18a"}
+    found = Coverage.of([named("a", "S1", "48a"), named("b", "48a", "our own 7"), named("c")])
+    assert found.cited == {"S1", "48a"}
     assert [e.number for e in found.settled()] == ["S1"]
-    assert [e.number for e in found.missing()] == [n for n in EXISTING if n not in ("S1", "18")]
-    assert [e.number for e in found.in_part()] == ["18"]
-    assert found.reason(entries()["18"]) == "the flow ends at a vertex (a measurement)"
+    assert [e.number for e in found.missing()] == [n for n in EXISTING if n not in ("S1", "48")]
+    assert [e.number for e in found.in_part()] == ["48"]
+    assert found.reason(entries()["48"]) == "from which β on training is unstable (a measurement)"
     assert found.summary() == f"1 of {len(EXISTING)} numbers settled, 1 more in part"
-    both = Coverage.of([named("a", "18a"), named("b", "18b")])
-    assert ([e.number for e in both.settled()], both.in_part()) == (["18"], [])
-    assert Coverage.of([named("a", "18")]).cited == set(), "a number with parts is cited by its parts"
+    both = Coverage.of([named("a", "48a"), named("b", "48b")])
+    assert ([e.number for e in both.settled()], both.in_part()) == (["48"], [])
+    assert Coverage.of([named("a", "48")]).cited == set(), "a number with parts is cited by its parts"
     assert Coverage.of([named("a", "S1")]).summary() == f"1 of {len(EXISTING)} numbers settled"
 
 

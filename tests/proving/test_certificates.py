@@ -225,7 +225,16 @@ def test_a_sign_that_fails_on_a_narrow_interval_only_has_a_witness():
     assert find_witness(HasSign(l - 11, -1, above=low, below=S(11))) is None
 
 
-SIGNED = ("AlwaysSign", "HasSign", "LessVarianceAt", "AccurateIn", "SignAt", "GradientBound", "Range")
+SIGNED = (
+    "AlwaysSign",
+    "HasSign",
+    "LessVarianceAt",
+    "ShorterGradientAt",
+    "AccurateIn",
+    "SignAt",
+    "GradientBound",
+    "Range",
+)
 
 
 NEVER_RIGHT = {

@@ -24,6 +24,7 @@ from kltheory.proving.vocabulary import (
     SameSequenceValue,
     SequenceLoss,
     SequenceObjective,
+    ShorterGradientAt,
     VarianceGrowth,
     ahead,
     earlier_weight,
@@ -77,8 +78,11 @@ def test_a_witness_names_the_set_that_a_formula_speaks_of():
     assert "inside" not in find_witness(SameSequenceGradient(2 * all_, all_, POLICY))
 
 
-def test_a_variance_is_not_less_than_itself():
-    claim = next(true for true, _ in ROWS if isinstance(true, LessVarianceAt))
+@pytest.mark.parametrize("kind", [LessVarianceAt, ShorterGradientAt])
+def test_nothing_is_less_than_itself(kind):
+    claim = next(true for true, _ in ROWS if isinstance(true, kind))
+    with pytest.raises(Undecidable, match=f"no enclosure tells the two apart: {kind.quantity} of each"):
+        replace(claim, left=claim.right).decide()
     assert {f.status for f in numerically(replace(claim, left=claim.right))} == {Status.FAILS}
 
 
@@ -90,6 +94,16 @@ def test_only_the_twin_has_a_witness(true, change):
     found = find_witness(replace(true, **change))
     assert found["text"].startswith("on the tree of V = ")
     assert abs(Fraction(found["difference"]["mid"])) > Fraction(found["difference"]["rad"])
+
+
+def test_a_large_table_is_not_printed_whole():
+    row = next(true for true, _ in ROWS if isinstance(true, LessVarianceAt))
+    prefixes = ("", *"01", "00", "01", "10", "11")
+    larger = replace(row, policy=tuple((p, ".5 .5") for p in prefixes), reference=tuple((p, ".4 .6") for p in prefixes))
+    assert str(row).endswith("where the policy is first: .9 .1; 0: .5 .5; 1: .2 .8")
+    assert str(larger).endswith(
+        "where the policy is first: .5 .5; 0: .5 .5; 1: .5 .5; 00: .5 .5; and so on, 7 prefixes"
+    )
 
 
 TEXTS = [  # of rows above, by their number

@@ -12,7 +12,8 @@ from kltheory.calculus.sequence.same import left_over, sums, value
 from kltheory.calculus.sequence.words import Word
 from kltheory.calculus.surrogate import Sampler
 from kltheory.proving.claims import SAMPLED
-from kltheory.proving.response_variance import LessVarianceAt, VarianceGrowth
+from kltheory.proving.one_tree import LessVarianceAt, ShorterGradientAt
+from kltheory.proving.response_variance import VarianceGrowth
 from kltheory.proving.sequences import (
     IsConservative,
     SameSequenceGradient,
@@ -101,10 +102,11 @@ def _variance_growth(claim: VarianceGrowth) -> Iterator[Step]:
     yield equation(f"The coefficient of N^{claim.degree}, the highest power", "L", claim.leading)
 
 
-def _less_variance(claim: LessVarianceAt) -> Iterator[Step]:
+def _on_one_tree(claim: LessVarianceAt | ShorterGradientAt) -> Iterator[Step]:
     tree = claim.tree()
-    yield Step(f"The tree has V = {tree.size}, T = {tree.horizon}: each variance is a finite sum over its responses")
-    yield Step(f"In ball arithmetic the left variance is {'the smaller' if claim.decide() else 'not the smaller'}")
+    yield Step(f"The tree has V = {tree.size}, T = {tree.horizon}: {claim.quantity} is a finite sum over its responses")
+    words = "the smaller" if claim.decide() else "not the smaller"
+    yield Step(f"In ball arithmetic {claim.quantity} on the left is {words}")
 
 
 STEPS: Final[Mapping[type, Derivation]] = {
@@ -112,6 +114,6 @@ STEPS: Final[Mapping[type, Derivation]] = {
     SameSequenceValue: _same_value,
     IsConservative: _is_conservative,
     VarianceGrowth: _variance_growth,
-    LessVarianceAt: _less_variance,
+    **dict.fromkeys((LessVarianceAt, ShorterGradientAt), _on_one_tree),
 }
 """Kind of claim to its derivation."""
