@@ -87,7 +87,9 @@ def expected_gradient(
     """
     if _is_large(settings):
         return _whole(surrogate, sampler, tuple(parameters.items()), settings)
-    return _gradient(_expected_slopes(surrogate, sampler, tuple(parameters.items()), _layout(_sizes(settings))), settings)
+    return _gradient(
+        _expected_slopes(surrogate, sampler, tuple(parameters.items()), _layout(_sizes(settings))), settings
+    )
 
 
 def objective_gradient(
