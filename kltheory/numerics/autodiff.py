@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 from sympy import Expr, Symbol
 
-from kltheory.calculus.moments import Mean, formulas
+from kltheory.calculus.moments import Mean
 from kltheory.calculus.surrogate import Sampler, Surrogate
 from kltheory.calculus.symbols import advantage, inside, log_ratio, log_weight, logp, to_quotients
 from kltheory.numerics.bridge import NO_PARAMETERS, Parameters, floats, jax_bridge
@@ -86,10 +86,9 @@ def expected_gradient(
         NotNumeric: the formula has a symbol without a value or a head without a number.
     """
     if _is_large(settings):
-        return _whole(surrogate, sampler, tuple(parameters.items()), settings)
-    return _gradient(
-        _expected_slopes(surrogate, sampler, tuple(parameters.items()), _layout(_sizes(settings))), settings
-    )
+        return _whole(surrogate, sampler, _constants(parameters), settings)
+    slopes = _expected_slopes(surrogate, sampler, _constants(parameters), _layout(_sizes(settings)))
+    return _gradient(slopes, settings)
 
 
 def objective_gradient(
@@ -97,8 +96,8 @@ def objective_gradient(
 ) -> tuple[Array, ...]:
     """∇_logits Σ_a F(a) for a direct definition, such as F = π log π/π_ref; shapes and errors as above."""
     if _is_large(settings):
-        return _whole(summand, Sampler.OLD, tuple(parameters.items()), settings)
-    return _gradient(_summand_slopes(summand, tuple(parameters.items()), _layout(_sizes(settings))), settings)
+        return _whole(summand, Sampler.OLD, _constants(parameters), settings)
+    return _gradient(_summand_slopes(summand, _constants(parameters), _layout(_sizes(settings))), settings)
 
 
 def score(
@@ -108,7 +107,7 @@ def score(
     parameters: Parameters = NO_PARAMETERS,
 ) -> tuple[Array, ...]:
     """∂s/∂logp of every action by itself, no expectation taken: arrays of shape (N, V). Raises as above."""
-    slopes = _sample_slopes(surrogate, sampler, tuple(parameters.items()), _layout(_sizes(settings)))
+    slopes = _sample_slopes(surrogate, sampler, _constants(parameters), _layout(_sizes(settings)))
     with scope():
         flat = slopes(*_arrays(settings).flat)
     parts = np.split(flat, np.cumsum([s.policy.size for s in settings])[:-1])
@@ -145,6 +144,10 @@ def _summed(term: Term) -> Term:
         return jax.numpy.sum(term(lp, lp_ref, lp_old, a))
 
     return total
+
+
+def _constants(parameters: Parameters) -> Constants:
+    return tuple(floats(parameters).items())
 
 
 def _is_large(settings: tuple[Settings, ...]) -> bool:
@@ -184,21 +187,22 @@ def _sampled(surrogate: Surrogate, sampler: Sampler, parameters: Parameters, lay
 
 def _term(expr: Expr, parameters: Parameters, layout: Layout) -> Term:
     bridge, canonical, constants = jax_bridge(), to_quotients(expr), floats(parameters)
-    of_set = any(inside in f.free_symbols for f in formulas(canonical))
 
     def value(e: Expr, at: dict[Symbol, Any]) -> Any:
         """The formula at every action; a mean in it carries its gradient."""
-        means = {m: _mean(value(m.integrand, at), at[logp]) for m in sorted(e.atoms(Mean), key=str)}
-        return bridge(e, {**at, **means})
+        asked = {m: mean(value(m.integrand, at), at[logp]) for m in sorted(e.atoms(Mean), key=str)}
+        if inside in e.free_symbols:
+            asked[inside] = layout.inside(at[logp])
+        return bridge(e, {**at, **asked})
 
-    def _mean(x: Any, lp: Any) -> Any:
+    def mean(x: Any, lp: Any) -> Any:
         import jax
 
         return layout.sum(jax.numpy.exp(lp) * x)
 
     def term(lp: Any, lp_ref: Any, lp_old: Any, a: Any) -> Any:
         at = {logp: lp, log_ratio: lp - lp_ref, log_weight: lp - lp_old, advantage: a}
-        return value(canonical, {**constants, **at, **({inside: layout.inside(lp)} if of_set else {})})
+        return value(canonical, {**constants, **at})
 
     return term
 
