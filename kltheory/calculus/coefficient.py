@@ -8,7 +8,7 @@ two triples (π, π_ref, π_old) of small enough probabilities occur together in
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import cached_property, cmp_to_key
+from functools import cached_property, cmp_to_key, lru_cache
 from itertools import pairwise
 from typing import Any, Final
 
@@ -230,7 +230,9 @@ def _variables(region: Region, expr: Expr) -> set[Symbol]:
     return {v for v in VARIABLES if region.is_cut(v) or (v in expr.free_symbols and not is_zero(expr.diff(v)))}
 
 
+@lru_cache(maxsize=4096)
 def tidy(expr: Expr) -> Expr:
-    """A form for people: expanded where that is short, log w written with w."""
-    candidates = [expr, expr.expand(), normal_form(expr).as_expr()]
-    return min(candidates, key=lambda e: (e.count_ops(), len(str(e)))).xreplace(DISPLAY)
+    """A form for people: expanded where that is short, log w written with w. Kept: mutants share a side."""
+    sizes = {e: e.count_ops() for e in (expr, expr.expand(), normal_form(expr).as_expr())}
+    shortest = [e for e, size in sizes.items() if size == min(sizes.values())]
+    return (min(shortest, key=lambda e: len(str(e))) if len(shortest) > 1 else shortest[0]).xreplace(DISPLAY)

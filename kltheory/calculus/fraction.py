@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from sympy import QQ, Dummy, Expr, Mul, Pow
 from sympy.polys.fields import FracElement
-from sympy.polys.rings import PolyElement, PolyRing
+from sympy.polys.rings import PolyElement, PolyRing, ring
 
 MAX_PRODUCTS: Final = 300_000
 """Most products of terms in one multiplication of polynomials: about a third of a second."""
@@ -83,13 +83,31 @@ def _product(factors: Iterable[PolyElement], start: PolyElement) -> PolyElement:
     return start
 
 
-@lru_cache(maxsize=4096)
 def factored(p: PolyElement) -> tuple[Any, list[tuple[PolyElement, int]]]:
     """The content and the irreducible factors with multiplicities; beyond :data:`MAX_DENSE`, powers of generators."""
-    if max(p.degrees(), default=0) <= MAX_DENSE:
-        return p.factor_list()
-    common = tuple(map(min, zip(*p.monoms(), strict=True)))
     content, rest = p.primitive()
+    if max(p.degrees(), default=0) <= MAX_DENSE:
+        sign = -1 if rest and rest.LC < 0 else 1
+        number, factors = _factored(len(p.ring.gens), tuple((sign * rest).terms()))
+        return sign * content * number, [(p.ring.from_dict(dict(terms)), k) for terms, k in factors]
+    common = tuple(map(min, zip(*p.monoms(), strict=True)))
     out = [(g, k) for g, k in zip(p.ring.gens, common, strict=True) if k]
     rest = p.ring.from_dict({tuple(a - b for a, b in zip(m, common, strict=True)): c for m, c in rest.terms()})
     return content, out if rest.is_ground else [*out, (rest, 1)]
+
+
+Terms = tuple[tuple[tuple[int, ...], Any], ...]
+"""Powers of the generators, and the number in front."""
+
+
+@lru_cache(maxsize=4096)
+def _factored(generators: int, terms: Terms) -> tuple[Any, list[tuple[Terms, int]]]:
+    """Of a primitive polynomial over QQ, whatever its generators are called: each field has names of its own."""
+    number, factors = _ring(generators).from_dict(dict(terms)).factor_list()
+    return number, [(tuple(f.terms()), k) for f, k in factors]
+
+
+@lru_cache(maxsize=64)
+def _ring(generators: int) -> PolyRing:
+    """Polynomials in so many generators."""
+    return ring([Dummy() for _ in range(generators)], QQ)[0]

@@ -17,6 +17,12 @@ from kltheory.calculus.notation import text, with_probability
 from kltheory.calculus.symbols import VARIABLES, erase_sg, inside, log_ratio, log_weight, logp, sg, to_quotients
 
 
+@lru_cache(maxsize=4096)
+def _shown(integrand: Expr) -> str:
+    """The integrand as the name says it: the same few means are written again and again."""
+    return text(with_probability(integrand))
+
+
 class Mean(Symbol):
     """E_π[f] over the whole vocabulary: a number of the setting, the same for every action."""
 
@@ -25,7 +31,7 @@ class Mean(Symbol):
 
     def __new__(cls, integrand: Expr) -> "Mean":
         """The symbol with this integrand, taken as it stands."""
-        atom: Mean = Symbol.__xnew__(cls, f"E[{text(with_probability(integrand))}]", real=True)
+        atom: Mean = Symbol.__xnew__(cls, f"E[{_shown(integrand)}]", real=True)
         atom.integrand = integrand
         return atom
 
@@ -46,7 +52,7 @@ class At(Symbol):
     def __new__(cls, value: Expr, action: int) -> "At":
         """f(action)."""
         integrand = to_quotients(S(value))
-        atom: At = Symbol.__xnew__(cls, f"({text(with_probability(integrand))})[{action + 1}]", real=True)
+        atom: At = Symbol.__xnew__(cls, f"({_shown(integrand)})[{action + 1}]", real=True)
         atom.integrand, atom.action = integrand, action
         return atom
 

@@ -26,6 +26,8 @@ COMPILE_FROM: Final = 1 << 17
 
 Term = Callable[[Any, Any, Any, Any], Any]
 """A function of log π, log π_ref, log π_old and the advantage, action by action."""
+Constants = tuple[tuple[Symbol, Any], ...]
+"""A number for each parameter, as what a cache can be asked for."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,10 +86,9 @@ def expected_gradient(
         NotNumeric: the formula has a symbol without a value or a head without a number.
     """
     if _is_large(settings):
-        return _whole(surrogate, sampler, tuple(parameters.items()), settings)
-    return _gradient(
-        _sampled(surrogate, sampler, parameters, _layout(settings)), settings, not surrogate.expr.has(Mean)
-    )
+        return _whole(surrogate, sampler, _constants(parameters), settings)
+    slopes = _expected_slopes(surrogate, sampler, _constants(parameters), _layout(_sizes(settings)))
+    return _gradient(slopes, settings)
 
 
 def objective_gradient(
@@ -95,8 +96,8 @@ def objective_gradient(
 ) -> tuple[Array, ...]:
     """∇_logits Σ_a F(a) for a direct definition, such as F = π log π/π_ref; shapes and errors as above."""
     if _is_large(settings):
-        return _whole(summand, Sampler.OLD, tuple(parameters.items()), settings)
-    return _gradient(_term(summand, parameters, _layout(settings)), settings, not summand.has(Mean))
+        return _whole(summand, Sampler.OLD, _constants(parameters), settings)
+    return _gradient(_summand_slopes(summand, _constants(parameters), _layout(_sizes(settings))), settings)
 
 
 def score(
@@ -106,15 +107,9 @@ def score(
     parameters: Parameters = NO_PARAMETERS,
 ) -> tuple[Array, ...]:
     """∂s/∂logp of every action by itself, no expectation taken: arrays of shape (N, V). Raises as above."""
-    import jax
-
-    value = _term(surrogate.expr, parameters, _layout(settings))
-
-    def sampled(lp: Any, lp_ref: Any, lp_old: Any, a: Any) -> Any:
-        return value(lp, lp_ref, lp_old if sampler is Sampler.OLD else jax.lax.stop_gradient(lp), a)
-
+    slopes = _sample_slopes(surrogate, sampler, _constants(parameters), _layout(_sizes(settings)))
     with scope():
-        flat = _slopes(sampled, not surrogate.expr.has(Mean))(*_arrays(settings).flat)
+        flat = slopes(*_arrays(settings).flat)
     parts = np.split(flat, np.cumsum([s.policy.size for s in settings])[:-1])
     return tuple(p.reshape(s.policy.shape) for p, s in zip(parts, settings, strict=True))
 
@@ -125,7 +120,7 @@ def log_softmax_jacobian(settings: tuple[Settings, ...], size: int) -> tuple[Arr
 
     def row(i: int) -> tuple[Array, ...]:
         picked = np.concatenate([(a == i).astype(np.float64) for a in which])
-        return _gradient(lambda lp, *_: lp * picked, settings, True)
+        return _gradient(_slopes(lambda lp, *_: lp * picked, True), settings)
 
     rows = [row(i) for i in range(size)]
     wanted = [k for k, s in enumerate(settings) if s.size == size]
@@ -151,12 +146,16 @@ def _summed(term: Term) -> Term:
     return total
 
 
+def _constants(parameters: Parameters) -> Constants:
+    return tuple(floats(parameters).items())
+
+
 def _is_large(settings: tuple[Settings, ...]) -> bool:
     return sum(s.policy.size for s in settings) > COMPILE_FROM
 
 
 def _whole(
-    term: Surrogate | Expr, sampler: Sampler, parameters: tuple[tuple[Symbol, Any], ...], settings: tuple[Settings, ...]
+    term: Surrogate | Expr, sampler: Sampler, parameters: Constants, settings: tuple[Settings, ...]
 ) -> tuple[Array, ...]:
     """The gradient by one compiled function, a batch at a time."""
     gradient = _compiled(term, sampler, parameters)
@@ -165,7 +164,7 @@ def _whole(
 
 
 @lru_cache(maxsize=64)
-def _compiled(term: Surrogate | Expr, sampler: Sampler, parameters: tuple[tuple[Symbol, Any], ...]) -> Term:
+def _compiled(term: Surrogate | Expr, sampler: Sampler, parameters: Constants) -> Term:
     import jax
 
     at = dict(parameters)
@@ -191,22 +190,46 @@ def _term(expr: Expr, parameters: Parameters, layout: Layout) -> Term:
 
     def value(e: Expr, at: dict[Symbol, Any]) -> Any:
         """The formula at every action; a mean in it carries its gradient."""
-        probability = jax_exp(at[logp])
-        means = {m: layout.sum(probability * value(m.integrand, at)) for m in sorted(e.atoms(Mean), key=str)}
-        return bridge(e, {**at, **means})
+        asked = {m: mean(value(m.integrand, at), at[logp]) for m in sorted(e.atoms(Mean), key=str)}
+        if inside in e.free_symbols:
+            asked[inside] = layout.inside(at[logp])
+        return bridge(e, {**at, **asked})
+
+    def mean(x: Any, lp: Any) -> Any:
+        import jax
+
+        return layout.sum(jax.numpy.exp(lp) * x)
 
     def term(lp: Any, lp_ref: Any, lp_old: Any, a: Any) -> Any:
         at = {logp: lp, log_ratio: lp - lp_ref, log_weight: lp - lp_old, advantage: a}
-        return value(canonical, {**constants, **at, inside: layout.inside(lp)})
+        return value(canonical, {**constants, **at})
 
     return term
 
 
-def jax_exp(x: Any) -> Any:
-    """The exponential as JAX has it."""
+@lru_cache(maxsize=512)
+def _expected_slopes(surrogate: Surrogate, sampler: Sampler, parameters: Constants, layout: Layout) -> Term:
+    """Of the expected surrogate; JAX writes it down once for all settings of one layout, which is most of its time."""
+    return _slopes(_sampled(surrogate, sampler, dict(parameters), layout), not surrogate.expr.has(Mean))
+
+
+@lru_cache(maxsize=512)
+def _summand_slopes(summand: Expr, parameters: Constants, layout: Layout) -> Term:
+    """Of a sum over the vocabulary; once, as above."""
+    return _slopes(_term(summand, dict(parameters), layout), not summand.has(Mean))
+
+
+@lru_cache(maxsize=512)
+def _sample_slopes(surrogate: Surrogate, sampler: Sampler, parameters: Constants, layout: Layout) -> Term:
+    """Of every sample by itself; once, as above."""
     import jax
 
-    return jax.numpy.exp(x)
+    value = _term(surrogate.expr, dict(parameters), layout)
+
+    def sampled(lp: Any, lp_ref: Any, lp_old: Any, a: Any) -> Any:
+        return value(lp, lp_ref, lp_old if sampler is Sampler.OLD else jax.lax.stop_gradient(lp), a)
+
+    return _slopes(sampled, not surrogate.expr.has(Mean))
 
 
 def _slopes(term: Term, entrywise: bool) -> Term:
@@ -219,19 +242,23 @@ def _slopes(term: Term, entrywise: bool) -> Term:
     return by_numpy(forward if entrywise else jax.grad(lambda *flat: jax.numpy.sum(term(*flat))))
 
 
-def _gradient(term: Term, settings: tuple[Settings, ...], entrywise: bool) -> tuple[Array, ...]:
+def _gradient(slopes: Term, settings: tuple[Settings, ...]) -> tuple[Array, ...]:
     arrays = _arrays(settings)
     with scope():
-        by_action = _slopes(term, entrywise)(*arrays.flat)
+        by_action = slopes(*arrays.flat)
         total = np.asarray(_pulled_back()(arrays.policy, arrays.real, by_action))
     grads = np.split(total, np.cumsum([len(s.family) for s in settings])[:-1])
     return tuple(g[:, : s.size] for g, s in zip(grads, settings, strict=True))
 
 
-@lru_cache(maxsize=2)
-def _layout(settings: tuple[Settings, ...]) -> Layout:
-    """Where each action of the flat array belongs."""
-    sizes = [s.size for s in settings for _ in s.family]
+def _sizes(settings: tuple[Settings, ...]) -> tuple[int, ...]:
+    """V of every setting."""
+    return tuple(s.size for s in settings for _ in s.family)
+
+
+@lru_cache(maxsize=8)
+def _layout(sizes: tuple[int, ...]) -> Layout:
+    """Where each action of the flat array of settings of these sizes belongs."""
     return Layout(np.repeat(np.arange(len(sizes)), sizes), np.concatenate([np.arange(n) for n in sizes]), len(sizes))
 
 

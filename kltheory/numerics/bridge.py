@@ -95,7 +95,7 @@ def _reason(expr: Basic) -> str:
 
 def as_float(expr: Basic) -> float | None:
     """A constant expression as a float, and ``None`` for what has symbols or is a truth value."""
-    if not isinstance(expr, Expr) or expr.free_symbols:
+    if not isinstance(expr, Expr) or not expr.is_number:  # which stops at the first symbol, as free_symbols does not
         return None
     try:
         return float(expr)

@@ -35,9 +35,9 @@ Points = tuple[tuple[Symbol, float], ...]
 
 def critical_points(formulas: Iterable[Expr], parameters: Parameters) -> Points:
     """Where guards, arguments of logarithms and denominators change their sign, and the numbers in the formulas."""
-    exprs = [to_quotients(erase_sg(e)) for e in formulas]
-    guards = list(dict.fromkeys(g for e in exprs for g in _guards(e) if g.free_symbols & set(MOVING)))
-    numbers = sorted({abs(float(c)) for e in exprs for c in e.atoms(Number) if c.is_finite and c != 0}, reverse=True)
+    places = [_places(e) for e in formulas]
+    guards = list(dict.fromkeys(g for found, _ in places for g in found))
+    numbers = sorted(set[float]().union(*(found for _, found in places)), reverse=True)
     found: list[tuple[Symbol, float]] = []
     for v in MOVING:
         at = [x for g in guards if v in g.free_symbols for x in _changes(g, v, tuple(floats(parameters).items()))]
@@ -45,6 +45,14 @@ def critical_points(formulas: Iterable[Expr], parameters: Parameters) -> Points:
         reached = [float(x) for x in dict.fromkeys(at) if abs(x) < LINE[-1] and (v != logp or x < 0)]
         found += [(v, x) for x in reached[:MOST]]
     return tuple(found)
+
+
+@lru_cache(maxsize=1024)
+def _places(formula: Expr) -> tuple[list[Expr], set[float]]:
+    """The guards of a formula that move, and the sizes of its numbers; mutants share a side, which is read once."""
+    expr = to_quotients(erase_sg(formula))
+    sizes = {abs(float(c)) for c in expr.atoms(Number) if c.is_finite and c != 0}
+    return [g for g in _guards(expr) if g.free_symbols & set(MOVING)], sizes
 
 
 def _guards(expr: Expr) -> Iterator[Expr]:

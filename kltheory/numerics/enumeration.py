@@ -153,11 +153,12 @@ def _inside(
 
 def _evaluate(expr: Expr, settings: Settings, parameters: Parameters, where: Any = ...) -> Array:
     """A formula at every action, shape (N, V), or at the chosen ones."""
-    at = {v: column(settings)[where] for v, column in COLUMNS.items() if v in expr.free_symbols}
-    for m in expr.atoms(Mean):
+    symbols = expr.free_symbols
+    at = {v: column(settings)[where] for v, column in COLUMNS.items() if v in symbols}
+    for m in (s for s in symbols if isinstance(s, Mean)):
         average = _dot(np.exp(settings.logp), _evaluate(m.integrand, settings, parameters))
         at[m] = np.broadcast_to(average, settings.policy.shape)[where]
-    for v in expr.atoms(At):
+    for v in (s for s in symbols if isinstance(s, At)):
         at[v] = np.broadcast_to(_evaluate(v.integrand, settings, parameters)[:, [v.action]], settings.policy.shape)[
             where
         ]

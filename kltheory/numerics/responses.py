@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cached_property
+from functools import cache, cached_property, lru_cache
 from typing import Any, ClassVar, Final
 
 from kltheory.numerics.balls import number
@@ -95,6 +95,7 @@ def pseudorandom(seed: Tokens) -> Fraction:
 def pseudorandom_rows(size: int, seed: int) -> Rows:
     """Rows without a pattern, the largest probability up to 16 times the smallest."""
 
+    @cache
     def row(prefix: Tokens) -> Row:
         weights = [1 + int(8 * (1 + pseudorandom((seed, *prefix, 3 * seed + a)))) for a in range(size)]
         return tuple(Fraction(x, sum(weights)) for x in weights)
@@ -120,6 +121,7 @@ SHAPES: Final = {
 """V, T, the token that ends, and seeds whose rows are far apart; all of one length or not."""
 
 
+@lru_cache(maxsize=2)
 def small_trees(fixed_length: bool) -> tuple[ResponseTree, ...]:
     """A few trees to look at, all responses of one length or not."""
     drawn = [(v, t, eos, [pseudorandom_rows(v, seed) for seed in seeds]) for v, t, eos, seeds in SHAPES[fixed_length]]

@@ -1,6 +1,7 @@
 """How engines see claims about means: sums over the vocabulary, and gradients written out action by action."""
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 import numpy as np
 from sympy import Abs, Expr, Symbol
@@ -21,9 +22,14 @@ Numbers = dict[Symbol, object]
 
 def size_of(expr: Expr, settings: tuple[Settings, ...], at: Numbers) -> tuple[Array, ...]:
     """The scale rounding works on: the formula with every mean of f replaced by the mean of |f|, terms by magnitude."""
-    terms = [map_means(t, Abs) for t in expr.expand().as_ordered_terms()]
-    sizes = [enumeration.moment(Abs(t), settings, at) for t in terms]
+    sizes = [enumeration.moment(term, settings, at) for term in _magnitudes(expr)]
     return tuple(np.sum(batch, axis=0) for batch in zip(*sizes, strict=True))
+
+
+@lru_cache(maxsize=256)
+def _magnitudes(expr: Expr) -> tuple[Expr, ...]:
+    """The terms, |f| for f in each mean as well; kept, since mutants share a side."""
+    return tuple(Abs(map_means(t, Abs)) for t in expr.expand().as_ordered_terms())
 
 
 def same_moment(claim: SameMoment, at: Numbers) -> Iterator[Finding]:

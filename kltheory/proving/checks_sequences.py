@@ -5,6 +5,7 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Any, Final
 
+from flint import ctx
 from sympy import Symbol
 
 from kltheory.calculus.sequence.loss import SequenceObjective
@@ -12,7 +13,7 @@ from kltheory.calculus.surrogate import Sampler
 from kltheory.numerics.balls import Ambiguous, precision
 from kltheory.numerics.certificate import Certificate, Sides, certify, differences
 from kltheory.numerics.rational import RationalSetting
-from kltheory.numerics.responses import ResponseTree, Tokens, small_trees
+from kltheory.numerics.responses import ResponseTree, small_trees
 from kltheory.numerics.spelled import average, gradient, jacobian
 from kltheory.numerics.spread import trace_variance
 from kltheory.numerics.tolerance import ATOL
@@ -33,7 +34,9 @@ from kltheory.proving.sequences import (
 from kltheory.proving.verdict import Finding, Status
 
 Numbers = dict[Symbol, Any]
-Logits = dict[tuple[Tokens, Tokens], Any]
+Constants = tuple[tuple[Symbol, Any], ...]
+Logits = dict[Any, Any]
+"""By a logit, or by two: a prefix and its token each."""
 
 BITS: Final = 192
 """Of the balls that enclose a difference."""
@@ -42,7 +45,17 @@ NEGLIGIBLE: Final = 2.0**-96
 
 
 def _gradients(claim: SameSequenceGradient, at: Numbers) -> Sides:
-    return lambda tree: (gradient(claim.left, tree, claim.sampler, at), gradient(claim.right, tree, claim.sampler, at))
+    numbers = tuple(at.items())
+    return lambda tree: (
+        _in_balls(claim.left, tree, claim.sampler, numbers, ctx.prec),
+        _in_balls(claim.right, tree, claim.sampler, numbers, ctx.prec),
+    )
+
+
+@lru_cache(maxsize=256)
+def _in_balls(term: SequenceTerm, tree: ResponseTree, sampler: Sampler, at: Constants, bits: int) -> Logits:
+    """The gradient in balls of that many bits, the current precision; kept, since mutants share a side."""
+    return gradient(term, tree, sampler, dict(at))
 
 
 def _values(claim: SameSequenceValue, at: Numbers) -> Sides:
@@ -87,9 +100,7 @@ def _autodiff(claim: SameSequenceGradient, setting: TreeSetting, at: Numbers) ->
 
 
 @lru_cache(maxsize=256)
-def _by_autodiff(
-    term: SequenceTerm, setting: TreeSetting, sampler: Sampler, at: tuple[tuple[Symbol, Any], ...]
-) -> Gradient:
+def _by_autodiff(term: SequenceTerm, setting: TreeSetting, sampler: Sampler, at: Constants) -> Gradient:
     return expected_gradient(term, setting, sampler, dict(at))
 
 

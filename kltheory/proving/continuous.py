@@ -1,6 +1,7 @@
 """Claims outside the categorical world: Gaussians, and lengths with a geometric law."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from sympy import Add, Expr, Poly, S, Symbol, fraction
 
@@ -86,7 +87,7 @@ class GeometricFiniteIff:
 
     def decide(self) -> bool:
         """Whether 1 - q is a positive multiple of the condition: a polynomial in n changes nothing, at q = 1 either."""
-        proper = [base(term, self.length) for term in Add.make_args(self.left)]
+        proper = [base(term.as_coeff_Mul()[1], self.length) for term in Add.make_args(self.left)]
         if any(q == 1 for q in proper):
             return bool(self.condition.is_negative)
         if len(proper) > 1:
@@ -97,8 +98,9 @@ class GeometricFiniteIff:
         return f"Σ_n {text(self.left)} < ∞ iff {text(self.condition)} > 0"
 
 
+@lru_cache(maxsize=64)
 def base(term: Expr, length: Symbol) -> Expr:
-    """The q of a polynomial in n times q^n.
+    """The q of a polynomial in n times q^n; kept, since mutants differ in a number in front.
 
     Raises:
         Undecidable: it is of another form.

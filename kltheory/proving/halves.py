@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from kltheory.calculus.exact import Undecidable
 from kltheory.proving.claims import Claim
 from kltheory.proving.engines import concretely, numerically
-from kltheory.proving.instances import instances
+from kltheory.proving.instances import instance, instances
 from kltheory.proving.mutants import Mutant, mutants
 from kltheory.proving.statement import Refuted, written
 from kltheory.proving.theorem import Theorem
@@ -97,7 +97,7 @@ def _confirmed(claim: Claim, found: MutantFinding) -> MutantFinding:
     if found.explained:
         return found
     looked = False
-    for seen in numerically(instances(claim)[0]):
+    for seen in numerically(instance(claim)):
         if fails(seen):
             return replace(found, killed_by=(*found.killed_by, seen.engine), undecided="")
         looked |= _looks(seen)

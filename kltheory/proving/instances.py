@@ -52,6 +52,11 @@ def instances(claim: Claim) -> tuple[Claim, ...]:
     return tuple(_map(claim, function) for function in FUNCTIONS)
 
 
+def instance(claim: Claim) -> Claim:
+    """The first of :func:`instances`."""
+    return _map(claim, FUNCTIONS[0]) if is_general(claim) else claim
+
+
 def chosen(claim: Claim, instance: Claim) -> dict[str, str]:
     """What stands for what in an instance of a claim: functions and parameters by name, as text; empty for neither."""
     any_function = expressions(claim) if is_general(claim) else []

@@ -6,6 +6,7 @@ moves with its sampling too, through the weight of the whole response.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 from sympy import Dummy, Expr, Function, Piecewise, S, Symbol, exp
@@ -69,10 +70,7 @@ class SequenceLoss:
             Undefined: for some token of some response it has no value.
             Undecidable: it cannot be differentiated, or it is not known whether it has a value.
         """
-        confirm_defined(self.expr)
-        on_policy = {log_weight: logp - sg(logp)} if sampler is Sampler.POLICY else {}
-        expr = map_means(self.expr, lambda f: f.xreplace(on_policy)).xreplace(on_policy)
-        return _erased(differential(expr))
+        return _gradient(self.expr, sampler)
 
 
 @dataclass(frozen=True)
@@ -97,6 +95,14 @@ class SequenceObjective:
     def gradient(self, sampler: Sampler) -> Expr:
         """The gradient of one response, linear in :data:`score`."""
         return self.as_loss.gradient(sampler)
+
+
+@lru_cache(maxsize=256)
+def _gradient(expr: Expr, sampler: Sampler) -> Expr:
+    """That of a loss with this formula; kept, since mutants share a side."""
+    confirm_defined(expr)
+    on_policy = {log_weight: logp - sg(logp)} if sampler is Sampler.POLICY else {}
+    return _erased(differential(map_means(expr, lambda f: f.xreplace(on_policy)).xreplace(on_policy)))
 
 
 def confirm_defined(expr: Expr) -> None:
