@@ -24,6 +24,7 @@ from kltheory.proving.vocabulary import (
     k3,
     length,
     log_ratio,
+    logp,
     past,
     prefix_weight,
     sg,
@@ -67,4 +68,5 @@ ROWS = [
     ),
     (LessVarianceAt(TO_GO, in_sequence_reward(l), *TREE), {"left": 2 * TO_GO}),
     (IsConservative(token_loss(k1), OLD), {"left": SequenceLoss(total(w * k2.expr * sg(past(l))))}),
+    (IsConservative(SequenceLoss(total(sg(w * E(l)) * logp)), OLD), {"left": SequenceLoss(total(sg(E(l)) * logp))}),
 ]
