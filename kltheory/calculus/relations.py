@@ -89,6 +89,8 @@ def _is_null_number(number: Expr) -> bool:
         return True
     if relations.unclear is not None:
         raise Undecidable(f"whether {relations.unclear} is independent of the other means is not known")
+    if not is_smooth(number):
+        raise Undecidable(f"on which side of the corners of {number} its means lie is not known")
     return False
 
 

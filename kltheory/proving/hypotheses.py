@@ -7,13 +7,15 @@ theorem's author adds.
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
-from sympy import exp
+from sympy import Expr, Heaviside, Piecewise, Symbol, exp, sign
 from sympy.core.function import AppliedUndef
 
-from kltheory.calculus.gaussian import x
+from kltheory.calculus.gaussian import Gaussian, conditions, x
 from kltheory.calculus.moments import CORNERED, At
+from kltheory.calculus.notation import text
 from kltheory.calculus.sequence.loss import PastValue
 from kltheory.calculus.symbols import advantage, inside, log_ratio, ratio
+from kltheory.numerics.settings import membership
 from kltheory.proving.claims import (
     OLD,
     POLICY,
@@ -43,6 +45,10 @@ FULL: Final = "full support"
 ANY_SIZE: Final = "any vocabulary size"
 LOGITS: Final = "gradients by the logits"
 ALMOST: Final = "almost every policy: no action on the edge of a cell"
+ALMOST_EVERY_L: Final = "almost every log-ratio l: none on the edge of a cell"
+ANY_SET: Final = "any fixed set S"
+JUMPING: Final = (Heaviside, Piecewise, sign)
+"""Heads that may step: on an edge values differ, and not only slopes."""
 
 Words = Iterator[str]
 
@@ -52,7 +58,8 @@ def _one_step(claim: Any) -> Words:
         yield SAMPLED[sampler]
     yield FULL
     yield _size(claim)
-    if (sampler or isinstance(claim, SamplerFree)) and any(e.has(*CORNERED) for e in expressions(claim)):
+    edges = CORNERED if sampler or isinstance(claim, SamplerFree | NaturalInner | IsConservative) else JUMPING
+    if any(e.has(*edges) for e in expressions(claim)):
         yield ALMOST
 
 
@@ -86,8 +93,17 @@ def _two_actions(claim: OnTwoActions) -> Words:
 
 
 def _setting(claim: SignAt) -> Words:
-    yield f"V = {len(claim.policy.split())}"
+    size = len(claim.policy.split())
+    yield f"V = {size}"
     yield f"π = ({', '.join(claim.policy.split())}), π_ref = ({', '.join(claim.reference.split())})"
+    yield from _members(claim, size)
+
+
+def _members(claim: Claim, size: int) -> Words:
+    """The one set that is looked at on one setting, or on one tree."""
+    if any(inside in e.free_symbols for e in expressions(claim)):
+        tokens = [str(a + 1) for a in range(size) if membership(a)]
+        yield "S is the first token" if len(tokens) == 1 else f"S is tokens {' and '.join(tokens)}"
 
 
 def _responses(claim: SameSequenceGradient | SameSequenceValue | IsConservative) -> Words:
@@ -97,9 +113,11 @@ def _responses(claim: SameSequenceGradient | SameSequenceValue | IsConservative)
 
 def _tree(claim: LessVarianceAt) -> Words:
     policy = dict(claim.policy)
+    size = len(policy[""].split())
     yield SAMPLED[POLICY]
-    yield f"V = {len(policy[''].split())}"
+    yield f"V = {size}"
     yield f"{max(map(len, policy)) + 1} tokens, on the tree shown"
+    yield from _members(claim, size)
 
 
 def _growth(claim: VarianceGrowth) -> Words:
@@ -127,7 +145,19 @@ def _format(claim: OverflowsIff | Computes) -> Words:
 
 def _of_one_variable(claim: Claim) -> Words:
     """What a formula is claimed of, an interval of l or all of it, stands in the claim."""
-    yield from ()
+    if any(e.has(*JUMPING) for e in expressions(claim)):
+        yield ALMOST_EVERY_L
+
+
+def _gaussian_mean(claim: GaussianMean) -> Words:
+    """Where there is a mean at all."""
+    found = conditions(claim.left, Gaussian(claim.mean, claim.variance))
+    yield from (f"{_in_greek(c)} > 0" for c in found if not c.is_positive)
+
+
+def _geometric_sum(claim: GeometricSum) -> Words:
+    """Where it converges."""
+    yield from (f"{_in_greek(abs(q))} < 1" for q in claim.ratios() if not (1 - abs(q)).is_positive)
 
 
 DERIVED: Final[dict[type, Callable[[Any], Words]]] = {
@@ -147,13 +177,19 @@ DERIVED: Final[dict[type, Callable[[Any], Words]]] = {
     AccurateIn: _points,
     **dict.fromkeys((OverflowsIff, Computes), _format),
     **dict.fromkeys((Identity, HasSign, Expansion, Limit, Zero, Zeros, Forces), _of_one_variable),
-    **dict.fromkeys((GaussianMean, FiniteIff, GeometricSum, GeometricFiniteIff), _of_one_variable),
+    **dict.fromkeys((FiniteIff, GeometricFiniteIff), _of_one_variable),
+    GaussianMean: _gaussian_mean,
+    GeometricSum: _geometric_sum,
 }
 """Kind of claim to what it is about; a new kind is a new row."""
 
 GREEK: Final = {"beta": "β", "gamma": "γ", "epsilon": "ε", "lam": "λ", "tau": "τ", "rho": "ρ", "sigma": "σ"}
 ARGUMENTS: Final = {log_ratio: "l", ratio: "u", exp(-log_ratio): "r"}
 DOMAINS: Final = (("is_integer", "any whole {}"), ("is_positive", "any {} > 0"), ("is_real", "any real {}"))
+
+
+def _in_greek(expr: Expr) -> str:
+    return text(expr.xreplace({s: Symbol(GREEK[s.name]) for s in expr.free_symbols if s.name in GREEK}))
 
 
 def _parameters(claim: Claim) -> Words:
@@ -166,7 +202,7 @@ def _parameters(claim: Claim) -> Words:
     yield from (f"any {s}(y_<t)" for s in sorted({s for e in every for s in e.atoms(PastValue)}, key=str))
     free = {s for e in every for s in e.free_symbols}
     yield from ["any A of each action"] if advantage in free else []
-    yield from ["any fixed set S"] if inside in free else []
+    yield from [ANY_SET] if inside in free and not isinstance(claim, SignAt | LessVarianceAt) else []
     for s in sorted(set(parameters(claim)) & free - bound, key=str):
         words = next((words for assumption, words in DOMAINS if getattr(s, assumption)), "any {}")
         yield words.format(GREEK.get(str(s), s))
@@ -178,9 +214,9 @@ def derived(*claims: Claim) -> tuple[str, ...]:
     every += [h for c in claims for h in _parameters(c)]
     samplers = [h for h in dict.fromkeys(every) if h in SAMPLED.values()]
     both = ["on-policy and off-policy"] if len(samplers) > 1 else samplers
-    sizes = [h for h in every if h.startswith("V ")]
-    rest = [h for h in every if h not in SAMPLED.values() and not (h == ANY_SIZE and sizes)]
-    return tuple(dict.fromkeys([*both, *rest]))
+    narrower = {ANY_SIZE: "V ", ANY_SET: "S is "}
+    narrow = {h for h, start in narrower.items() if any(x.startswith(start) for x in every)}
+    return tuple(dict.fromkeys([*both, *(h for h in every if h not in SAMPLED.values() and h not in narrow)]))
 
 
 def together(found: tuple[str, ...], own: tuple[str, ...]) -> tuple[str, ...]:

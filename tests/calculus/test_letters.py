@@ -9,9 +9,9 @@ from kltheory.calculus.sequence.language import ahead, future, length, past, tot
 from kltheory.calculus.sequence.loss import SequenceLoss, SequenceObjective
 from kltheory.calculus.sequence.same import is_conservative, same_gradient, same_value
 from kltheory.calculus.surrogate import Sampler
+from kltheory.calculus.symbols import inside, logp, sg
 from kltheory.calculus.symbols import log_ratio as l
 from kltheory.calculus.symbols import log_weight as lw
-from kltheory.calculus.symbols import inside, logp, sg
 
 r, m = exp(-l), E(l)
 

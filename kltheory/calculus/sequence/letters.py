@@ -35,7 +35,7 @@ class Letter:
 
 
 COUNTS: Final = {Mean(exp(-logp)): Symbol("V"), Mean(inside * exp(-logp)): Symbol("|S|")}
-"""Means that are numbers of the vocabulary, the same after every prefix: how many actions there are, and how many in S."""
+"""Means that are the same number after every prefix: how many actions there are, and how many of them in S."""
 
 
 @dataclass
