@@ -7,7 +7,7 @@ theorem's author adds.
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
-from sympy import Expr, Heaviside, Piecewise, Symbol, exp, sign
+from sympy import Derivative, Expr, Heaviside, Piecewise, Subs, Symbol, exp, sign
 from sympy.core.function import AppliedUndef
 
 from kltheory.calculus.gaussian import Gaussian, conditions, x
@@ -184,6 +184,7 @@ DERIVED: Final[dict[type, Callable[[Any], Words]]] = {
 """Kind of claim to what it is about; a new kind is a new row."""
 
 GREEK: Final = {"beta": "β", "gamma": "γ", "epsilon": "ε", "lam": "λ", "tau": "τ", "rho": "ρ", "sigma": "σ"}
+TIMES: Final = {1: "", 2: "twice "}
 ARGUMENTS: Final = {log_ratio: "l", ratio: "u", exp(-log_ratio): "r"}
 DOMAINS: Final = (("is_integer", "any whole {}"), ("is_positive", "any {} > 0"), ("is_real", "any real {}"))
 
@@ -192,13 +193,24 @@ def _in_greek(expr: Expr) -> str:
     return text(expr.xreplace({s: Symbol(GREEK[s.name]) for s in expr.free_symbols if s.name in GREEK}))
 
 
+def _functions(every: list[Expr]) -> Words:
+    """The undefined functions, and how often they have to be differentiable; those as of u are kept at a point."""
+    orders: dict[str, int] = {}
+    for node in sorted({n for e in every for n in e.atoms(AppliedUndef, Derivative, Subs)}, key=str):
+        point = dict(zip(node.variables, node.point, strict=True)) if isinstance(node, Subs) else {}
+        for f in node.atoms(AppliedUndef):
+            times = max((d.derivative_count for d in node.atoms(Derivative) if d.expr == f), default=1)
+            if argument := ARGUMENTS.get(f.args[0].xreplace(point)):
+                name = f"{f.func.__name__}({argument})"
+                orders[name] = max(orders.get(name, 1), int(times))
+    yield from (f"any {TIMES.get(n, f'{n} times ')}differentiable {name}" for name, n in sorted(orders.items()))
+
+
 def _parameters(claim: Claim) -> Words:
     """What the claim is made for all of: functions, advantages, sets, numbers."""
     every = [] if isinstance(claim, Forces | Lemma) else expressions(claim)
     bound = {x, getattr(claim, "length", x)}
-    for f in sorted({f for e in every for f in e.atoms(AppliedUndef)}, key=str):
-        if argument := ARGUMENTS.get(f.args[0]):
-            yield f"any differentiable {f.func.__name__}({argument})"
+    yield from _functions(every)
     yield from (f"any {s}(y_<t)" for s in sorted({s for e in every for s in e.atoms(PastValue)}, key=str))
     free = {s for e in every for s in e.free_symbols}
     yield from ["any A of each action"] if advantage in free else []

@@ -30,7 +30,7 @@ from kltheory.report.explain import explain
 
 beta, m = Symbol("beta", positive=True), Symbol("m", real=True)
 n = Symbol("n", integer=True, nonnegative=True)
-h = Function("h")(l)
+h, G = Function("h")(l), Function("G")(exp(l))
 S_LATER = SequenceLoss(total(inside * l))
 EVERY = ("full support", "any vocabulary size")
 RESPONSES = "responses of any length"
@@ -74,6 +74,8 @@ ROWS = [
     (NaturalInner(as_loss(k_abs), in_reward(k1), reverse_kl.objective), ("on-policy", *EVERY, ALMOST)),
     (Identity(sign(l) ** 2, S.One), (ALMOST_EVERY_L,)),
     (HasSign(sign(l) ** 2, 1), (ALMOST_EVERY_L,)),
+    (Identity(G.diff(l).diff(l) * exp(-l), S.One), ("any twice differentiable G(u)",)),
+    (SameMoment(E(h.diff(l, 3)), S.One), (*EVERY, "any 3 times differentiable h(l)")),
     (HasSign(Abs(l), 1), ()),
     (SignAt(E(inside * l), 1, ".6 .3 .1", ".2 .5 .3"),
      ("V = 3", "π = (.6, .3, .1), π_ref = (.2, .5, .3)", "S is tokens 1 and 3")),
