@@ -1,12 +1,14 @@
 """A claim about all functions: the solutions of a linear differential equation are exactly a given family."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import combinations
 
-from sympy import Expr, Function, Matrix, S, Symbol
+from sympy import Expr, Function, Matrix, Pow, S, Symbol, log
 from sympy.core.function import AppliedUndef
 
 from kltheory.calculus.exact import Undecidable, is_zero
+from kltheory.calculus.moments import CORNERED
 from kltheory.calculus.notation import text
 from kltheory.calculus.symbols import log_ratio
 
@@ -36,6 +38,8 @@ class Forces:
         directions = [self.right.diff(c) for c in self.constants]
         if any(d.has(*self.constants) for d in directions):
             raise Undecidable("the family is not linear in its constants")
+        if (part := next(_fails_somewhere(self.left, self.right), None)) is not None:
+            raise Undecidable(f"{part} may have no value, or a corner, at some l")
         if narrow := next((c for c in self.constants if not _is_any_real(c)), None):
             raise Undecidable(f"the constant {narrow} is not any real number")
         wronskians = (
@@ -70,6 +74,14 @@ class Forces:
     def __str__(self) -> str:
         free = f", any {', '.join(map(str, self.constants))}" if self.constants else ""
         return f"{text(self.left)} = 0 for every l iff h(l) = {text(self.right)}{free}"
+
+
+def _fails_somewhere(*sides: Expr) -> Iterator[Expr]:
+    """What may be infinite, undefined or kinked at some l: beside it, there are more solutions than one family."""
+    for node in (n for side in sides for n in side.atoms(Pow, log, *CORNERED) if n.has(log_ratio)):
+        power = node.is_Pow and (node.base.is_positive or (node.exp.is_Integer and node.exp.is_positive))
+        if not power and not (node.func is log and node.args[0].is_positive):
+            yield node
 
 
 def _is_any_real(constant: Symbol) -> bool:

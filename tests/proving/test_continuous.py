@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sympy import Function, Rational, S, Symbol, cos, exp, log, sqrt
+from sympy import Function, Rational, S, Symbol, cos, exp, log, sign, sqrt
 from sympy.codegen.cfunctions import expm1
 
 from kltheory.calculus.exact import Undecidable
@@ -136,6 +136,9 @@ UNDECIDED = [
     (Forces(h.diff(l) - k, k * l + c**2, (c,)), "not linear in its constants"),
     (Forces(h.diff(l) - c, c * l + c, (c,)), "occur in the equation"),
     (Forces(k * h.diff(l), c, (c,)), "may be zero"),
+    (Forces(h.diff(l) + 1 / l**2, 1 / l + c, (c,)), "may have no value, or a corner"),
+    (Forces(h.diff(l) - sign(l), abs(l) + c, (c,)), "may have no value, or a corner"),
+    (Forces(h - sqrt(l), sqrt(l), ()), "may have no value, or a corner"),
     (Forces(h.diff(l) - k, k * l + a, (a,)), "the constant a is not any real number"),
     (GeometricFiniteIff(k**n, 1 - k, n), "the sign of k is not known"),
 ]
