@@ -10,9 +10,11 @@ from sympy import S
 from kltheory.audit.binding import bind
 from kltheory.audit.confirm import EPSILON
 from kltheory.audit.experiments import experiment, settings_for
+from kltheory.audit.layout import slope
 from kltheory.audit.pointwise import pointwise
 from kltheory.audit.recover import recover
 from kltheory.audit.recovered import Recovered
+from kltheory.audit.roles import Role
 from kltheory.audit.rows import PLACEMENTS, WEIGHTS, place
 from kltheory.audit.subject import Raised
 from kltheory.audit.target import CannotRun, Target
@@ -35,7 +37,8 @@ class Question:
     """One question: whether both agree.
 
     Attributes:
-        what: ``value``, ``derivative``, or the placement, weight and sampler of an expected gradient.
+        what: ``value``, ``derivative``, each ``of a batch`` too, or the placement, weight and sampler of an expected
+            gradient.
         same: the answer; ``None`` when it was not decided.
         how: ``derived`` or ``measured``.
         parts: the regions in which they part.
@@ -78,6 +81,7 @@ def compare_targets(a: Configured, b: Configured) -> Comparison:
             "one sums over the vocabulary and the other reads samples: compare what each descends, by audit"
         )
     questions = [_samples(first, second, what) for what in ("value", "derivative")]
+    questions += _batches(first, second)
     for placement in PLACEMENTS:
         for weight in WEIGHTS:
             questions += [_gradients(first, second, placement, weight, sampler) for sampler in Sampler]
@@ -112,6 +116,31 @@ def _samples(a: Recovered, b: Recovered, what: str) -> Question:
         return Question(what, None if agrees else False, "measured", (), gap, witness)
     joined = Coefficient(tuple((r, S.One) for r in parts)).merged
     return Question(what, not parts, "derived", tuple(str(r) for r, _ in joined), gap, witness)
+
+
+def _batches(a: Recovered, b: Recovered) -> list[Question]:
+    """Whether they agree on a batch as well, ragged where both know of a mask: where tokens meet, and what each weighs.
+
+    Outputs of different shapes are not compared: one is per token, and what becomes of it is not in the function.
+    """
+    shape = a.layout.tokens
+    if not shape or b.layout.tokens != shape or a.layout.vocabulary or b.layout.vocabulary:
+        return []
+    mask = np.ones(shape)
+    if all(Role.MASK in f.subject.roles for f in (a, b)):
+        mask[(slice(1, None), -1) if len(shape) > 1 else -1] = 0  # responses after the first are shorter by one
+    at = a.layout.arrays(7, mask=mask)
+    (value, slopes), (other, others) = (f.subject.run(at) for f in (a, b))
+    if value.shape != other.shape:
+        return []
+    real = mask > 0
+    numbers = (value[real], other[real]) if value.shape == shape else (value, other)
+    derivatives = tuple(x[real] if value.shape == shape else x for x in (slope(slopes, at), slope(others, at)))
+    questions = []
+    for what, (x, y) in (("value", numbers), ("derivative", derivatives)):
+        gap = float(np.max(np.abs(x - y) / np.maximum(1.0, np.maximum(np.abs(x), np.abs(y))), initial=0.0))
+        questions.append(Question(f"{what} of a batch", gap <= SLACK * _eps(a, b), "measured", (), gap, {}))
+    return questions
 
 
 def _gradients(a: Recovered, b: Recovered, placement: str, weight: str, sampler: Sampler) -> Question:
