@@ -1,7 +1,7 @@
 """The potential theorem: every on-policy coefficient is the gradient of something, and a dictionary of what.
 
 C(l) times the score has the expectation ∇Σ π_ref G(π/π_ref) with G'(u) = C(log u). When C never decreases, G is
-convex and the sum is an f-divergence; when it does, the loss still descends the sum, but that sum is no divergence
+convex and the sum is an f-divergence; when it does, the loss still descends the sum, but that sum is no f-divergence
 and may be least away from the reference.
 """
 

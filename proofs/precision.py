@@ -25,9 +25,9 @@ def k3_keeps_a_digit_in_float32_near_the_reference():
 
 
 @theorem(catalogue="116", source="catalogue 116")
-def coefficient_of_k3_needs_expm1_in_float32():
-    """1 - exp(-l) is accurate to 10^-6 in float32 at |l| about 10^-4. (False: cancellation leaves two digits at some l;
-    -expm1(-l) is.)"""
+def coefficient_of_k3_is_accurate_without_expm1_in_float32():
+    """1 - exp(-l) is accurate to 10^-6 in float32 at |l| about 10^-4. (False: cancellation leaves an error of nearly
+    10^-3 at some l; -expm1(-l) is.)"""
     bound = Rational(1, 10**6)
     return Refuted(
         AccurateIn(SLOPE, SLOPE, "float32", -14, bound), corrected=AccurateIn(-expm1(-l), SLOPE, "float32", -14, bound)

@@ -24,9 +24,9 @@ def k3_in_reward_descends_something_unbounded_below():
 
 @theorem(catalogue=("18a", "19a"), source="catalogue 18 and 19", hypotheses="the letter l stands for ε")
 def k2_and_k3_in_reward_are_cubic_at_the_reference():
-    """With π = π_ref(1 + ε), Σ π_ref ε = 0, both potentials are Σ π_ref ε³/6 + O(ε⁴): the reference is no minimum, as
-    the cubic changes sign with ε, unless V = 2 and π_ref is uniform, where it vanishes, and ε⁴ has the factors -1/6 and
-    -1/8."""
+    """With π = π_ref(1 + ε), Σ π_ref ε = 0, both potentials are Σ π_ref ε³/6 + O(ε⁴). The reference is no minimum: the
+    cubic changes sign with ε, or else, for V = 2 and a uniform π_ref, it vanishes, and the factors of ε⁴, -1/8 and
+    -1/6, are negative."""
     u_, log_u = 1 + l, log(1 + l)
     k2_potential = (u_ * log_u**2 - 2 * u_ * log_u + 2 * u_) / 2 - 1
     return (

@@ -43,7 +43,7 @@ def truncated_weighted_k3_misses_the_outside():
     return SameGradient(Surrogate(sg(DREW) * sg(Z) * LIVE * k3.expr), RKL - outside_in_reward(l), POLICY)
 
 
-@theorem(catalogue="91b", source="catalogue 91", hypotheses="S is tokens 1 and 3")
+@theorem(catalogue="91b", source="catalogue 91")
 def truncated_weighted_k1_errs_on_either_side_of_the_reverse_kl():
     """w = π/μ = π(S) on S: E_μ[w k1] = KL(π‖π_ref) - Σ_{S^c} π l, less than the KL where the token left out has l > 0,
     more where it has l < 0."""

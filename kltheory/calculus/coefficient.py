@@ -18,12 +18,12 @@ from kltheory.calculus.cells import split
 from kltheory.calculus.enclosure import LINE, CannotEnclose, enclose
 from kltheory.calculus.exact import Undecidable, is_zero, normal_form
 from kltheory.calculus.line import roots
-from kltheory.calculus.moments import At, Mean, is_product
+from kltheory.calculus.moments import At, Mean
 from kltheory.calculus.notation import text
 from kltheory.calculus.points import Point, holds
 from kltheory.calculus.reach import Bounds
 from kltheory.calculus.regions import DISPLAY, Cell, Region, joined
-from kltheory.calculus.relations import is_free, is_null
+from kltheory.calculus.relations import are_independent, is_free, is_null
 from kltheory.calculus.roots import ZERO, between, compare, in_order
 from kltheory.calculus.slope import Move, moves, slope_of
 from kltheory.calculus.symbols import VARIABLES, log_ratio, logp, to_quotients
@@ -110,7 +110,7 @@ class Coefficient:
             return True
         means = {m for _, e in self.cells for m in e.atoms(Mean, At) if variable in m.integrand.free_symbols}
         moving = [m for m in sorted(means, key=str) if not all(_holds(r, is_free(e.diff(m))) for r, e in self.cells)]
-        if any(is_product(m.integrand) for m in moving):
+        if moving and are_independent({m for _, e in self.cells for m in e.atoms(Mean, At)}):
             return True
         if moving:
             raise Undecidable(f"whether {moving[0]} depends on {variable} is not known")

@@ -5,8 +5,9 @@ softmax, the surrogate is differentiated by a logit through each of them, and th
 Actions are interchangeable, so the derivative by the first logit decides for all.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from functools import lru_cache
+from typing import Final
 
 from sympy import Add, Derivative, Dummy, Expr, Integer, KroneckerDelta, S, Sum, Symbol, exp, log, symbols
 from sympy.core.function import AppliedUndef
@@ -23,6 +24,9 @@ from kltheory.calculus.symbols import advantage, erase_sg, inside, log_ratio, lo
 
 Term = Surrogate | Objective
 
+EVEN: Final = range(0, 1 << 30, 2)
+"""The set that ``inside`` speaks of: every other action."""
+
 
 @lru_cache
 def log_softmax(name: str, size: int) -> tuple[Expr, ...]:
@@ -31,8 +35,8 @@ def log_softmax(name: str, size: int) -> tuple[Expr, ...]:
     return tuple(log(exp(t) / sum(map(exp, logits), S.Zero)) for t in logits)
 
 
-def at_action(expr: Expr, size: int, a: int) -> Expr:
-    """A formula in logp, l, log w, A with the log-probabilities of action a put in.
+def at_action(expr: Expr, size: int, a: int, members: Container[int] = EVEN) -> Expr:
+    """A formula in logp, l, log w, A with the log-probabilities of action a put in; ``members`` are the set S.
 
     Raises:
         Undecidable: it holds the derivative of an unknown function.
@@ -41,14 +45,14 @@ def at_action(expr: Expr, size: int, a: int) -> Expr:
         raise Undecidable("the derivative of an unknown function is not spelled out")
     policy, ref, old = (log_softmax(n, size)[a] for n in ("theta", "phi", "psi"))
     at = {logp: policy, log_ratio: policy - ref, log_weight: policy - old, advantage: Symbol(f"A{a}", real=True)}
-    means = {m: over_vocabulary(m.integrand, size) for m in expr.atoms(Mean)}
-    means |= {v: at_action(v.integrand, size, v.action) for v in expr.atoms(At)}
-    return expr.xreplace({**at, **means, inside: S(1 - a % 2)})
+    means = {m: over_vocabulary(m.integrand, size, members) for m in expr.atoms(Mean)}
+    means |= {v: at_action(v.integrand, size, v.action, members) for v in expr.atoms(At)}
+    return expr.xreplace({**at, **means, inside: S(int(a in members))})
 
 
-def over_vocabulary(integrand: Expr, size: int) -> Expr:
+def over_vocabulary(integrand: Expr, size: int, members: Container[int] = EVEN) -> Expr:
     """E_π of the integrand, spelled out; the gradient flows through it."""
-    return Add(*(at_action(exp(logp) * integrand, size, a) for a in range(size)))
+    return Add(*(at_action(exp(logp) * integrand, size, a, members) for a in range(size)))
 
 
 @lru_cache(maxsize=1024)

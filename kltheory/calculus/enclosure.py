@@ -23,12 +23,22 @@ class CannotEnclose(Exception):
     """A head with no interval meaning, or a point outside the domain."""
 
 
+FAR: Final = 2**64
+"""Exponents beyond are not taken: e^x is then between that of what is taken, or 0, and infinity."""
+
+
+def _exp(x: Any) -> Any:
+    low = iv.exp(iv.mpf(min(x.a, FAR))).a if x.a > -FAR else 0
+    high = iv.exp(iv.mpf(max(x.b, -FAR))).b if x.b < FAR else "inf"
+    return iv.mpf([low, high])
+
+
 def _power(base: Any, power: Any) -> Any:
     if power.a == power.b == int(power.a):
         return base ** int(power.a)
     if base.a == 0 and power.a > 0:
-        return iv.mpf([0, iv.exp(power * _log(iv.mpf(base.b))).b if base.b > 0 else 0])
-    return iv.exp(power * _log(base))
+        return iv.mpf([0, _exp(power * _log(iv.mpf(base.b))).b if base.b > 0 else 0])
+    return _exp(power * _log(base))
 
 
 def _log(x: Any) -> Any:
@@ -42,7 +52,7 @@ HEADS: Final[dict[type, Callable[..., Any]]] = {
     Add: lambda *xs: reduce(add, xs),
     Mul: lambda *xs: reduce(mul, xs),
     Pow: _power,
-    exp: iv.exp,
+    exp: _exp,
     log: _log,
     Abs: abs,
     Min: lambda *xs: iv.mpf([min(x.a for x in xs), min(x.b for x in xs)]),

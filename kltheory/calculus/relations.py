@@ -55,6 +55,17 @@ def same_moment(left: Expr, right: Expr) -> bool:
     return is_null(normal(in_decimals(left)) - normal(in_decimals(right)))
 
 
+def are_independent(numbers: Iterable[Mean | At]) -> bool:
+    """Whether means and values at actions are known to be free of each other: products of generators.
+
+    Values are of different actions, or variables.
+    """
+    numbers = list(numbers)
+    at = [v for v in numbers if isinstance(v, At)]
+    apart = len({v.action for v in at}) == len(at) or all(v.integrand in VARIABLES for v in at)
+    return apart and all(is_product(m.integrand) for m in numbers)
+
+
 def _at_each_action(expr: Expr) -> Expr:
     """Values at an action written in the variables of that action."""
     found = {v: v.integrand.xreplace({x: At(x, v.action) for x in VARIABLES}) for v in expr.atoms(At)}
@@ -89,6 +100,8 @@ def _is_null_number(number: Expr) -> bool:
         return True
     if relations.unclear is not None:
         raise Undecidable(f"whether {relations.unclear} is independent of the other means is not known")
+    if not is_smooth(number):
+        raise Undecidable(f"on which side of the corners of {number} its means lie is not known")
     return False
 
 

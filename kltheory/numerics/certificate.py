@@ -114,10 +114,13 @@ class Certificate:
             "bits": self.bits,
         }
 
-    def __str__(self) -> str:
+    def said_of(self, quantity: str) -> str:
+        """What is found of a quantity, without where."""
         against = {0: " and not", 1: ", above", -1: ", below"}[self.sign]
-        where = f"{self.place.preposition} {self.place}"
-        return f"{where}: {self.quantity} is {self.left.short}{against} {self.right.short}"
+        return f"{quantity} is {self.left.short}{against} {self.right.short}"
+
+    def __str__(self) -> str:
+        return f"{self.place.preposition} {self.place}: {self.said_of(self.quantity)}"
 
 
 def certify(name: Callable[[Component], str], sides: Sides, place: Place, sign: int = 0) -> Certificate | None:

@@ -82,8 +82,10 @@ def on_two_actions(claim: OnTwoActions, at: Numbers) -> Iterator[Finding]:
     worst, scale = 0.0, 1.0
     for theta, phi in POINTS:
         values = {Symbol(f"{n}0", real=True): x for n, x in (("theta", theta), ("phi", phi), ("psi", 0.9))}
-        left, right = (float(NUMPY(at_action(e, 2, 0), {**values, **at})) for e in (claim.left, claim.right))
-        worst, scale = max(worst, abs(left - right)), max(scale, abs(left), abs(right))
+        for members in claim.sets():
+            sides = (at_action(e, 2, 0, members) for e in (claim.left, claim.right))
+            left, right = (float(NUMPY(e, {**values, **at})) for e in sides)
+            worst, scale = max(worst, abs(left - right)), max(scale, abs(left), abs(right))
     holds = worst <= 1e-12 * scale
     yield Finding("points", Status.HOLDS if holds else Status.FAILS, worst / scale, f"off by {worst:.3g}")
 

@@ -66,12 +66,16 @@ class GeometricSum:
     length: Symbol
 
     def decide(self) -> bool:
-        """Whether the first terms over one less their ratios add up to it."""
-        parts = [(term, ratio(term, self.length)) for term in Add.make_args(self.left)]
-        if any(q == 1 for _, q in parts):
+        """Whether the first terms over one less their ratios add up to it, and no ratio is known to be too large."""
+        if any((abs(q) - 1).is_nonnegative for q in self.ratios()):
             return False
+        parts = zip(Add.make_args(self.left), self.ratios(), strict=True)
         total = Add(*(term.xreplace({self.length: S.Zero}) / (1 - q) for term, q in parts))
         return is_zero(total - self.right)
+
+    def ratios(self) -> list[Expr]:
+        """What each term is multiplied by from one n to the next. Raises Undecidable where that depends on n."""
+        return [ratio(term, self.length) for term in Add.make_args(self.left)]
 
     def __str__(self) -> str:
         return f"Σ_n {text(self.left)} = {text(self.right)}"
@@ -79,20 +83,30 @@ class GeometricSum:
 
 @dataclass(frozen=True)
 class GeometricFiniteIff:
-    """Σ_{n≥0} left(n) of positive terms, polynomials in n times powers q^n, is finite iff the condition is positive."""
+    """Σ_{n≥0} left(n), a polynomial in n times q^n, converges iff the condition is positive."""
 
     left: Expr
     condition: Expr
     length: Symbol
 
     def decide(self) -> bool:
-        """Whether 1 - q is a positive multiple of the condition: a polynomial in n changes nothing, at q = 1 either."""
+        """Whether 1 - |q| is a positive multiple of the condition: a polynomial in n changes nothing, not at |q| = 1.
+
+        Raises:
+            Undecidable: there are several terms, or the sign of q is not known.
+        """
         proper = [base(term.as_coeff_Mul()[1], self.length) for term in Add.make_args(self.left)]
         if any(q == 1 for q in proper):
-            return bool(self.condition.is_negative)
+            return bool(self.condition.is_nonpositive)
         if len(proper) > 1:
             raise Undecidable("several terms have conditions of their own")
-        return bool(((1 - proper[0]) / self.condition).cancel().is_positive)
+        (q,) = proper
+        if not (q.is_positive or q.is_negative):
+            raise Undecidable(f"the sign of {q} is not known")
+        left = 1 - abs(q)
+        if left == 0:
+            return bool(self.condition.is_nonpositive)
+        return bool((left / self.condition).cancel().is_positive)
 
     def __str__(self) -> str:
         return f"Σ_n {text(self.left)} < ∞ iff {text(self.condition)} > 0"

@@ -176,7 +176,8 @@ def _has_sign(claim: HasSign, at: Numbers) -> Iterator[Finding]:
 
 def _range(claim: Range, at: Numbers) -> Iterator[Finding]:
     settings = settings_for(claim, at)
-    values, low, high = _values(claim.left, settings, at), float(claim.lower), float(claim.upper)
+    low, high = (float(bound.xreplace(at)) for bound in (claim.lower, claim.upper))
+    values = _values(claim.left, settings, at)
     yield _violations("points", tuple(np.maximum(v - high, low - v) for v in values), settings)
     reach = max(high - max(v.max() for v in values), min(v.min() for v in values) - low)
     if reach > 0.05 * (high - low):

@@ -45,6 +45,12 @@ def is_general(claim: Claim) -> bool:
     return not isinstance(claim, Forces) and any(e.has(AppliedUndef, Derivative, Subs) for e in expressions(claim))
 
 
+def is_number(claim: Claim) -> bool:
+    """Whether the claim speaks of nothing but numbers and parameters: where it is looked at makes no difference."""
+    symbols = {s for e in expressions(claim) for s in e.free_symbols}
+    return not any(s in PER_SAMPLE or isinstance(s, Mean | At | PastValue) for s in symbols)
+
+
 def instances(claim: Claim) -> tuple[Claim, ...]:
     """The claim with its arbitrary functions replaced by each of :data:`FUNCTIONS`; itself when there are none."""
     if not is_general(claim):

@@ -8,7 +8,7 @@ from sympy import Expr, S, exp
 
 from kltheory.calculus.concrete import at_action
 from kltheory.calculus.exact import Undecidable, is_zero
-from kltheory.calculus.moments import E, Mean, trace_variance
+from kltheory.calculus.moments import E, Mean, formulas, trace_variance
 from kltheory.calculus.notation import text
 from kltheory.calculus.relations import same_moment
 from kltheory.calculus.surrogate import Sampler, Surrogate
@@ -108,8 +108,13 @@ class OnTwoActions:
     right: Expr
 
     def decide(self) -> bool:
-        """Whether it is an identity in the two logits."""
-        return is_zero(at_action(self.left - self.right, 2, 0))
+        """Whether it is an identity in the two logits, for every set S."""
+        return all(is_zero(at_action(self.left - self.right, 2, 0, members)) for members in self.sets())
+
+    def sets(self) -> list[tuple[int, ...]]:
+        """The sets that ``inside`` may speak of, the first of which is that of the other engines."""
+        free = {s for e in formulas(self.left - self.right) for s in e.free_symbols}
+        return [(0,), (1,), (), (0, 1)] if inside in free else [(0,)]
 
     def __str__(self) -> str:
         return f"{text(self.left)} = {text(self.right)} at V = 2"

@@ -11,7 +11,7 @@ from kltheory.calculus.exact import Undecidable, is_constant, is_zero, normal_fo
 from kltheory.calculus.line import limit, roots
 from kltheory.calculus.regions import Region
 from kltheory.calculus.roots import Root
-from kltheory.calculus.symbols import log_ratio, log_weight, logp, to_quotients
+from kltheory.calculus.symbols import VARIABLES, log_ratio, log_weight, logp, to_quotients
 from kltheory.calculus.taylor import NEAR, vanishes_to
 
 
@@ -89,6 +89,10 @@ class Limit:
     at: Expr
     right: Expr
 
+    def __post_init__(self) -> None:
+        if self.at not in (S.Infinity, S.NegativeInfinity):
+            raise ValueError(f"at = {self.at}: a limit is taken as l goes to oo or to -oo")
+
     def decide(self) -> bool:
         """Whether the dominant terms give that limit."""
         return bool(limit(self.left, log_ratio, 1 if self.at is S.Infinity else -1) == self.right)
@@ -132,5 +136,7 @@ def linear_weights(expr: Expr) -> tuple[Expr, Expr, Expr, Expr]:
     found = (rest, policy, *weights)
     if not all(map(is_constant, found)):
         raise Undecidable(f"{expr} is not linear in π, π_ref and π_old")
+    if any(x.free_symbols - {*VARIABLES} for x in found[1:]):
+        raise Undecidable(f"the signs of what stands before π, π_ref and π_old in {expr} depend on parameters")
     d, a, b, c = (normal_form(x).as_expr() for x in found)
     return d, a, b, c

@@ -11,6 +11,7 @@ from typing import Any
 
 from sympy import Dummy, Expr, LambertW, S, exp, expand
 
+from kltheory.calculus.domain import under
 from kltheory.calculus.enclosure import enclose
 from kltheory.calculus.exact import Undecidable, is_zero
 from kltheory.calculus.line import poles, roots
@@ -31,8 +32,11 @@ class Zero:
         """Whether the formula, with e^W = z/W, is formally zero there.
 
         Raises:
-            Undecidable: it is not formally zero, and the point has parameters, or no enclosure excludes zero.
+            Undecidable: it is not formally zero, and the point has parameters, or no enclosure excludes zero; or the
+                formula may have no value there.
         """
+        if (part := next(under(self.left), None)) is not None:
+            raise Undecidable(f"whether {part} is positive at l = {self.at} is not asked")
         if _vanishes(self.left, self.at):
             return True
         names = sorted((self.left.free_symbols | self.at.free_symbols) - {log_ratio}, key=str)
@@ -56,6 +60,8 @@ class Zeros:
         """Whether each closed form is a zero, lies at its place among the isolated zeros, and none is left over."""
         if poles(self.left, log_ratio):
             raise Undecidable(f"{self.left} has poles")
+        if (part := next(under(self.left), None)) is not None:
+            raise Undecidable(f"where {part} is positive is not asked")
         isolated = roots(self.left, log_ratio)
         if len(isolated) != len(self.right) or not all(Zero(self.left, at).decide() for at in self.right):
             return False

@@ -64,7 +64,7 @@ from kltheory.proving.claims import (
 )
 from kltheory.proving.engines import Numbers
 from kltheory.proving.floats import NegativeShare
-from kltheory.proving.instances import chosen, expressions, instances, parameters
+from kltheory.proving.instances import chosen, expressions, instances, is_number, parameters
 from kltheory.proving.moments import AlwaysSign, GradientBound, OnTwoActions, SameMoment, SignAt, TraceVariance
 from kltheory.proving.one_tree import LessVarianceAt, ShorterGradientAt
 from kltheory.proving.plain import plain
@@ -237,6 +237,8 @@ def _written(claim: Claim, instance: Claim, found: Certificate) -> Witness:
 
 
 def _sentence(claim: Claim, found: Certificate) -> str:
+    if isinstance(claim, Identity | HasSign | SameMoment | AlwaysSign | Range) and is_number(claim):
+        return f"everywhere: {found.said_of('the value')}"
     if not isinstance(claim, IsDivergence):
         return str(found)
     policy, reference = found.place.policy, found.place.reference

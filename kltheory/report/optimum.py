@@ -69,7 +69,7 @@ class Penalty:
         if found.terms == ():
             raise NoOptimum(f"the coefficient of {formula}, {c}, is constant: it is no penalty")
         if not found.is_divergence:
-            raise NoOptimum(f"{formula} descends no divergence: {found.obstacle}, where C = {c}")
+            raise NoOptimum(f"{formula} descends no f-divergence: {found.obstacle}, where C = {c}")
         f = found.f
         divergence = None if f is None else Divergence(found.name, found.title, f)
         return cls(f"{formula} as loss", c, divergence)

@@ -120,9 +120,9 @@ def _c(r: Row) -> str:
 
 
 def _mark(r: Row) -> str:
-    note = "" if r.found.is_divergence or not r.found.terms else " (not a divergence)"
+    note = "" if r.found.is_divergence or not r.found.terms else " (not an f-divergence)"
     if r.found.terms is None:
-        note = " (no divergence)"
+        note = " (no f-divergence)"
     return r.verdict() + note
 
 

@@ -51,6 +51,35 @@ def of_logits(logits: Any, ref_logits: Any) -> Any:
     return (jnp.exp(logits) * (logits - ref_logits)).sum(-1)
 
 
+def over_tokens(logp: Any, ref_logp: Any, mask: Any) -> Any:
+    return (k2(logp, ref_logp) * mask).sum() / mask.sum()
+
+
+def over_responses(logp: Any, ref_logp: Any, mask: Any) -> Any:
+    return ((k2(logp, ref_logp) * mask).sum(-1) / mask.sum(-1)).mean()
+
+
+def over_padding(logp: Any, ref_logp: Any, mask: Any) -> Any:
+    return k2(logp, ref_logp).mean()
+
+
+def masked(logp: Any, ref_logp: Any, mask: Any) -> Any:
+    return k2(logp, ref_logp) * mask
+
+
+def unmasked(logp: Any, ref_logp: Any, mask: Any) -> Any:
+    return k2(logp, ref_logp)
+
+
+def centred(logp: Any, ref_logp: Any) -> Any:
+    d = logp - ref_logp
+    return sg(d - d.mean()) * logp
+
+
+def centred_twice(logp: Any, ref_logp: Any) -> Any:
+    return 2 * centred(logp, ref_logp)
+
+
 def compared(a: Any, b: Any) -> Comparison:
     return compare_targets((of_function(a, framework="jax"), {}, {}), (of_function(b, framework="jax"), {}, {}))
 
@@ -66,6 +95,12 @@ ROWS: list[tuple[Any, Any, int, dict[str, bool | None]]] = [
     (k3, mean, 1, {"value": False, "derivative": False, "loss, weight none": False}),
     (k3, in_float32, 0, SAME),
     (k2, nan_far_away, 1, {"value": False}),
+    (over_tokens, over_tokens, 0, SAME),
+    (over_tokens, over_responses, 1, dict.fromkeys(SAME, False)),
+    (over_tokens, over_padding, 1, dict.fromkeys(SAME, False)),
+    (masked, unmasked, 1, dict.fromkeys(SAME, False)),  # padding is counted
+    (centred, centred, 0, SAME),
+    (centred, centred_twice, 1, dict.fromkeys(SAME, False)),
 ]
 
 
@@ -74,7 +109,7 @@ def test_two_implementations(a: Any, b: Any, status: int, answers: dict[str, boo
     found = compared(a, b)
     assert found.status == status
     for what, same in answers.items():
-        asked = [q for q in found.questions if what in q.what]
+        asked = [q for q in found.questions if what in (q.what, q.what.partition(": ")[2].rpartition(",")[0])]
         assert asked
         assert {q.same for q in asked} == {same}, what
 

@@ -14,7 +14,7 @@ from kltheory.calculus.coefficient import Coefficient, tidy
 from kltheory.calculus.divergence import forward_kl, reverse_kl, total_variation
 from kltheory.calculus.estimators import Estimator, as_loss, in_reward, k1, k2, k3, k_abs, power, straight_through, w
 from kltheory.calculus.exact import Undecidable, is_zero
-from kltheory.calculus.moments import E
+from kltheory.calculus.moments import At, E
 from kltheory.calculus.surrogate import Sampler, Surrogate, derivative
 from kltheory.calculus.symbols import advantage as A
 from kltheory.calculus.symbols import erase_sg, logp, logp_old, logp_ref, sg, to_log_probs, to_quotients, weight
@@ -228,6 +228,21 @@ def test_a_mean_that_moves_with_a_variable_counts_where_it_is_no_number_in_front
     assert not Coefficient.of(l + E(w)).depends_on(lw)
     with pytest.raises(Undecidable, match=r"whether E\[abs\(log_w\)\] depends on log_w is not known"):
         Coefficient.of(E(Abs(lw)) * l).depends_on(lw)
+
+
+@pytest.mark.parametrize(
+    "one",
+    [
+        E(w) + 1 - E(Max(w, 1)) - E(Min(w, 1)) + 1,
+        E(w / (1 + u)) + E(w * u / (1 + u)) - E(w) + 1,
+        At(w, 0) * At(1 / w, 0),
+    ],
+    ids=["corners", "quotients", "values at one action"],
+)
+def test_what_is_one_does_not_depend_on_who_sampled(one):
+    """Each mean in it does, and by itself it would be seen."""
+    with pytest.raises(Undecidable, match="depends on log_w is not known"):
+        Coefficient.of(one * l).depends_on(lw)
 
 
 @settings(deadline=None, max_examples=30)

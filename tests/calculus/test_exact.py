@@ -289,3 +289,21 @@ def test_no_module_of_the_calculus_mentions_simplify():
 def test_the_answer_is_a_bool():
     assert is_zero(l - l) is True
     assert is_zero(l) is False
+
+
+@pytest.mark.parametrize(
+    ("e", "low", "high"),
+    [
+        (exp(u), mpmath.mpf("1e999"), mpmath.inf),
+        (exp(-u), 0, mpmath.mpf("1e-999")),
+        (exp(u) ** half, mpmath.mpf("1e999"), mpmath.inf),
+        (exp(u) - exp(2 * u), -mpmath.inf, mpmath.inf),
+    ],
+    ids=str,
+)
+def test_exponents_beyond_any_memory_are_enclosed(e, low, high):
+    """e^(e^60) has 10^25 digits: what is not taken is replaced by 0 or by infinity."""
+    found = enclose(e, {l: S(60)})
+    assert found.a >= low
+    assert found.b <= high
+    assert found.a < found.b

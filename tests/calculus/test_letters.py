@@ -7,11 +7,11 @@ from kltheory.calculus.exact import Undecidable
 from kltheory.calculus.moments import E
 from kltheory.calculus.sequence.language import ahead, future, length, past, total
 from kltheory.calculus.sequence.loss import SequenceLoss, SequenceObjective
-from kltheory.calculus.sequence.same import same_gradient, same_value
+from kltheory.calculus.sequence.same import is_conservative, same_gradient, same_value
 from kltheory.calculus.surrogate import Sampler
+from kltheory.calculus.symbols import inside, logp, sg
 from kltheory.calculus.symbols import log_ratio as l
 from kltheory.calculus.symbols import log_weight as lw
-from kltheory.calculus.symbols import logp, sg
 
 r, m = exp(-l), E(l)
 
@@ -52,6 +52,26 @@ VALUES = {
 }
 
 
+# Where all responses have one length: how many actions there are, and how many in S, is the same at every token.
+OF_ONE_LENGTH = {
+    "a later count of actions": (total(sg(future(exp(-logp))) * logp), S.Zero, True),
+    "a later count of members": (total(sg(future(inside * exp(-logp))) * logp), S.Zero, True),
+    "the count is not one": (total(exp(-logp) * l), total(l), False),
+    "one count is not the other": (total(sg(E(exp(-logp))) * l**2), total(sg(E(inside * exp(-logp))) * l**2), False),
+    "no count of either": (total(sg(future(exp(-logp - l))) * logp), S.Zero, False),
+}
+
+# Whether the expected gradient is that of an objective. A mean that moves has a token of its own, drawn by itself.
+OBJECTIVES = {
+    "a mean times the old policy's score": (total(sg(m) * logp), Sampler.OLD, False),
+    "a mean of the weight times it": (total(sg(1 + E(exp(lw))) * logp), Sampler.OLD, False),
+    "a mean times the policy's score": (total(sg(m) * logp), Sampler.POLICY, True),
+    "a mean with corners times the policy's score": (total(sg(E(Max(l, 0))) * logp), Sampler.POLICY, True),
+    "a mean times the weighted score": (total(sg(m * exp(lw)) * logp), Sampler.OLD, True),
+    "a mean that does not move": (total(sg(E(r)) * logp), Sampler.OLD, True),
+}
+
+
 @pytest.mark.parametrize("name", GRADIENTS)
 def test_gradients(name):
     left, right, same = GRADIENTS[name]
@@ -62,6 +82,24 @@ def test_gradients(name):
 def test_values(name):
     left, right, same = VALUES[name]
     assert same_value(SequenceObjective.of(left), SequenceObjective.of(right)) is same
+
+
+@pytest.mark.parametrize("name", OF_ONE_LENGTH)
+def test_gradients_of_one_length(name):
+    left, right, same = OF_ONE_LENGTH[name]
+    assert same_gradient(SequenceLoss.of(left), SequenceLoss.of(right), Sampler.POLICY, fixed_length=True) is same
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_objectives(name):
+    loss, sampler, has_one = OBJECTIVES[name]
+    assert is_conservative(SequenceLoss.of(loss), sampler) is has_one
+
+
+def test_a_mean_with_corners_beside_a_score_is_not_told_apart():
+    """E_old[s] E[f s'], f = max(l - 1000, 0), is zero on every tree that is tried, and has no objective."""
+    with pytest.raises(Undecidable, match="beside a mean that moves"):
+        is_conservative(SequenceLoss.of(total(sg(E(Max(l - 1000, 0))) * logp)), Sampler.OLD)
 
 
 def test_quotients_of_means_are_not_told_apart():

@@ -126,7 +126,10 @@ def test_without_a_penalty_named_all_are_shown():
         ([*BANDIT, "--beta", "1", "--loss", "l"], "is constant: it is no penalty"),
         ([*BANDIT, "--beta", "1", "--loss", "beta*k3"], "beta has no number here; give it one, as in --param beta=0.1"),
         ([*BANDIT, "--beta", "1", "--loss", "k3", "--param", "c=1"], "--param c: no formula has that name"),
-        ([*BANDIT, "--beta", "1", "--loss", "l**3/6"], "descends no divergence: C falls where l < 0, where C = l**2/2"),
+        (
+            [*BANDIT, "--beta", "1", "--loss", "l**3/6"],
+            "descends no f-divergence: C falls where l < 0, where C = l**2/2",
+        ),
         ([*BANDIT, "--beta", "nan"], "nan is not finite"),
         ([*BANDIT, "--beta", "inf"], "inf is not finite"),
         ([*BANDIT, "--beta", "-1"], "-1.0 is not in the range"),
@@ -141,7 +144,7 @@ def test_without_a_penalty_named_all_are_shown():
         ([*BANDIT, "--beta", "1", "--loss", "sqrt(l)"], "sqrt(l) is undefined where l < 0"),
         (
             [*BANDIT, "--beta", "1", "--loss", "-log(l**2)"],
-            "no divergence: C is infinite at l = 0, where C = -2/l",
+            "no f-divergence: C is infinite at l = 0, where C = -2/l",
         ),
         ([*BANDIT, "--beta", "1", "--loss", "(l + 3)**2.5"], "is undefined where l < -3"),
     ],

@@ -25,6 +25,7 @@ from kltheory.proving.vocabulary import (
     k3,
     length,
     log_ratio,
+    logp,
     past,
     prefix_weight,
     sg,
@@ -71,4 +72,5 @@ ROWS = [
     (ShorterGradientAt(token_loss(k2) - TO_GO, REVERSE_KL, *TREE), {"left": 2 * TO_GO}),
     (ShorterGradientAt(token_loss(k1), TO_GO, *TREE), {"left": 2 * TO_GO}),
     (IsConservative(token_loss(k1), OLD), {"left": SequenceLoss(total(w * k2.expr * sg(past(l))))}),
+    (IsConservative(SequenceLoss(total(sg(w * E(l)) * logp)), OLD), {"left": SequenceLoss(total(sg(E(l)) * logp))}),
 ]

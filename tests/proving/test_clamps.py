@@ -3,7 +3,7 @@
 from math import exp as float_exp
 
 import pytest
-from sympy import LambertW, Rational, S, Symbol, exp, log
+from sympy import LambertW, Rational, S, Symbol, exp, log, sqrt
 
 from kltheory.calculus.estimators import k2, k3
 from kltheory.calculus.exact import Undecidable
@@ -85,6 +85,10 @@ def test_the_closed_forms_are_the_thresholds(bound):
 def test_what_cannot_be_decided_says_why():
     with pytest.raises(Undecidable, match="has poles"):
         Zeros(1 / l, ()).decide()
+    with pytest.raises(Undecidable, match="where l is positive is not asked"):
+        Zeros(sqrt(l) * (l + 1), (-ONE, S.Zero)).decide()
+    with pytest.raises(Undecidable, match="whether l is positive at l = -1 is not asked"):
+        Zero(log(l) * (l + 1), -ONE).decide()
     with pytest.raises(Undecidable, match="not one of two real values"):
         Zeros(l - 1 + exp(l), (LambertW(S(3)),)).decide()
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sympy import Function, Rational, S, Symbol, cos, exp, log, sqrt
+from sympy import Function, Rational, S, Symbol, cos, exp, log, sign, sqrt
 from sympy.codegen.cfunctions import expm1
 
 from kltheory.calculus.exact import Undecidable
@@ -25,7 +25,7 @@ from kltheory.proving.witnesses import find_witness
 m, s, t = (Symbol(name, positive=True) for name in "mst")
 a, b = Symbol("a", positive=True), Symbol("b", positive=True)
 n = Symbol("n", integer=True, nonnegative=True)
-c, k = Symbol("c", real=True), Symbol("k", real=True)
+c, d, k = (Symbol(name, real=True) for name in "cdk")
 h = Function("h")(l)
 SLOPE = 1 - exp(-l)
 
@@ -59,6 +59,10 @@ ROWS = [
         AccurateIn(SLOPE, SLOPE, "float64", -14, Rational(1, 10**10)),
         AccurateIn(exp(-l) - 1, SLOPE, "float64", -14, Rational(1, 10**10)),
     ),
+    (Forces(h.diff(l) - k, k * l + c + d, (c, d)), Forces(h.diff(l) - k, k * l + c - c, (c, d))),
+    (GeometricSum((-S(1) / 2) ** n, Rational(2, 3), n), GeometricSum(S(2) ** n, -S.One, n)),
+    (GeometricFiniteIff((-S(1) / 2) ** n, S.One, n), GeometricFiniteIff((-S(2)) ** n, S.One, n)),
+    (GeometricFiniteIff(n * (-a) ** n, 1 - a, n), GeometricFiniteIff(n * (-a) ** n, a - 1, n)),
 ]
 IDS = [f"{i}-{type(true).__name__}" for i, (true, _) in enumerate(ROWS)]
 
@@ -132,6 +136,11 @@ UNDECIDED = [
     (Forces(h.diff(l) - k, k * l + c**2, (c,)), "not linear in its constants"),
     (Forces(h.diff(l) - c, c * l + c, (c,)), "occur in the equation"),
     (Forces(k * h.diff(l), c, (c,)), "may be zero"),
+    (Forces(h.diff(l) + 1 / l**2, 1 / l + c, (c,)), "may have no value, or a corner"),
+    (Forces(h.diff(l) - sign(l), abs(l) + c, (c,)), "may have no value, or a corner"),
+    (Forces(h - sqrt(l), sqrt(l), ()), "may have no value, or a corner"),
+    (Forces(h.diff(l) - k, k * l + a, (a,)), "the constant a is not any real number"),
+    (GeometricFiniteIff(k**n, 1 - k, n), "the sign of k is not known"),
 ]
 
 

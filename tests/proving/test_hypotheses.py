@@ -1,13 +1,15 @@
 """Hypotheses: what a claim assumes is read off the claim, for every kind; what its author adds is added."""
 
 import pytest
-from sympy import Function, Rational, S, Symbol, exp
+from sympy import Abs, Function, Max, Piecewise, Rational, S, Symbol, exp, sign, sqrt
 
 from kltheory.calculus.divergence import forward_kl, jeffreys, reverse_kl, total_variation
 from kltheory.calculus.estimators import as_loss, in_reward, k1, k2, k3, k_abs, w
+from kltheory.calculus.expectation import expectation
+from kltheory.calculus.gaussian import x
 from kltheory.calculus.moments import At, E
 from kltheory.calculus.sequence.language import length, to_go, total
-from kltheory.calculus.sequence.loss import PastValue
+from kltheory.calculus.sequence.loss import PastValue, SequenceLoss
 from kltheory.calculus.sequence.placements import REVERSE_KL, in_sequence_reward
 from kltheory.calculus.surrogate import Surrogate
 from kltheory.calculus.symbols import advantage, inside, logp, sg
@@ -16,9 +18,10 @@ from kltheory.proving.claims import OLD, POLICY, NaturalInner, SameGradient, Sam
 from kltheory.proving.continuous import GaussianMean, GeometricSum
 from kltheory.proving.engines import NUMERIC
 from kltheory.proving.floats import NegativeShare, OverflowsIff
-from kltheory.proving.hypotheses import ALMOST, DERIVED, derived
+from kltheory.proving.hypotheses import ALMOST, ALMOST_EVERY_L, DERIVED, derived
 from kltheory.proving.moments import OnTwoActions, SameMoment, SignAt, TraceVariance
 from kltheory.proving.precision import AccurateIn
+from kltheory.proving.response_variance import LessVarianceAt
 from kltheory.proving.scalars import HasSign, Identity, Range
 from kltheory.proving.sequences import SameSequenceGradient
 from kltheory.proving.statement import Refuted
@@ -27,7 +30,8 @@ from kltheory.report.explain import explain
 
 beta, m = Symbol("beta", positive=True), Symbol("m", real=True)
 n = Symbol("n", integer=True, nonnegative=True)
-h = Function("h")(l)
+h, G = Function("h")(l), Function("G")(exp(l))
+S_LATER = SequenceLoss(total(inside * l))
 EVERY = ("full support", "any vocabulary size")
 RESPONSES = "responses of any length"
 
@@ -58,7 +62,25 @@ ROWS = [
     (OverflowsIff(exp(-l), S(-88), "float16"), ("float16",)),
     (HasSign(k3.expr, 1), ()),
     (GaussianMean(S.One, S.One, m, S.One), ("any real m",)),
-    (GeometricSum(beta**n, 1 / (1 - beta), n), ("any β > 0",)),
+    (GaussianMean(exp(beta * x**2), 1 / sqrt(1 - 2 * beta), S.Zero, S.One), ("1 - 2*β > 0", "any β > 0")),
+    (GaussianMean(exp(-beta * x**2), 1 / sqrt(1 + 2 * beta), S.Zero, S.One), ("any β > 0",)),
+    (GeometricSum(beta**n, 1 / (1 - beta), n), ("β < 1", "any β > 0")),
+    (GeometricSum(m**n, 1 / (1 - m), n), ("abs(m) < 1", "any real m")),
+    (GeometricSum(3 ** (-n), Rational(3, 2), n), ()),
+    (SameValue(expectation(Max(l, 0)), expectation(Max(l, 0))), EVERY),
+    (SameValue(expectation(sign(l) ** 2), expectation(1)), (*EVERY, ALMOST)),
+    (SameMoment(E(Piecewise((1, l < 0), (0, True))), E(Piecewise((1, l <= 0), (0, True)))), (*EVERY, ALMOST)),
+    (SameMoment(E(Abs(l)) ** 2, S.One), EVERY),
+    (NaturalInner(as_loss(k_abs), in_reward(k1), reverse_kl.objective), ("on-policy", *EVERY, ALMOST)),
+    (Identity(sign(l) ** 2, S.One), (ALMOST_EVERY_L,)),
+    (HasSign(sign(l) ** 2, 1), (ALMOST_EVERY_L,)),
+    (Identity(G.diff(l).diff(l) * exp(-l), S.One), ("any twice differentiable G(u)",)),
+    (SameMoment(E(h.diff(l, 3)), S.One), (*EVERY, "any 3 times differentiable h(l)")),
+    (HasSign(Abs(l), 1), ()),
+    (SignAt(E(inside * l), 1, ".6 .3 .1", ".2 .5 .3"),
+     ("V = 3", "π = (.6, .3, .1), π_ref = (.2, .5, .3)", "S is tokens 1 and 3")),
+    (LessVarianceAt(S_LATER, 2 * S_LATER, (("", ".9 .1"), ("0", ".9 .1")), (("", ".5 .5"), ("0", ".5 .5"))),
+     ("on-policy", "V = 2", "2 tokens, on the tree shown", "S is the first token")),
 ]  # fmt: skip
 
 
@@ -74,10 +96,13 @@ def test_every_kind_has_a_row():
 
 
 GOOD, FREE = ROWS[0][0], ROWS[2][0]
+SIGN = SignAt(E(inside * l), 1, ".6 .3 .1", ".2 .5 .3")
+FIRST_AND_THIRD = ("π = (.6, .3, .1), π_ref = (.2, .5, .3)", "S is tokens 1 and 3")
 TOGETHER = [
     ((GOOD,), (), ("on-policy", *EVERY)),
     ((GOOD, FREE), (), ("on-policy and off-policy", *EVERY)),
     ((GOOD, ROWS[11][0]), (), ("on-policy", "full support", "V ≥ 3")),
+    ((SIGN, SameMoment(E(inside), E(inside**2))), (), ("V = 3", *FIRST_AND_THIRD, "full support")),
     ((GOOD,), ("V = 3", "G = 3"), ("on-policy", "full support", "V = 3", "G = 3")),
     ((Identity(l, l),), (), ("every log-ratio l",)),
     ((Identity(l, l),), ("l stands for m",), ("l stands for m",)),

@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from kinds import KINDS, ROWS, WITH_CONCRETE_FORM, WITHOUT_WITNESS
-from sympy import Max, Min, Rational, S, Symbol, cos, exp, log, oo, sin, symbols
+from sympy import Abs, Max, Min, Rational, S, Symbol, cos, exp, log, oo, sin, symbols
 
 from kltheory.calculus.divergence import Objective, reverse_kl
 from kltheory.calculus.estimators import Estimator, as_loss, in_reward, k1, k2, k3, w
 from kltheory.calculus.exact import Undecidable
-from kltheory.calculus.moments import E
+from kltheory.calculus.moments import At, E
 from kltheory.calculus.surrogate import Surrogate
-from kltheory.calculus.symbols import advantage, logp, sg
+from kltheory.calculus.symbols import advantage, inside, logp, sg
 from kltheory.calculus.symbols import log_ratio as l
 from kltheory.numerics import autodiff
 from kltheory.numerics.settings import Settings
@@ -33,7 +33,7 @@ from kltheory.proving.claims import (
 )
 from kltheory.proving.engines import NUMERIC, concretely, numerically
 from kltheory.proving.instances import FUNCTIONS, NUMBERS, expressions, instances, is_general, parameters
-from kltheory.proving.moments import AlwaysSign, OnTwoActions
+from kltheory.proving.moments import AlwaysSign, OnTwoActions, SameMoment
 from kltheory.proving.scalars import Expansion, HasSign, Identity, Limit, Range
 from kltheory.proving.verdict import Finding, Status
 from kltheory.proving.vocabulary import beta, c, h, lam
@@ -128,7 +128,46 @@ UNDECIDED = [
     (HasSign(l, 1, above=S.One, below=S.Zero), "no l lies between 1 and 0"),
     (Range(l, S.Zero, S.One), "not linear in"),
     (Limit(log(l), oo, oo), "not a quotient of polynomials"),
+    (Range(lam * exp(logp), S.Zero, lam), "depend on parameters"),
+    (SameMoment(Abs(E(k3.expr)), E(k3.expr)), "on which side of the corners of"),
+    (SameMoment(Max(E(l), -1), E(l)), "on which side of the corners of"),
 ]
+
+
+@pytest.mark.parametrize("at", [S.Zero, S.One, S.ComplexInfinity])
+def test_a_limit_is_taken_far_out(at):
+    """l is no -oo at 0, which once was proved."""
+    with pytest.raises(ValueError, match="a limit is taken as l goes to oo or to -oo"):
+        Limit(l, at, -oo)
+
+
+TWO_ACTIONS = {  # an identity at V = 2 in the mass of any set S, and whether it is one
+    "twice": (E(inside), E(inside**2), True),
+    "and the rest": (E(inside) + E(1 - inside), S.One, True),
+    "two sets": (E(inside) * E(1 - inside), At(exp(logp), 0) * At(exp(logp), 1), False),
+    "the first action": (E(inside), At(exp(logp), 0), False),
+}
+
+
+@pytest.mark.parametrize("name", TWO_ACTIONS)
+def test_a_set_of_two_actions_is_any_set(name):
+    left, right, holds = TWO_ACTIONS[name]
+    claim = OnTwoActions(left, right)
+    assert claim.decide() is holds
+    assert {f.status for f in numerically(claim)} == {Status.HOLDS if holds else Status.FAILS}
+
+
+NUMBERS_ONLY = [
+    (HasSign(log(2) - Rational(69, 100), -1), "everywhere: the value is 0.00314718, above 0"),
+    (Identity(beta, S(3)), "everywhere: the value is 0.3 and not 3; with beta = 3/10"),
+    (SameMoment(S(2), S(3)), "everywhere: the value is 2 and not 3"),
+    (AlwaysSign(S(-1), 1), "everywhere: the value is -1, below 0"),
+]
+
+
+@pytest.mark.parametrize(("claim", "text"), NUMBERS_ONLY, ids=[type(claim).__name__ for claim, _ in NUMBERS_ONLY])
+def test_a_number_is_wrong_everywhere_and_not_at_some_l(claim, text):
+    assert find_witness(claim)["text"] == text
 
 
 @pytest.mark.parametrize(("claim", "reason"), UNDECIDED, ids=[type(claim).__name__ for claim, _ in UNDECIDED])

@@ -97,7 +97,7 @@ def test_coefficient_curves_are_the_derivatives(words, n):
 def test_legends_name_what_is_descended():
     shown = [t.get_text() for t in drawn("coefficient").figure.axes[0].get_legend().get_texts()]
     assert shown[:3] == ["k1: nothing", "k2: KL(π‖π_ref)", "k3: KL(π_ref‖π)"]
-    assert shown[3].endswith("no divergence")
+    assert shown[3].endswith("no f-divergence")
 
 
 def test_dead_zones_begin_where_the_cap_is_reached():

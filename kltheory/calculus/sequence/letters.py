@@ -9,13 +9,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
-from sympy import Expr, Mul, S, Symbol
+from sympy import Expr, Mul, S, Symbol, exp
 
 from kltheory.calculus.combinations import combinations
 from kltheory.calculus.exact import Undecidable
 from kltheory.calculus.moments import NORMALISED, Mean, is_product, mean, monomials, normal
 from kltheory.calculus.sequence.language import SUMS, length
 from kltheory.calculus.sequence.loss import SCORES, Carried, PastValue, is_of_the_token
+from kltheory.calculus.symbols import inside, logp
 
 inverse_length: Final = Symbol("1/N", positive=True)
 """1/N inside a letter: w^(1/N) is a function of the token like any other."""
@@ -31,6 +32,10 @@ class Letter:
 
     def __str__(self) -> str:
         return str(Mul(*self.scores, self.of_token, self.of_row))
+
+
+COUNTS: Final = {Mean(exp(-logp)): Symbol("V"), Mean(inside * exp(-logp)): Symbol("|S|")}
+"""Means that are the same number after every prefix: how many actions there are, and how many of them in S."""
 
 
 @dataclass
@@ -73,13 +78,13 @@ class Alphabet:
         return self._in_parts(normal(mean(letter.of_token) * letter.of_row)).expand()
 
     def _in_parts(self, function: Expr) -> Expr:
-        """The function with every mean in it that there are relations of written by independent ones."""
+        """The function with every mean in it that there are relations of written by independent ones, and by counts."""
         known = {
             m: sum((c * (S.One if f in NORMALISED else Mean(f)) for f, c in self.parts[m.integrand].items()), S.Zero)
             for m in function.atoms(Mean)
             if m.integrand in self.parts
         }
-        return function.xreplace(known)
+        return function.xreplace(known).xreplace(COUNTS)
 
 
 def is_of_the_past(expr: Expr) -> bool:

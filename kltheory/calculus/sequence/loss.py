@@ -38,6 +38,14 @@ class PastValue(Symbol):
     """Any function of the past of a token, the prefix before it: a critic, a baseline."""
 
 
+class BothScored(PastValue):
+    """E_π[f s | past] E_π[g s_2 | past]: the scores of two independent tokens in one place, a number of the past."""
+
+    def __new__(cls, f: Expr, g: Expr) -> "BothScored":
+        """The number of these two functions of a token."""
+        return Symbol.__xnew__(cls, f"E[({f}) s] E[({g}) s_2]", real=True)
+
+
 @dataclass(frozen=True)
 class SequenceLoss:
     """An expression in ``total(.)`` and ``length``, of one response; minimised."""

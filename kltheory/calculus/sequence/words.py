@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from sympy import Add, Dummy, Expr, Poly, S
 
 from kltheory.calculus.exact import Undecidable
-from kltheory.calculus.moments import NORMALISED, Mean, mean, monomials
+from kltheory.calculus.moments import NORMALISED, Mean, is_product, mean, monomials, normal
 from kltheory.calculus.sequence.language import Ahead, future
-from kltheory.calculus.sequence.loss import SCORES, Carried
+from kltheory.calculus.sequence.loss import SCORES, BothScored, Carried
 from kltheory.calculus.sequence.terms import Span, Term, take_apart
 from kltheory.calculus.symbols import VARIABLES
 
@@ -90,6 +90,10 @@ def settled(word: Word, counts: bool) -> Iterator[Word]:
             yield from settled(w, counts)
 
 
+def _of_the_sample(f: Expr) -> bool:
+    return bool(f.free_symbols & set(VARIABLES))
+
+
 def _is_open(mark: Expr) -> bool:
     return mark.has(Carried, Ahead) or any(m.integrand.has(Ahead) for m in mark.atoms(Mean))
 
@@ -97,7 +101,8 @@ def _is_open(mark: Expr) -> bool:
 def _settled(mark: Expr) -> Expr:
     if carried := sorted(mark.atoms(Carried), key=str):
         (node,) = carried
-        return node.args[1] * mean(mark.coeff(node)) * node.args[0]
+        beside, (summand, own) = mark.coeff(node), node.args
+        return _of_two_tokens(beside, summand, own) if beside.has(*SCORES) else own * mean(beside) * summand
     if not mark.has(*SCORES):
         mark = _averaged(mark)
     critics = {node: Dummy() for node in sorted(mark.atoms(Ahead), key=str)}
@@ -109,9 +114,26 @@ def _settled(mark: Expr) -> Expr:
     return mark.xreplace({node: future(node.summand) for node in critics})
 
 
+def _of_two_tokens(beside: Expr, summand: Expr, own: Expr) -> Expr:
+    """E[f s] E[g s'], f s what stands beside, where the tokens of s and s' are independent: by products of functions.
+
+    Functions count modulo what is free of the token, since E[s] = 0.
+    """
+    other = next(s for s in SCORES if s != own)
+    left, right = (
+        {f: c for f, c in monomials(normal(g), _of_the_sample).items() if f != 1}
+        for g in (beside.coeff(other), summand)
+    )
+    if left and (unclear := next((f for f in (*left, *right) if not is_product(f)), None)) is not None:
+        raise Undecidable(f"whether {unclear} is independent of what stands beside a mean that moves is not known")
+    pairs = ((f, g, c * d) for f, c in left.items() for g, d in right.items())
+    in_order = other == SCORES[0]
+    return Add(*(own * other * c * BothScored(*((f, g) if in_order else (g, f))) for f, g, c in pairs))
+
+
 def _averaged(mark: Expr) -> Expr:
     """What has the same mean: E[1 · E[f]] = E[f], where f asks a critic."""
-    parts = monomials(mark, lambda f: bool(f.free_symbols & set(VARIABLES)) or f.has(Ahead))
+    parts = monomials(mark, lambda f: _of_the_sample(f) or f.has(Ahead))
     known = sum((parts.pop(f, S.Zero) for f in NORMALISED), S.Zero)
     asking = {m: m.integrand for m in known.atoms(Mean) if m.integrand.has(Ahead)}
     return Add(known.xreplace(asking), *(c * f for f, c in parts.items()))

@@ -69,7 +69,8 @@ def _objective(c: Coefficient) -> Iterator[Step]:
         base = c.sole_variable
         slope = Coefficient.of(found.f.diff(u).xreplace({u: exp(base)}))
         confirm(slope.equals(c), "f'(u) = C(log u)")
-        words = f"Integrate f'(u) = C(log u); this is {found.title}" if found.terms else "Integrate f'(u) = C(log u)"
+        words = f"Integrate f'(u) = C(log u), u = π/{found.measured_from}"
+        words += f"; this is {found.title}" if found.terms else ""
         yield equation(words + _convexity(found), "f(u)", found.f)
     elif found.objective is not None:
         confirm(found.objective.coefficient().equals(c), "C = (∂F/∂logp)/π")
@@ -79,7 +80,7 @@ def _objective(c: Coefficient) -> Iterator[Step]:
 def _convexity(found: Identification) -> str:
     if found.reason:
         return f" (convexity not decided: {found.reason})"
-    return ", convex: an f-divergence" if found.is_divergence else ", not convex: no divergence"
+    return ", convex: an f-divergence" if found.is_divergence else ", not convex: no f-divergence"
 
 
 def _same_score(claim: SameScore) -> Iterator[Step]:

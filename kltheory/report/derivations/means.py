@@ -86,12 +86,16 @@ def _gradient_bound(claim: GradientBound) -> Iterator[Step]:
 
 
 def _on_two_actions(claim: OnTwoActions) -> Iterator[Step]:
-    left, right = (at_action(e, 2, 0) for e in (claim.left, claim.right))
-    confirm(is_zero(left - right) == claim.decide(), "the identity at V = 2")
     yield Step("Two actions: logits (theta0, 0) of the policy, (phi0, 0) of the reference; π₁ = 1/(1 + exp(-theta0))")
-    yield equation("Spelled out in them, left", "L", normal_form(left).as_expr())
-    yield equation("Right", "R", normal_form(right).as_expr())
-    yield Step("The difference is formally zero" if claim.decide() else "The difference is not formally zero")
+    same = []
+    for members in (sets := claim.sets()):
+        left, right = (at_action(e, 2, 0, members) for e in (claim.left, claim.right))
+        where = f", where S is {{{', '.join(str(a + 1) for a in members)}}}" if len(sets) > 1 else ""
+        yield equation(f"Spelled out in them, left{where}", "L", normal_form(left).as_expr())
+        yield equation("Right", "R", normal_form(right).as_expr())
+        same.append(is_zero(left - right))
+        yield Step("The difference is formally zero" if same[-1] else "The difference is not formally zero")
+    confirm(all(same) == claim.decide(), "the identity at V = 2")
 
 
 def _sign_at(claim: SignAt) -> Iterator[Step]:

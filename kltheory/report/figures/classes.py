@@ -12,7 +12,7 @@ KINDS: Final[dict[str, tuple[str, str, str]]] = {
     "reverse_kl": (COLOURS[0], "", "KL(π‖π_ref)"),
     "forward_kl": (COLOURS[5], "///", "KL(π_ref‖π)"),
     "zero": ("#FFFFFF", "", "nothing"),
-    "other": ("#BBBBBB", "xxx", "no divergence from π_ref"),
+    "other": ("#BBBBBB", "xxx", "no f-divergence from π_ref"),
 }
 """Name to colour, hatching and words."""
 WEIGHTS: Final = {"none": "no weight", "detached": "sg(w)", "live": "w"}
@@ -44,7 +44,7 @@ def classes() -> Picture:
         "table",
         "What each estimator descends",
         "Estimators by placement, importance weight and sampler. Blue: the reverse KL, as intended; hatched: the "
-        "forward KL; white: nothing; crossed: no divergence from the reference.",
+        "forward KL; white: nothing; crossed: no f-divergence from the reference.",
         figure,
     )
 

@@ -100,7 +100,7 @@ def title(c: Coefficient) -> str:
         return found.title if found.terms else "nothing"
     if found.reason:
         return "not decided"
-    return "a divergence with no name" if found.is_divergence else "no divergence"
+    return "an f-divergence with no name" if found.is_divergence else "no f-divergence"
 
 
 def dead_zones(c: Coefficient) -> list[tuple[float, float]]:
