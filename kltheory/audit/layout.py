@@ -85,6 +85,8 @@ def arrays(policy: Floats, ref: Floats, old: Floats, mask: Floats | None = None)
         Role.MASK: tokens,
         Role.ADVANTAGE: np.zeros(tokens.shape),
         Role.ACTIONS: np.zeros(tokens.shape),
+        Role.GROUP: np.zeros(tokens.shape),
+        Role.IDS: np.zeros(tokens.shape),
     }
 
 

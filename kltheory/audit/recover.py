@@ -6,16 +6,15 @@ when tokens do not meet; all terms are then one surrogate times a number, the to
 
 import math
 from collections.abc import Mapping
-from dataclasses import replace
 from itertools import product
 from typing import Final
 
 import numpy as np
 from sympy import Add, Basic, DiracDelta, Expr, Rational, S, Symbol, exp, expand_mul, nan, oo, zoo
 
-from kltheory.audit.binding import discovered
 from kltheory.audit.confirm import Disagreement, confirm
 from kltheory.audit.layout import VOCABULARY, Index, Layout, arrays, slope
+from kltheory.audit.manners import in_some_manner, manners, masks_by_labels
 from kltheory.audit.recovered import Reading, Recovered
 from kltheory.audit.roles import Role
 from kltheory.audit.subject import Raised, Subject
@@ -29,7 +28,6 @@ TOKENS: Final[tuple[Index, ...]] = ((2, 3), (3,), (), (1, 4))
 ONE_TOKEN: Final[tuple[Index, ...]] = ((1, 1), (1,), ())
 LONG: Final = 10**6
 """A constant with a larger denominator was rounded by the code, and is not meant exactly."""
-MASK_TYPES: Final = ("float", "bool", "int")
 
 
 def recover(subject: Subject) -> Recovered:
@@ -58,27 +56,18 @@ def _sums_vocabulary(subject: Subject) -> bool:
 def runnable(subject: Subject) -> tuple[Subject, Layout]:
     """The first layout on which the function runs and gives finite numbers. Raises Raised with the first failure."""
     first: Raised | CannotTrace | None = None
-    for tokens in TOKENS:
-        layout = Layout(tokens, VOCABULARY if subject.is_over_vocabulary else 0)
-        known, tried = subject, set()
-        # A function for one advantage per sequence runs on one per token too, and broadcasts; not the other way round.
-        for mask, per_sequence in product(MASK_TYPES, (True, False) if len(tokens) == 2 else (False,)):
-            if _kind(mask, per_sequence, known) in tried:
-                continue
+    for manner in manners(subject):
+        for tokens in TOKENS:
+            layout = Layout(tokens, VOCABULARY if manner(subject).is_over_vocabulary else 0)
             try:
-                known = discovered(replace(known, mask_type=mask, per_sequence=per_sequence), layout.arrays())
-                tried.add(_kind(mask, per_sequence, known))
-                known.run(layout.arrays())
-                return known, layout
+                known = in_some_manner(subject, manner, layout.arrays(), len(tokens) == 2)
             except (Raised, CannotTrace) as e:
                 first = first or e
+            else:
+                layout = Layout(tokens, VOCABULARY if known.is_over_vocabulary else 0)
+                return masks_by_labels(known, layout.arrays()), layout
     assert first is not None
     raise first
-
-
-def _kind(mask: str, per_sequence: bool, subject: Subject) -> tuple[str, bool]:
-    """What of these the function sees: it may have no mask, or no advantage."""
-    return mask if Role.MASK in subject.roles else "", per_sequence and Role.ADVANTAGE in subject.roles
 
 
 def _traced(subject: Subject, layout: Layout, mask: Floats | None = None) -> Trace:
