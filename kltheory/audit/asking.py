@@ -3,19 +3,14 @@
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+from kltheory.audit.defaults import OBJECTS
 from kltheory.audit.roles import Role, resembling
+from kltheory.audit.stand_in import OBJECT
 from kltheory.audit.subject import PASSED, Subject
 from kltheory.calculus.names import words_of
 
 POLICIES: Final = (Role.LOGP, Role.LOG_RATIO, Role.LOGITS, Role.LOG_WEIGHT, Role.WEIGHT)
 """Roles through which a gradient reaches the policy."""
-
-
-OBJECTS: Final = {
-    *("model", "module", "engine", "trainer", "tokenizer", "processor", "config", "cfg", "args", "inputs", "batch"),
-    *("data", "ctx", "context", "state", "meta", "outputs", "output", "optimizer"),
-}
-"""Words of what is an object, and no array or number."""
 
 
 def asked(subject: Subject, paths: Iterable[str]) -> str:
@@ -60,11 +55,13 @@ def no_policy(subject: Subject) -> str:
     """What to say where no argument is known to be the policy's."""
     names = [*subject.target.signature.parameters]
     free = [n for n in names[subject.target.owner is not None :] if n not in subject.paths]
-    pairs = ",".join(f"{role.value}={name}" for role, name in _paired(free, _wanted(subject)))
-    line = f"say which, with --args {pairs}" if pairs else "--args ROLE=self.method() says where an array comes from"
+    pairs = list(_paired((n for n in free if not set(words_of(n)) & OBJECTS), _wanted(subject)))
+    called = [path for path, a in subject.assumed.items() if a.value is OBJECT and path.endswith("()")]
+    outputs = [(Role.LOGITS, f"{path}.logits") for path in called if "model" in path][:1]
+    line = ",".join(f"{role.value}={name}" for role, name in pairs or outputs or [(Role.LOGP, "NAME")])
     return (
         f"no argument of {subject.target.name} is known to be the policy's log-probabilities (it has "
-        f"{', '.join(names) or 'none'}): {line}"
+        f"{', '.join(names) or 'none'}): say which, with --args {line}"
     )
 
 

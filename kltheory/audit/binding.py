@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from kltheory.audit.forms import Form
 from kltheory.audit.generic import number_of
+from kltheory.audit.reach import reached
 from kltheory.audit.roles import Expected, Role, expected, guess, guess_all
 from kltheory.audit.source import annotation_of, attributes_of, calls_with, is_inverted, is_subscripted, source_tree
 from kltheory.audit.subject import PASSED, Assumed, Subject
@@ -153,7 +154,7 @@ def _model_methods(target: Target) -> dict[str, Role]:
         return {}
     own = next(iter(target.signature.parameters))
     found: dict[str, Role] = {}
-    for node in _reached(target):
+    for node in reached(target):
         if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
             continue
         of_self = isinstance(node.func.value, ast.Name) and node.func.value.id == own
@@ -164,28 +165,13 @@ def _model_methods(target: Target) -> dict[str, Role]:
     return found
 
 
-def _reached(target: Target) -> Iterator[ast.AST]:
-    """The nodes of the function, and of the methods of the same class that it calls, each once."""
-    own, seen, waiting = next(iter(target.signature.parameters)), set[str](), [target.function]
-    while waiting:
-        for node in ast.walk(source_tree(waiting.pop())):
-            yield node
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-                name = node.func.attr
-                called = inspect.getattr_static(target.owner, name, None) if target.owner else None
-                if ast.unparse(node.func.value) == own and inspect.isfunction(called) and name not in seen:
-                    seen.add(name)
-                    if guess(name) is None:
-                        waiting.append(called)
-
-
 def _results(target: Target) -> dict[str, tuple[str, ...]]:
     """The names that the results of methods of ``self`` are unpacked into, by the method's path."""
     if target.owner is None:
         return {}
     own = next(iter(target.signature.parameters))
     found: dict[str, tuple[str, ...]] = {}
-    for node in _reached(target):
+    for node in reached(target):
         if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call) and isinstance(node.targets[0], ast.Tuple):
             method = ast.unparse(node.value.func)
             if method.startswith(own + "."):

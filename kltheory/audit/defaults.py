@@ -9,6 +9,15 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any, Final
 
+from kltheory.calculus.names import words_of
+
+OBJECTS: Final = {
+    *("model", "module", "engine", "trainer", "tokenizer", "processor", "config", "cfg", "args", "inputs", "batch"),
+    *("data", "ctx", "context", "state", "meta", "outputs", "output", "optimizer"),
+}
+"""Words of what is an object, and no array or number."""
+ON_CPU: Final = {"output_dir": "unused", "use_cpu": True, "bf16": False, "fp16": False, "report_to": "none"}
+"""What a configuration of a training run needs where there is nothing to train on."""
 NOTHING: Final = object()
 """No default is known."""
 
@@ -74,7 +83,8 @@ class _Self:
                 return _Config(config, self._settings, (f"{self._own}.{name}", name))
         if name in self._settings:
             return self._settings[name]
-        return NOTHING if parameter.default is parameter.empty else parameter.default
+        unsaid = parameter.default is None and set(words_of(name)) & OBJECTS  # a model is given, or made
+        return NOTHING if unsaid or parameter.default is parameter.empty else parameter.default
 
 
 class _Config:
@@ -87,12 +97,28 @@ class _Config:
         for path in self._paths:
             if f"{path}.{name}" in self._settings:
                 return self._settings[f"{path}.{name}"]
+        given = {p.rpartition(".")[2]: v for p, v in self._settings.items() if p.startswith(self._paths)}
+        made = _made(self._kind, tuple(given.items()))
+        if hasattr(made, name):
+            return getattr(made, name)
         for field in dataclasses.fields(self._kind):
             if field.name == name and field.default is not dataclasses.MISSING:
                 return field.default
             if field.name == name and field.default_factory is not dataclasses.MISSING:
                 return field.default_factory()
         raise Unknown(name)
+
+
+@lru_cache(maxsize=16)
+def _made(kind: type, given: tuple[tuple[str, Any], ...]) -> Any:
+    """A configuration as its class makes it, what ``__post_init__`` fills in included; ``None`` where it cannot be."""
+    names = {field.name for field in dataclasses.fields(kind) if field.init}
+    for beside in ({}, ON_CPU):
+        try:
+            return kind(**{name: value for name, value in {**beside, **dict(given)}.items() if name in names})
+        except Exception:  # noqa: S112  it wants more, or another machine
+            continue
+    return None
 
 
 def _dataclass_of(parameter: inspect.Parameter, init: Any) -> type | None:

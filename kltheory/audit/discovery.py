@@ -1,12 +1,15 @@
 """Discovery: what a function reads of the objects that it is handed, found by running it until nothing is missing."""
 
-from collections.abc import Iterator
+import ast
+import re
+from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 from kltheory.audit.asking import asked
 from kltheory.audit.defaults import NOTHING, default_of
 from kltheory.audit.generic import number_of_name
+from kltheory.audit.reach import reached
 from kltheory.audit.roles import SHARED
 from kltheory.audit.stand_in import OBJECT, Missing, Use, Wanted, claimed
 from kltheory.audit.subject import Arrays, Assumed, Raised, Subject
@@ -17,12 +20,21 @@ from kltheory.tracing.trace import CannotTrace
 
 MOST: Final = 120
 """More than a loss reads."""
+LACKS: Final = re.compile(r"missing \d+ required (?:positional|keyword-only) arguments?: '(\w+)'")
+"""What Python says of a call without an argument."""
 FLAG: Final = {"use", "is", "has", "enable", "enabled", "disable", "do", "with", "return", "should"}
 """Words of what is on or off; what is not given is off, and a note says so."""
 
 
-def discovered(subject: Subject, arrays: Arrays) -> Subject:
+def discovered(
+    subject: Subject, arrays: Callable[[Subject], Arrays], manner: Callable[[Subject], Subject] = lambda s: s
+) -> Subject:
     """The subject with the arrays that the function reads through stand-ins, and what is assumed of the rest.
+
+    Args:
+        subject: the function.
+        arrays: what it is called on, which changes once logits are seen to be read.
+        manner: how its arrays are handed over, those that are found on the way as well.
 
     Raises:
         CannotRun: something is missing without which nothing can be said, and all of that; or too much is read.
@@ -30,19 +42,42 @@ def discovered(subject: Subject, arrays: Arrays) -> Subject:
     """
     for _ in range(MOST):
         try:
-            subject.run(arrays)
+            (offered := manner(subject)).run(arrays(offered))
         except Wanted as wanted:
             subject = _with_array(subject, wanted.path, wanted.role, wanted.forms)
         except (Raised, CannotTrace) as e:
-            again = _assuming(subject, e.__cause__) if isinstance(e.__cause__, Missing) else None
+            missing = _missing(subject, e.__cause__)
+            again = None if missing is None else _assuming(subject, missing)
             if again is None:
                 raise _explained(subject, e) from e
             subject = again
         else:
             if needed := list(_needed(subject)):
                 raise CannotRun(asked(subject, needed))
-            return subject
+            return replace(offered, is_settled=True)
     raise CannotRun(f"{subject.target.name} reads more than a loss does: name its arrays with --args")
+
+
+def _missing(subject: Subject, cause: BaseException | None) -> Missing | None:
+    """What was missing: said by a stand-in, or by a dict or a call that was made of all of one."""
+    if cause is None or isinstance(cause, Missing):
+        return cause
+    name = ""
+    if isinstance(cause, KeyError) and cause.args and isinstance(cause.args[0], str):
+        name = cause.args[0]
+    elif isinstance(cause, TypeError) and (found := LACKS.search(str(cause))):
+        name = found[1]
+    for node in reached(subject.target) if name.isidentifier() else ():
+        whole = ast.unparse(node.func.value) if _is_items(node) else ""
+        whole = ast.unparse(node.value) if isinstance(node, ast.keyword) and node.arg is None else whole
+        if whole in subject.target.signature.parameters and f"{whole}.{name}" not in (*subject.paths, *subject.assumed):
+            return Missing(f"{whole}.{name}")
+    return None
+
+
+def _is_items(node: ast.AST) -> TypeGuard[Any]:
+    call = isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+    return call and node.func.attr in ("items", "copy")  # type: ignore[attr-defined]
 
 
 def _with_array(subject: Subject, path: str, role: Any, forms: tuple[Any, ...]) -> Subject:
@@ -97,5 +132,7 @@ def _explained(subject: Subject, error: Raised | CannotTrace) -> Exception:
         paths.append(cause.path)
     if paths:
         return CannotRun(asked(subject, paths))
+    known = (*subject.assumed, *subject.paths, *subject.settings)
     objects = [path for path, a in subject.assumed.items() if a.value is OBJECT]
+    objects = [path for path in objects if not any(k.startswith((path + ".", path + "(")) for k in known)]
     return type(error)(f"{error}; {asked(subject, objects)}") if objects else error

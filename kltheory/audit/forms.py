@@ -17,6 +17,9 @@ class Form(StrEnum):
     COUNT = "number of tokens"
     PROMPT = "empty prompt"
     COLUMN = "column"
+    ONE_AFTER = "one position more at the end"
+    ONE_BEFORE = "one position more at the start"
+    SEQUENCE = "one a response"
     ARRAY = "array"
 
 
@@ -34,6 +37,8 @@ def handed(array: Any, forms: Iterable[Form], framework: str, over_vocabulary: b
         over_vocabulary: whether its last axis is the vocabulary, so that probabilities are those of a softmax.
     """
     for form in forms:
+        if form in (Form.ONE_AFTER, Form.ONE_BEFORE) and array.ndim == 1 + over_vocabulary:
+            continue  # one token alone has no neighbour
         if form is Form.PROBABILITY and over_vocabulary:
             array = _log_softmax(array, framework)
         array = _MADE[form](array, _library(framework))
@@ -66,6 +71,13 @@ def _distribution(logits: Any, library: Any) -> Any:
     return Categorical(logits=logits)
 
 
+def _longer(array: Any, library: Any, after: bool) -> Any:
+    """The second axis with its first entry once more, where a causal shift takes it away again."""
+    more = array[:, :1]
+    parts = (array, more) if after else (more, array)
+    return library.cat(parts, 1) if hasattr(library, "cat") else library.concatenate(parts, 1)
+
+
 def _detached(array: Any, library: Any) -> Any:
     if hasattr(array, "detach"):
         return array.detach()
@@ -83,6 +95,9 @@ _MADE: Final[dict[Form, Callable[[Any, Any], Any]]] = {
     Form.PADDING: lambda mask, _: ~mask if str(mask.dtype).endswith("bool") else 1 - mask,
     Form.COUNT: lambda mask, _: mask.sum(),
     Form.PROMPT: lambda array, _: array[..., :0],
+    Form.SEQUENCE: lambda array, _: array.sum(-1),
+    Form.ONE_AFTER: lambda array, library: _longer(array, library, after=True),
+    Form.ONE_BEFORE: lambda array, library: _longer(array, library, after=False),
     Form.COLUMN: lambda array, _: array[..., None],
     Form.ARRAY: lambda array, library: library.asarray(array),
 }

@@ -11,17 +11,22 @@ from kltheory.audit.asking import POLICIES
 from kltheory.audit.binding import WIDE
 from kltheory.audit.discovery import discovered
 from kltheory.audit.forms import IGNORED, Form
-from kltheory.audit.roles import Role
+from kltheory.audit.reach import shifted
+from kltheory.audit.roles import Role, guess
 from kltheory.audit.source import calls_with, is_name, source_tree
 from kltheory.audit.subject import Arrays, Raised, Subject
 from kltheory.tracing.trace import CannotTrace, Floats
 
 MASK_TYPES: Final = ("float", "bool", "int")
+STORED: Final = (Role.LOGP_REF, Role.LOGP_OLD)
+"""What is stored with a response, for each of its tokens or as a sum."""
 GATHERING: Final = {"cat", "concat", "concatenate", "stack", "hstack", "vstack", "pad_sequence", "zip", "enumerate"}
 """Calls that take a list of arrays."""
 
 
-def in_some_manner(subject: Subject, manner: Callable[[Subject], Subject], arrays: Arrays, responses: bool) -> Subject:
+def in_some_manner(
+    subject: Subject, manner: Callable[[Subject], Subject], arrays: Callable[[Subject], Arrays], responses: bool
+) -> Subject:
     """The subject with a kind of mask and of advantage with which the function runs.
 
     A function for one advantage per sequence runs on one per token too, and broadcasts; not the other way round.
@@ -46,7 +51,7 @@ def in_some_manner(subject: Subject, manner: Callable[[Subject], Subject], array
                 offered = replace(known, mask_type=mask, per_sequence=per_sequence != "token")
                 if per_sequence == "column":
                     offered = offered.formed(Form.COLUMN, (p for p, r in known.paths.items() if r is Role.ADVANTAGE))
-                found = discovered(manner(offered), arrays)
+                found = discovered(offered, arrays, manner)
             except (Raised, CannotTrace) as e:
                 errors.append(e)
             else:
@@ -61,7 +66,12 @@ def _seen(mask: str, advantage: str, subject: Subject) -> tuple[str, str]:
 
 def manners(subject: Subject) -> Iterator[Callable[[Subject], Subject]]:
     """Ways to hand the arrays over: as they are, then in the forms that the source gives reason to try."""
+    if subject.is_settled:
+        yield lambda s: s
+        return
     tree = source_tree(subject.target.function)
+    if any(ends := shifted(subject.target)):
+        yield lambda s: _longer(s, *ends)
     yield lambda s: s
     if any(Form.PROBABILITY in f and subject.paths[p] in WIDE for p, f in subject.forms.items()):
         yield _over_vocabulary
@@ -70,8 +80,23 @@ def manners(subject: Subject) -> Iterator[Callable[[Subject], Subject]]:
         yield lambda s: s.formed(Form.LIST, listed)
     if "requires_grad" in ast.unparse(tree) or "is_leaf" in ast.unparse(tree):
         yield lambda s: s.formed(Form.DETACHED, (p for p, r in s.paths.items() if r not in POLICIES))
+    yield lambda s: s.formed(Form.SEQUENCE, (p for p, r in s.paths.items() if r in STORED))
     if Role.GROUP in subject.roles:
         yield lambda s: s.formed(Form.ARRAY, (p for p, r in s.paths.items() if r is Role.GROUP))
+
+
+def _longer(subject: Subject, without_last: set[str], without_first: set[str]) -> Subject:
+    """With one position more where the function takes one away, so that what is left is the layout's."""
+    last = _called(subject, without_last)
+    first = [p for p in _called(subject, without_first) if p not in last]
+    return subject.formed(Form.ONE_AFTER, last).formed(Form.ONE_BEFORE, first) if last and first else subject
+
+
+def _called(subject: Subject, names: set[str]) -> list[str]:
+    """The arrays with these names; or else with the roles that the names tell, as where a helper calls them otherwise."""
+    named = [p for p in subject.paths if p.rpartition(".")[2] in names]
+    roles = {guess(name) for name in names}
+    return named or [p for p, r in subject.paths.items() if r in roles]
 
 
 def _over_vocabulary(subject: Subject) -> Subject:
@@ -92,14 +117,19 @@ def masks_by_labels(subject: Subject, arrays: Arrays) -> Subject:
     actions, and stay within the vocabulary.
     """
     labels = [p for p, r in subject.paths.items() if r is Role.ACTIONS]
-    ids = arrays[Role.ACTIONS]
-    if not labels or not _same(subject, arrays, ids, ids + 1):
-        return subject
-    left_out = ids.copy()
+    ids, left_out = arrays[Role.ACTIONS], arrays[Role.ACTIONS].copy()
     left_out[(0,) * ids.ndim] = IGNORED
-    role = Role.IDS if _same(subject, arrays, ids, left_out) else Role.MASK
-    found = replace(subject, paths={p: role if p in labels else r for p, r in subject.paths.items()})
-    return found.formed(Form.LABELS, labels) if role is Role.MASK else found
+    for path in labels:
+        alone = _with_role(subject, [p for p in labels if p != path], Role.IDS)
+        if _same(alone, arrays, ids, ids + 1):
+            masks = not _same(alone, arrays, ids, left_out)
+            subject = _with_role(subject, [path], Role.MASK if masks else Role.IDS)
+            subject = subject.formed(Form.LABELS, [path]) if masks else subject
+    return subject
+
+
+def _with_role(subject: Subject, paths: list[str], role: Role) -> Subject:
+    return replace(subject, paths={p: role if p in paths else r for p, r in subject.paths.items()})
 
 
 def _same(subject: Subject, arrays: Arrays, ids: Floats, others: Floats) -> bool:

@@ -58,16 +58,19 @@ def runnable(subject: Subject) -> tuple[Subject, Layout]:
     first: Raised | CannotTrace | None = None
     for manner in manners(subject):
         for tokens in TOKENS:
-            layout = Layout(tokens, VOCABULARY if manner(subject).is_over_vocabulary else 0)
             try:
-                known = in_some_manner(subject, manner, layout.arrays(), len(tokens) == 2)
+                known = in_some_manner(subject, manner, lambda s, t=tokens: _layout(s, t).arrays(), len(tokens) == 2)
             except (Raised, CannotTrace) as e:
                 first = first or e
             else:
-                layout = Layout(tokens, VOCABULARY if known.is_over_vocabulary else 0)
+                layout = _layout(known, tokens)
                 return masks_by_labels(known, layout.arrays()), layout
     assert first is not None
     raise first
+
+
+def _layout(subject: Subject, tokens: Index) -> Layout:
+    return Layout(tokens, VOCABULARY if subject.is_over_vocabulary else 0)
 
 
 def _traced(subject: Subject, layout: Layout, mask: Floats | None = None) -> Trace:

@@ -75,6 +75,7 @@ class Values:
         settings: path to value, as ``--set self.beta=0.1`` gives them, and what is assumed beyond.
         made: the array of a path, in its form.
         results: what a method gives that returns more than one array, by its path.
+        is_settled: whether every array is found; what else is read is then missing, whatever its name.
     """
 
     def __init__(
@@ -83,11 +84,13 @@ class Values:
         settings: Mapping[str, Any],
         made: Callable[[str], Any],
         results: Mapping[str, tuple[str, ...]],
+        is_settled: bool,
     ) -> None:
         self.paths = paths
         self.settings = settings
         self.made = made
         self.results = results
+        self.is_settled = is_settled
 
     def knows(self, path: str) -> bool:
         """Whether anything is known of what lies at a path, or below it."""
@@ -104,7 +107,7 @@ class Values:
             return lambda *args, **kwargs: self.returned(path + "()")
         if self.knows(path):
             return StandIn(path, self)
-        if (claim := claimed(path)) and claim[0] not in self.paths.values():
+        if not self.is_settled and (claim := claimed(path)) and claim[0] not in self.paths.values():
             raise Wanted(path, *claim)
         raise Missing(path)
 

@@ -26,6 +26,7 @@ Arrays = Mapping[Role, Floats]
 MADE: Final = {
     Form.DETACHED: "is handed over detached: the function refuses one that requires a gradient",
     Form.LABELS: "only masks: a label is kept, or left out",
+    Form.SEQUENCE: "is one number a response, the sum over its tokens",
 }
 """What of a form a reader must know."""
 
@@ -90,6 +91,7 @@ class Subject:
         output: which of several outputs is meant, by index or key; the first floating one if ``None``.
         mask_type: what the mask is made of.
         per_sequence: whether there is one advantage for each sequence rather than for each token.
+        is_settled: whether all arrays that it reads are found.
     """
 
     target: Target
@@ -101,6 +103,7 @@ class Subject:
     output: str | None = None
     mask_type: str = "float"
     per_sequence: bool = False
+    is_settled: bool = False
 
     @property
     def roles(self) -> frozenset[Role]:
@@ -142,11 +145,14 @@ class Subject:
         """The output of the function on arrays of its framework, keyed by role. Raises what the function raises."""
 
         def made(path: str) -> Any:
-            role = self.paths[path]
-            return handed(arrays[role], self.forms.get(path, ()), self.target.framework, role.is_over_vocabulary)
+            role, forms = self.paths[path], self.forms.get(path, ())
+            array = arrays[role]
+            if Form.SEQUENCE in forms and Role.MASK in arrays:
+                array = array * arrays[Role.MASK]
+            return handed(array, forms, self.target.framework, role.is_over_vocabulary)
 
         settings = {**{path: a.value for path, a in self.assumed.items()}, **self.settings}
-        values = Values(self.paths, settings, made, self.results)
+        values = Values(self.paths, settings, made, self.results, self.is_settled)
         args, kwargs = self._arguments(values)
         return self._chosen(awaited(self.target.function(*args, **kwargs)))
 

@@ -43,6 +43,8 @@ OPTION: Final = {"clip", "eps", "epsilon", "coef", "coeff", "max", "min", "cap",
     "type", "mode", "temperature", "estimator", "fn", "func", "kind", "num", "size", "id",
 }  # fmt: skip
 """Words of settings about an array, which are no arrays: ``clip_ratio``, ``importance_sampling_level``."""
+NO_ACTION: Final = {"num", "n", "pad", "eos", "position", "image", "video", "pixel"}
+"""Words of numbers of tokens, and of what else has ids."""
 ADVANTAGE: Final = {"adv", "advs", "advantage", "advantages"}
 PLAIN: Final = {"per", "token", "tokens", "action", "actions", "completion", "response", "taken"}
 """Words that say nothing of whose it is, nor of how it was made."""
@@ -80,7 +82,7 @@ def guess(name: str) -> Role | None:
         return Role.LOG_WEIGHT
     if words & {"importance", "ratio", "ratios", "iw", "rho"} or snake in ("w", "is_weights", "is_weight", "weights"):
         return Role.WEIGHT
-    if words & {"actions", "action", "labels", "tokens", "ids"} and not words & {"num", "n", "pad", "eos"}:
+    if words & {"actions", "action", "labels", "tokens", "ids"} and not words & NO_ACTION:
         return Role.ACTIONS
     if words <= BARE:
         return whose(words, Role.LOGP, Role.LOGP_REF, Role.LOGP_OLD)

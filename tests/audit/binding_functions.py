@@ -342,3 +342,26 @@ class Trainer(Base):
 
     def swallowed(self, inputs):
         return self.rescaled(_k3(inputs["logps"], inputs["ref_logps"]))
+
+
+def shifted(student_logits, teacher_logits, labels):
+    p, q = student_logits[:, :-1, :].log_softmax(-1), teacher_logits[:, :-1].log_softmax(-1)
+    return ((p.exp() * (p - q)).sum(-1) * (labels[:, 1:] != -100)).sum()
+
+
+class Distillation(Base):
+    def compute_loss(self, model, inputs):
+        outputs = model(input_ids=inputs["input_ids"])
+        self.teacher_model.eval()
+        with torch.no_grad():
+            teacher = self.teacher_model(input_ids=inputs["input_ids"])
+        return shifted(outputs.logits, teacher.logits, inputs["labels"])
+
+
+def by_copied_dict(inputs):
+    batch = {k: v.to("cpu") if isinstance(v, torch.Tensor) else v for k, v in inputs.items()}
+    return _mean(_k3(batch["logps"], batch["ref_logps"]), batch["completion_mask"])
+
+
+def by_keywords(batch):
+    return two_masks(**batch)
