@@ -4,24 +4,52 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from kltheory.audit.defaults import OBJECTS
-from kltheory.audit.roles import Role, resembling
+from kltheory.audit.framework import METHODS
+from kltheory.audit.roles import Role, expected, resembling
 from kltheory.audit.stand_in import OBJECT
 from kltheory.audit.subject import PASSED, Subject
 from kltheory.calculus.names import words_of
 
+TENSOR: Final = METHODS | {
+    *(
+        "sum",
+        "mean",
+        "to",
+        "size",
+        "view",
+        "reshape",
+        "shape",
+        "dtype",
+        "device",
+        "dim",
+        "ndim",
+        "squeeze",
+        "item",
+        "cpu",
+    ),
+    *("astype", "T", "cumsum", "max", "min", "clip", "at", "type", "numpy", "tolist", "int", "transpose", "flatten"),
+}
+"""What is read from an array."""
 POLICIES: Final = (Role.LOGP, Role.LOG_RATIO, Role.LOGITS, Role.LOG_WEIGHT, Role.WEIGHT)
 """Roles through which a gradient reaches the policy."""
 
 
 def asked(subject: Subject, paths: Iterable[str]) -> str:
     """What is missing at these paths, and how to give it."""
-    listed = list(paths)
+    listed = list(dict.fromkeys(map(_array_of, paths)))
     parameters = [p for p in listed if p in subject.target.signature.parameters]
     if parameters and not set(subject.roles) & set(POLICIES):
         return no_policy(subject)
     inside = [p for p in listed if p not in parameters]
     texts = [f"it reads {_and(inside)}: {_given(inside)}"] if inside else []
     return "; ".join([*texts, *([not_given(subject, parameters)] if parameters else [])])
+
+
+def _array_of(path: str) -> str:
+    """The path up to where it is used as a tensor: ``inputs.label`` of ``inputs.label.sum()``."""
+    parts = path.split(".")
+    used = next((i for i, part in enumerate(parts) if i and part.removesuffix("()") in TENSOR), len(parts))
+    return ".".join(parts[:used])
 
 
 def _given(paths: list[str]) -> str:
@@ -36,6 +64,11 @@ def not_given(subject: Subject, names: Iterable[str]) -> str:
     """Advice for parameters of which nothing is known: the role that each may have, else a value."""
     left, texts = _wanted(subject), []
     for name in names:
+        claim = expected(name)
+        like = [path for path, role in subject.paths.items() if claim is not None and role is claim[0]]
+        if like:
+            texts.append(f"{name} looks like another sample of what {like[0]} is: a loss of pairs is not read")
+            continue
         role = resembling(name, left)
         left = [r for r in left if r is not role]
         array = f"--args {role.value}={name} if it is {_MEANING[role]}, else " if role is not None else ""
@@ -53,7 +86,8 @@ def unknown_parameters(subject: Subject) -> list[str]:
 
 def no_policy(subject: Subject) -> str:
     """What to say where no argument is known to be the policy's."""
-    names = [*subject.target.signature.parameters]
+    parameters = subject.target.signature.parameters
+    names = [n for n, p in parameters.items() if p.kind not in PASSED]
     free = [n for n in names[subject.target.owner is not None :] if n not in subject.paths]
     pairs = list(_paired((n for n in free if not set(words_of(n)) & OBJECTS), _wanted(subject)))
     called = [path for path, a in subject.assumed.items() if a.value is OBJECT and path.endswith("()")]

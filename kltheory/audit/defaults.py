@@ -116,7 +116,7 @@ def _made(kind: type, given: tuple[tuple[str, Any], ...]) -> Any:
     for beside in ({}, ON_CPU):
         try:
             return kind(**{name: value for name, value in {**beside, **dict(given)}.items() if name in names})
-        except Exception:  # noqa: S112  it wants more, or another machine
+        except Exception:  # it wants more, or another machine
             continue
     return None
 

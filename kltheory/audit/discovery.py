@@ -91,7 +91,7 @@ def _assuming(subject: Subject, missing: Missing) -> Subject | None:
     path, known = missing.path, subject.assumed.get(missing.path)
     if missing.use is Use.READ and known is None:
         claim = claimed(path)
-        if claim is not None and claim[0] in SHARED and claim[0] in subject.roles:
+        if claim is not None and (claim[0] in SHARED or claim[0] not in subject.roles):
             return _with_array(subject, path, *claim)
         taken = _assumed(subject, path)
     elif missing.use is Use.PARTS or (known is not None and known.is_needed):

@@ -93,7 +93,7 @@ def _longer(subject: Subject, without_last: set[str], without_first: set[str]) -
 
 
 def _called(subject: Subject, names: set[str]) -> list[str]:
-    """The arrays with these names; or else with the roles that the names tell, as where a helper calls them otherwise."""
+    """The arrays with these names; or else with the roles that they tell, as where a helper calls them otherwise."""
     named = [p for p in subject.paths if p.rpartition(".")[2] in names]
     roles = {guess(name) for name in names}
     return named or [p for p, r in subject.paths.items() if r in roles]

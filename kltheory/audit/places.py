@@ -74,7 +74,11 @@ def no_function(text: str) -> str:
         listed = "; it has " + ", ".join(f"{path}:{n}" for n in found) if found else ""
         return f"{str(path)!r} names no function, but a file{listed}"
     meant = _meant(text)
-    return f"{text!r} names no function: {f'did you mean {meant}?' if meant else FORMS}"
+    if meant:
+        return f"{text!r} names no function: did you mean {meant}?"
+    from kltheory.audit.library import libraries
+
+    return f"{text!r} names no function: {FORMS}, or a library: {', '.join(libraries())}"
 
 
 def _meant(text: str) -> str:
@@ -88,7 +92,7 @@ def _meant(text: str) -> str:
             return f"{place}:{inside}"
         if Path(f"{place}.py").is_file():
             return f"{place}.py:{inside}"
-        if _is_module(place):
+        if Path(*parts[:i]).with_suffix(".py").is_file() or _is_module(place):
             return f"{place}:{inside}"
     from kltheory.audit.library import libraries
 

@@ -55,5 +55,5 @@ def shifted(target: Target) -> tuple[set[str], set[str]]:
 
 def _last_name(node: ast.expr) -> str:
     if isinstance(node, ast.Subscript):
-        return node.slice.value if isinstance(node.slice, ast.Constant) else ""
+        return str(node.slice.value) if isinstance(node.slice, ast.Constant) else ""
     return node.attr if isinstance(node, ast.Attribute) else ast.unparse(node)

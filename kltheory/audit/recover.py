@@ -6,6 +6,7 @@ when tokens do not meet; all terms are then one surrogate times a number, the to
 
 import math
 from collections.abc import Mapping
+from functools import partial
 from itertools import product
 from typing import Final
 
@@ -17,7 +18,7 @@ from kltheory.audit.layout import VOCABULARY, Index, Layout, arrays, slope
 from kltheory.audit.manners import in_some_manner, manners, masks_by_labels
 from kltheory.audit.recovered import Reading, Recovered
 from kltheory.audit.roles import Role
-from kltheory.audit.subject import Raised, Subject
+from kltheory.audit.subject import Arrays, Raised, Subject
 from kltheory.calculus.exact import Undecidable, is_zero
 from kltheory.calculus.surrogate import Surrogate, derivative
 from kltheory.calculus.symbols import VARIABLES, erase_sg
@@ -59,18 +60,22 @@ def runnable(subject: Subject) -> tuple[Subject, Layout]:
     for manner in manners(subject):
         for tokens in TOKENS:
             try:
-                known = in_some_manner(subject, manner, lambda s, t=tokens: _layout(s, t).arrays(), len(tokens) == 2)
+                known = in_some_manner(subject, manner, partial(_arrays, tokens), len(tokens) == 2)
             except (Raised, CannotTrace) as e:
                 first = first or e
             else:
-                layout = _layout(known, tokens)
+                layout = _layout(tokens, known)
                 return masks_by_labels(known, layout.arrays()), layout
     assert first is not None
     raise first
 
 
-def _layout(subject: Subject, tokens: Index) -> Layout:
+def _layout(tokens: Index, subject: Subject) -> Layout:
     return Layout(tokens, VOCABULARY if subject.is_over_vocabulary else 0)
+
+
+def _arrays(tokens: Index, subject: Subject) -> Arrays:
+    return _layout(tokens, subject).arrays()
 
 
 def _traced(subject: Subject, layout: Layout, mask: Floats | None = None) -> Trace:

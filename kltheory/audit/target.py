@@ -191,7 +191,8 @@ def _attribute(holder: Any, name: str, text: str) -> Any:
     except AttributeError:
         close = get_close_matches(name, [n for n in dir(holder) if not n.startswith("__")], 3, 0.5)
         hint = f"; did you mean {', '.join(close)}?" if close else ""
-        raise CannotRun(f"{text}: {getattr(holder, '__name__', holder)} has no {name}{hint}") from None
+        where = text.rpartition(":")[0] if inspect.ismodule(holder) else getattr(holder, "__name__", holder)
+        raise CannotRun(f"{text}: {where} has no {name}{hint}") from None
 
 
 def _is_written(owner: type, name: str) -> bool:

@@ -1,7 +1,8 @@
 """The commands that read real code: ``audit`` and ``compare``."""
 
 import functools
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,6 +17,7 @@ from kltheory.cli.supervisor import COULD_NOT_RUN
 if TYPE_CHECKING:
     from kltheory.audit.audit import Audit
     from kltheory.audit.framework import Framework
+    from kltheory.audit.target import Target
 
 TIMEOUT: Final = 300.0
 
@@ -165,7 +167,7 @@ def _audited(
             return replace(done, hints=tuple(hints))
         known = libraries()
         if target not in known:
-            raise CannotRun(f"{no_function(target)}; libraries: {', '.join(known)}")
+            raise CannotRun(no_function(target))
         library = known[target]
         function, source = library.reach()
         version = f"{library.distribution} {library.version}"
@@ -207,13 +209,17 @@ def compare(
 
     def work() -> Any:
         from kltheory.audit.compare import compare_targets
-        from kltheory.audit.target import load
+        from kltheory.audit.target import CannotRun, load
         from kltheory.audit.variants import parse_arguments, single_values
 
-        return compare_targets(
-            (load(target_a), single_values([*both, *set_a]), parse_arguments(args_a)),
-            (load(target_b), single_values([*both, *set_b]), parse_arguments(args_b)),
-        )
+        a = (load(target_a), single_values([*both, *set_a]), parse_arguments(args_a))
+        b = (load(target_b), single_values([*both, *set_b]), parse_arguments(args_b))
+        try:
+            return compare_targets(a, b)
+        except CannotRun:
+            _say_for_one("a", *a)
+            _say_for_one("b", *b)
+            raise
 
     found = of_strangers(work)
     from kltheory.report import comparison as report
@@ -223,3 +229,14 @@ def compare(
     if json_target != "-":
         click.echo(report.plain(found))
     raise SystemExit(found.status)
+
+
+def _say_for_one(side: str, target: "Target", settings: "Mapping[str, Any]", arguments: "Mapping[str, str]") -> None:
+    """Raise CannotRun where one of two functions cannot be called, with the options that are meant for it."""
+    from kltheory.audit.audit import audit_subject
+    from kltheory.audit.binding import bind
+    from kltheory.audit.target import CannotRun
+
+    if failure := audit_subject("", bind(target, arguments, settings), (), responses=False).failure:
+        said = re.sub(r"--(args|set) ", rf"--\1-{side} ", failure)
+        raise CannotRun(said if target.name in said else f"{target.name}: {said}")

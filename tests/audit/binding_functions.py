@@ -365,3 +365,44 @@ def by_copied_dict(inputs):
 
 def by_keywords(batch):
     return two_masks(**batch)
+
+
+# --- twins: one thing is otherwise, and so is the answer --------------------------------------------------------------
+def padding_as_mask(logps, ref_logps, padding_mask):
+    return (_k3(logps, ref_logps) * padding_mask).sum()
+
+
+def index_of_kind(logps, ref_logps, kind):
+    if kind == 0:
+        return _k3(logps, ref_logps)
+    if kind == 1:
+        return 0.5 * (logps - ref_logps) ** 2
+    raise ValueError(kind)
+
+
+def labels_unused(logps, ref_logps, labels):
+    return _k3(logps, ref_logps)
+
+
+def _either(first, second):
+    def call(*args, **kwargs):
+        return (first if kwargs else second)(*args, **kwargs)
+
+    return call
+
+
+of_two = _either(two_masks, target_first)
+
+
+def guarded_policy(logps, ref_logps):
+    if logps.requires_grad:
+        raise RuntimeError("the policy must not require a gradient")
+    return _k3(logps, ref_logps)
+
+
+def arithmetic_with_unknown(logps, something):
+    return logps - something
+
+
+def pair(policy_chosen_logps, policy_rejected_logps, ref_logps):
+    return (policy_chosen_logps - policy_rejected_logps) * ref_logps

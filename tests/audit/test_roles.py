@@ -73,7 +73,7 @@ SIGNATURES = {
     "logps rollout_logps old_logps": "logp logp_old logp_old",
     "probs ref_probs": "logp:probabilities logp_ref:probabilities",
     "policy_dist ref_dist": "logits:distribution logits_ref:distribution",
-    "logps prompt_mask prompt_ids completion_ids": "logp mask:empty_prompt actions:empty_prompt actions",
+    "logps prompt_mask prompt_ids completion_ids": "logp mask:empty_prompt ids:empty_prompt actions",
     "log_prob uid group_index num_items_in_batch": "logp group group mask:number_of_tokens",
     "sampling_prob dist_type probability_cutoff": "logp_old:probabilities - -",
     "log_probs log_probs_base log_probs_old kl_estimator": "logp logp_ref logp_old -",
