@@ -1,5 +1,6 @@
 """Asking: what a function needs that nobody said, with a line to paste."""
 
+import inspect
 from collections.abc import Iterable, Iterator
 from typing import Final
 
@@ -36,7 +37,7 @@ POLICIES: Final = (Role.LOGP, Role.LOG_RATIO, Role.LOGITS, Role.LOG_WEIGHT, Role
 
 def asked(subject: Subject, paths: Iterable[str]) -> str:
     """What is missing at these paths, and how to give it."""
-    listed = list(dict.fromkeys(map(_array_of, paths)))
+    listed = list(dict.fromkeys(map(array_of, paths)))
     parameters = [p for p in listed if p in subject.target.signature.parameters]
     if parameters and not set(subject.roles) & set(POLICIES):
         return no_policy(subject)
@@ -45,7 +46,7 @@ def asked(subject: Subject, paths: Iterable[str]) -> str:
     return "; ".join([*texts, *([not_given(subject, parameters)] if parameters else [])])
 
 
-def _array_of(path: str) -> str:
+def array_of(path: str) -> str:
     """The path up to where it is used as a tensor: ``inputs.label`` of ``inputs.label.sum()``."""
     parts = path.split(".")
     used = next((i for i, part in enumerate(parts) if i and part.removesuffix("()") in TENSOR), len(parts))
@@ -88,7 +89,9 @@ def no_policy(subject: Subject) -> str:
     """What to say where no argument is known to be the policy's."""
     parameters = subject.target.signature.parameters
     names = [n for n, p in parameters.items() if p.kind not in PASSED]
-    free = [n for n in names[subject.target.owner is not None :] if n not in subject.paths]
+    taken = {*subject.paths, *(n for n, a in subject.assumed.items() if not a.is_needed)}
+    free = [n for n in names[subject.target.owner is not None :] if n not in taken]
+    free = [n for n in free if parameters[n].default is inspect.Parameter.empty]
     pairs = list(_paired((n for n in free if not set(words_of(n)) & OBJECTS), _wanted(subject)))
     called = [path for path, a in subject.assumed.items() if a.value is OBJECT and path.endswith("()")]
     outputs = [(Role.LOGITS, f"{path}.logits") for path in called if "model" in path][:1]

@@ -47,6 +47,21 @@ def default_of(owner: type, path: str, settings: Mapping[str, Any], own: str = "
     return NOTHING if isinstance(value, (_Config, _Self)) else value
 
 
+def default_of_field(parameter: inspect.Parameter, function: Any, path: str, settings: Mapping[str, Any]) -> Any:
+    """What a field of a configuration is by default, where a parameter is annotated with its class; else NOTHING."""
+    name, *fields = path.split(".")
+    kind = _dataclass_of(parameter, function)
+    if kind is None or not fields:
+        return NOTHING
+    value: Any = _Config(kind, settings, (name,))
+    try:
+        for field in fields:
+            value = getattr(value, field)
+    except (Unknown, AttributeError):
+        return NOTHING
+    return value
+
+
 class _Self:
     """Reads like an instance of which ``__init__`` has run."""
 
@@ -127,7 +142,7 @@ def _dataclass_of(parameter: inspect.Parameter, init: Any) -> type | None:
         return annotation
     text = annotation if isinstance(annotation, str) else str(annotation)
     for word in re.findall(r"\w+", text):
-        found = init.__globals__.get(word)
+        found = getattr(init, "__globals__", {}).get(word)
         if isinstance(found, type) and dataclasses.is_dataclass(found):
             return found
     return None

@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any, Final, TypeGuard
 
-from kltheory.audit.asking import asked
-from kltheory.audit.defaults import NOTHING, default_of
+from kltheory.audit.asking import array_of, asked
+from kltheory.audit.defaults import NOTHING, default_of, default_of_field
 from kltheory.audit.generic import number_of_name
 from kltheory.audit.reach import reached
 from kltheory.audit.roles import SHARED
+from kltheory.audit.source import attributes_of, is_subscripted, source_tree
 from kltheory.audit.stand_in import OBJECT, Missing, Use, Wanted, claimed
 from kltheory.audit.subject import Arrays, Assumed, Raised, Subject
 from kltheory.audit.surroundings import KNOWN
@@ -22,6 +23,8 @@ MOST: Final = 120
 """More than a loss reads."""
 LACKS: Final = re.compile(r"missing \d+ required (?:positional|keyword-only) arguments?: '(\w+)'")
 """What Python says of a call without an argument."""
+NONE: Final = "'NoneType' object"
+"""How Python begins to say that something is None."""
 FLAG: Final = {"use", "is", "has", "enable", "enabled", "disable", "do", "with", "return", "should"}
 """Words of what is on or off; what is not given is off, and a note says so."""
 
@@ -62,16 +65,28 @@ def _missing(subject: Subject, cause: BaseException | None) -> Missing | None:
     """What was missing: said by a stand-in, or by a dict or a call that was made of all of one."""
     if cause is None or isinstance(cause, Missing):
         return cause
-    name = ""
+    name, said = "", str(cause)
+    if said.startswith(NONE):
+        return _none_that_is_read(subject, said)
     if isinstance(cause, KeyError) and cause.args and isinstance(cause.args[0], str):
         name = cause.args[0]
-    elif isinstance(cause, TypeError) and (found := LACKS.search(str(cause))):
+    elif isinstance(cause, TypeError) and (found := LACKS.search(said)):
         name = found[1]
     for node in reached(subject.target) if name.isidentifier() else ():
         whole = ast.unparse(node.func.value) if _is_items(node) else ""
         whole = ast.unparse(node.value) if isinstance(node, ast.keyword) and node.arg is None else whole
         if whole in subject.target.signature.parameters and f"{whole}.{name}" not in (*subject.paths, *subject.assumed):
             return Missing(f"{whole}.{name}")
+    return None
+
+
+def _none_that_is_read(subject: Subject, said: str) -> Missing | None:
+    """The optional parameter that the function cannot do without, such as ``config=None``: it reads more of it."""
+    tree = source_tree(subject.target.function)
+    for name, parameter in subject.target.signature.parameters.items():
+        read = attributes_of(tree, name) & set(re.findall(r"\w+", said)) or is_subscripted(tree, name)
+        if parameter.default is None and read and name not in (*subject.paths, *subject.settings, *subject.assumed):
+            return Missing(name)
     return None
 
 
@@ -89,6 +104,11 @@ def _with_array(subject: Subject, path: str, role: Any, forms: tuple[Any, ...]) 
 def _assuming(subject: Subject, missing: Missing) -> Subject | None:
     """The subject with something at the path; ``None`` where that would not help."""
     path, known = missing.path, subject.assumed.get(missing.path)
+    holder = array_of(path)
+    used = missing.use is Use.NUMBER or holder != path
+    if used and holder not in subject.paths and (bare := claimed(holder, bare=True)) and bare[0] not in subject.roles:
+        without = {p: a for p, a in subject.assumed.items() if not (p + ".").startswith(holder + ".")}
+        return _with_array(replace(subject, assumed=without), holder, *bare)
     if missing.use is Use.READ and known is None:
         claim = claimed(path)
         if claim is not None and (claim[0] in SHARED or claim[0] not in subject.roles):
@@ -107,11 +127,14 @@ def _assumed(subject: Subject, path: str) -> Assumed:
     owner, own = subject.target.owner, next(iter(subject.target.signature.parameters), "self")
     if leaf in KNOWN:
         return Assumed(KNOWN[leaf]())
+    value, where = NOTHING, ""
     if owner is not None:
-        value = default_of(owner, path, subject.settings, own)
-        if value is not NOTHING:
-            plain = value is None or isinstance(value, (bool, int, float, str))
-            return Assumed(value, f"as {owner.__name__}.__init__ sets it by default" if plain else "")
+        value, where = default_of(owner, path, subject.settings, own), f"{owner.__name__}.__init__"
+    if value is NOTHING and (parameter := subject.target.signature.parameters.get(path.partition(".")[0])) is not None:
+        value, where = default_of_field(parameter, subject.target.inner, path, subject.settings), "its class"
+    if value is not NOTHING:
+        plain = value is None or isinstance(value, (bool, int, float, str))
+        return Assumed(value, f"as {where} sets it by default" if plain else "")
     if leaf.endswith("()"):
         return Assumed(OBJECT)
     if (number := number_of_name(leaf)) is not None:

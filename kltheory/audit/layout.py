@@ -87,6 +87,7 @@ def arrays(policy: Floats, ref: Floats, old: Floats, mask: Floats | None = None)
         Role.ACTIONS: np.zeros(tokens.shape),
         Role.GROUP: np.zeros(tokens.shape),
         Role.IDS: np.zeros(tokens.shape),
+        Role.VALUE: np.zeros(tokens.shape),
     }
 
 

@@ -96,6 +96,8 @@ def _called(subject: Subject, names: set[str]) -> list[str]:
     """The arrays with these names; or else with the roles that they tell, as where a helper calls them otherwise."""
     named = [p for p in subject.paths if p.rpartition(".")[2] in names]
     roles = {guess(name) for name in names}
+    if any(role is not None and role.is_over_vocabulary for role in roles):
+        return [p for p, r in subject.paths.items() if r.is_over_vocabulary]  # one helper for all of them
     return named or [p for p, r in subject.paths.items() if r in roles]
 
 

@@ -5,17 +5,17 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from kltheory.audit.forms import Form
-from kltheory.calculus.names import OLD, POLICY, REFERENCE, Role, guess, whose, words_of
+from kltheory.calculus.names import OLD, OPTION, POLICY, REFERENCE, Role, guess, whose, words_of
 
 __all__ = ["SHARED", "Role", "expected", "guess", "guess_all", "resembling"]
 
-SHARED: Final = {Role.MASK, Role.ACTIONS, Role.GROUP, Role.IDS}
+SHARED: Final = {Role.MASK, Role.ACTIONS, Role.GROUP, Role.IDS, Role.VALUE}
 """Roles that several arguments of one function may have: two masks are both the mask."""
 DISTRIBUTION: Final = {"dist", "dists", "distribution", "distributions", "categorical"}
 PROBABILITY: Final = {"prob", "probs", "probability", "probabilities"}
-COUNT: Final = re.compile(
-    r"((global|batch|total)_)*(num|n)_(items|tokens|valid_tokens)(_in_batch)?|(total|batch)_tokens"
-)
+COUNT: Final = re.compile(r"((global|batch|total|num|n|valid|local)_)+(items|tokens)(_in_batch)?")
+REWARD: Final = {"reward", "rewards", "return", "returns", "score", "scores"}
+VALUE: Final = {"value", "values", "vpred", "vpreds", "baseline", "baselines"}
 GROUP: Final = re.compile(r"uids?|(group|question|prompt)_(ids?|idx|index|indices|indexes|uids?)|groups")
 
 Expected = tuple[Role, tuple[Form, ...]]
@@ -34,6 +34,10 @@ def expected(name: str) -> Expected | None:
     if (role := guess(name)) is not None:
         prompt = "prompt" in known and role in (Role.MASK, Role.ACTIONS)
         return (Role.IDS if role is Role.ACTIONS else role, (Form.PROMPT,)) if prompt else (role, ())
+    if known & REWARD and not known & (OPTION | {"model", "fn", "num"}):
+        return Role.ADVANTAGE, ()
+    if known & VALUE and known - VALUE <= OLD | {"v", "state", "critic", "pred", "preds", "ref"}:
+        return Role.VALUE, ()
     if known & PROBABILITY and known - PROBABILITY <= POLICY | REFERENCE | OLD:
         return whose(known, Role.LOGP, Role.LOGP_REF, Role.LOGP_OLD), (Form.PROBABILITY,)
     return None
@@ -55,6 +59,8 @@ def guess_all(names: Iterable[str], required: Iterable[str] = ()) -> dict[str, E
     found: dict[str, Expected] = {}
     for name in sorted(claims, key=lambda n: _rank(n, claims)):
         role, forms = claims[name]
+        if role is Role.ADVANTAGE and set(words_of(name)) & REWARD and role in {r for r, _ in found.values()}:
+            role = Role.VALUE  # of a critic, beside the advantages
         taken = {r for r, _ in found.values()}
         second_old = role is Role.LOGP_OLD and name in required
         if role not in taken or role in SHARED or second_old:
@@ -70,6 +76,8 @@ _REFERENCE: Final[Mapping[Role, Role]] = {Role.LOGP: Role.LOGP_REF, Role.LOGITS:
 def _rank(name: str, claims: Mapping[str, Expected]) -> int:
     """The order in which names claim a role: marked, bare, and what is called the target where another is not."""
     words = set(words_of(name))
+    if claims[name][0] is Role.ADVANTAGE:
+        return 1 if words & REWARD else 0
     if claims[name][0] not in _REFERENCE:
         return 0
     return 0 if words & POLICY - {"p"} else 2 if "target" in words else 1

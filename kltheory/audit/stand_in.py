@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from kltheory.audit.forms import Form
 from kltheory.audit.roles import Expected, Role, expected
-from kltheory.calculus.names import whose, words_of
+from kltheory.calculus.names import BARE, whose, words_of
 
 OF_ANOTHER: Final = {"ref", "reference", "teacher", "sft", "old", "behavior", "behaviour", "previous"}
 """Words of an object whose log-probabilities are another policy's."""
@@ -41,10 +41,17 @@ class Missing(AttributeError, KeyError):
         return f"it reads {self.path}, which is not known"
 
 
-def claimed(path: str) -> Expected | None:
-    """What a path holds by its last name, and whose by what it is read from: ``ref_model().logits``."""
+def claimed(path: str, bare: bool = False) -> Expected | None:
+    """What a path holds by its last name, and whose by what it is read from: ``ref_model().logits``.
+
+    A name such as ``ref`` alone may be that of what holds the array: it is one only where it is used as one (``bare``).
+    """
     holder, _, leaf = path.rpartition(".")
+    if leaf == "0" and holder.endswith("model()"):
+        leaf = "logits"  # the first output of a model
     claim = expected(leaf)
+    if holder and not bare and set(words_of(leaf)) <= BARE:
+        return None
     if claim is None or claim[0] not in (Role.LOGP, Role.LOGITS):
         return claim
     words = {word for part in holder.replace("()", "").split(".") for word in words_of(part)} & OF_ANOTHER
@@ -143,6 +150,8 @@ class StandIn(MutableMapping[str, Any]):
         self._own[name] = value
 
     def __getitem__(self, name: Any) -> Any:
+        if isinstance(name, slice):
+            raise Missing(self._path, Use.PARTS)
         name = ".".join(map(str, name)) if isinstance(name, tuple) else name
         return self._own[name] if name in self._own else self._values.read(f"{self._path}.{name}")
 

@@ -134,6 +134,7 @@ class Subject:
         made = [(form, path) for path, forms in self.forms.items() for form in forms]
         texts = [f"{path} {MADE[form]}" for form, path in made if form in MADE]
         texts += [f"{p} is the same for all: one group of responses" for p, r in self.paths.items() if r is Role.GROUP]
+        texts += [f"{p} is 0" for p, r in self.paths.items() if r is Role.VALUE]
         old = [path for path, role in self.paths.items() if role is Role.LOGP_OLD]
         texts += [f"{' and '.join(old)} are read as one old policy"] if len(old) > 1 else []
         parts = ((p, name) for p, names in self.results.items() if p in self.paths for name in names)
@@ -218,7 +219,13 @@ class Subject:
 
     def constants(self, arrays: Arrays, dtype: str) -> dict[str, Any]:
         """The arguments that are no variables, as arrays of the framework."""
-        kinds = {Role.ACTIONS: "int", Role.IDS: "int", Role.MASK: self.mask_type, Role.ADVANTAGE: "float"}
+        kinds = {
+            Role.ACTIONS: "int",
+            Role.IDS: "int",
+            Role.MASK: self.mask_type,
+            Role.ADVANTAGE: "float",
+            Role.VALUE: "float",
+        }
         found = {
             r.value: self.array(self._shaped(r, arrays[r]), {"int": "int64", "bool": "bool", "float": dtype}[kinds[r]])
             for r in self.roles

@@ -22,6 +22,7 @@ class Role(StrEnum):
     ADVANTAGE = "advantage"
     GROUP = "group"
     IDS = "ids"
+    VALUE = "value"
 
     @property
     def is_over_vocabulary(self) -> bool:

@@ -34,7 +34,7 @@ ARGUMENTS = click.option(
     multiple=True,
     metavar="ROLE=NAME[,…]",
     help="Which parameter holds what: logp, logp_ref, logp_old, log_ratio, log_weight, weight, logits, logits_ref, "
-    "actions, mask, advantage. Also inputs.key and self.method().",
+    "actions, mask, advantage, value, group, ids. Also inputs.key and self.method().",
 )
 FRAMEWORK = click.option("--framework", type=click.Choice(["jax", "torch"]), help="Where it cannot be seen.")
 OUTPUT = click.option("--output", metavar="KEY", help="Which of several outputs: a position or a key (the first).")
