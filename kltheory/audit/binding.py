@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from kltheory.audit.forms import Form
-from kltheory.audit.generic import number_of
+from kltheory.audit.generic import GENERIC, number_of
 from kltheory.audit.reach import reached
-from kltheory.audit.roles import Expected, Role, expected, guess, guess_all
+from kltheory.audit.roles import WIDE, Expected, Role, expected, guess, guess_all
 from kltheory.audit.source import annotation_of, attributes_of, calls_with, is_inverted, is_subscripted, source_tree
 from kltheory.audit.subject import PASSED, Assumed, Subject
 from kltheory.audit.target import CannotRun, Target
@@ -18,8 +18,6 @@ from kltheory.calculus.names import whose, words_of
 
 PLAIN: Final = ("str", "int", "bool", "float", "str | None", "float | None", "int | None")
 """Annotations of what is no array."""
-WIDE: Final = {Role.LOGP: Role.LOGITS, Role.LOGP_REF: Role.LOGITS_REF, Role.LOGP_OLD: Role.LOGITS_OLD}
-"""Normalised logits are log-probabilities."""
 OF_DISTRIBUTIONS: Final = {"log_prob", "entropy", "rsample", "base_dist", "log_probs"}
 """What is read from a distribution, and from no tensor."""
 
@@ -145,7 +143,7 @@ def _numbers(target: Target, tree: ast.AST, known: set[str]) -> Iterator[tuple[s
         if is_self or p.default is not p.empty or p.kind in PASSED or any(k.partition(".")[0] == name for k in known):
             continue
         if guess(name) is None and (value := number_of(p, tree)) is not None and not is_subscripted(tree, name):
-            yield name, Assumed(value, f"a generic value: --set {name}=VALUE for another")
+            yield name, Assumed(value, GENERIC)
 
 
 def _model_methods(target: Target) -> dict[str, Role]:

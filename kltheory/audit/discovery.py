@@ -8,7 +8,7 @@ from typing import Any, Final, TypeGuard
 
 from kltheory.audit.asking import array_of, asked
 from kltheory.audit.defaults import NOTHING, default_of, default_of_field
-from kltheory.audit.generic import number_of_name
+from kltheory.audit.generic import GENERIC, number_of_name
 from kltheory.audit.reach import reached
 from kltheory.audit.roles import SHARED
 from kltheory.audit.source import attributes_of, is_subscripted, source_tree
@@ -134,13 +134,13 @@ def _assumed(subject: Subject, path: str) -> Assumed:
         value, where = default_of_field(parameter, subject.target.inner, path, subject.settings), "its class"
     if value is not NOTHING:
         plain = value is None or isinstance(value, (bool, int, float, str))
-        return Assumed(value, f"as {where} sets it by default" if plain else "")
+        return Assumed(value, f"defaults of {where}" if plain else "")
     if leaf.endswith("()"):
         return Assumed(OBJECT)
     if (number := number_of_name(leaf)) is not None:
-        return Assumed(number, f"a generic value: --set {path}=VALUE for another")
+        return Assumed(number, GENERIC)
     if set(words_of(leaf)) & FLAG:
-        return Assumed(False, f"as nothing is given: --set {path}=True for the other")
+        return Assumed(False, "taken to be off, --set NAME=True for on")
     return Assumed(OBJECT)
 
 

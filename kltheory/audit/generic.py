@@ -23,6 +23,8 @@ NUMBERS: Final[tuple[tuple[str, Any], ...]] = (
     (r"(.*_)?(coef|coeff|coefficient|scale|factor|strength|rate|lr|discount|power|order|skew)|.+_weight", 0.5),
 )
 """Patterns of whole names, the first that fits, and the value. A range of 0.2 around 1, half of a penalty."""
+GENERIC: Final = "generic values, --set NAME=VALUE for another"
+"""The note that says so."""
 STABILISER: Final = 1e-6
 """An ``eps`` that is no distance from 1 keeps something from being 0."""
 

@@ -8,11 +8,10 @@ from typing import Final
 import numpy as np
 
 from kltheory.audit.asking import POLICIES
-from kltheory.audit.binding import WIDE
 from kltheory.audit.discovery import discovered
 from kltheory.audit.forms import IGNORED, Form
 from kltheory.audit.reach import shifted
-from kltheory.audit.roles import Role, guess
+from kltheory.audit.roles import WIDE, Role, guess
 from kltheory.audit.source import calls_with, is_name, source_tree
 from kltheory.audit.subject import Arrays, Raised, Subject
 from kltheory.tracing.trace import CannotTrace, Floats

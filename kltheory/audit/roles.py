@@ -7,16 +7,19 @@ from typing import Final
 from kltheory.audit.forms import Form
 from kltheory.calculus.names import OLD, OPTION, POLICY, REFERENCE, Role, guess, whose, words_of
 
-__all__ = ["SHARED", "Role", "expected", "guess", "guess_all", "resembling"]
+__all__ = ["SHARED", "WIDE", "Expected", "Role", "expected", "guess", "guess_all", "resembling"]
 
 SHARED: Final = {Role.MASK, Role.ACTIONS, Role.GROUP, Role.IDS, Role.VALUE}
 """Roles that several arguments of one function may have: two masks are both the mask."""
 DISTRIBUTION: Final = {"dist", "dists", "distribution", "distributions", "categorical"}
 PROBABILITY: Final = {"prob", "probs", "probability", "probabilities"}
 COUNT: Final = re.compile(r"((global|batch|total|num|n|valid|local)_)+(items|tokens)(_in_batch)?")
-REWARD: Final = {"reward", "rewards", "return", "returns", "score", "scores"}
+REWARD: Final = {"reward", "rewards", "returns", "score", "scores"}
 VALUE: Final = {"value", "values", "vpred", "vpreds", "baseline", "baselines"}
 GROUP: Final = re.compile(r"uids?|(group|question|prompt)_(ids?|idx|index|indices|indexes|uids?)|groups")
+
+WIDE: Final = {Role.LOGP: Role.LOGITS, Role.LOGP_REF: Role.LOGITS_REF, Role.LOGP_OLD: Role.LOGITS_OLD}
+"""Normalised logits are log-probabilities."""
 
 Expected = tuple[Role, tuple[Form, ...]]
 

@@ -64,17 +64,13 @@ class Assumed:
 
     Attributes:
         value: it.
-        why: where it is from, for a note; empty where the output cannot depend on it, such as on a log.
+        why: where such values are from, for a note; empty where the output cannot depend on it, such as on a log.
         is_needed: whether nothing is said before it is given: it only lets the function run on to what else is missing.
     """
 
     value: Any
     why: str = ""
     is_needed: bool = False
-
-    def note(self, path: str) -> str:
-        """A sentence; empty where there is nothing to know."""
-        return f"{path} = {self.value!r}, {self.why}" if self.why else ""
 
 
 @dataclass(frozen=True)
@@ -139,7 +135,10 @@ class Subject:
         texts += [f"{' and '.join(old)} are read as one old policy"] if len(old) > 1 else []
         parts = ((p, name) for p, names in self.results.items() if p in self.paths for name in names)
         texts += [f"{name} of {p} is 0" for p, name in parts if "entrop" in name]
-        return (*texts, *(text for path, a in self.assumed.items() if (text := a.note(path))))
+        told: dict[str, list[str]] = {}
+        for path, a in self.assumed.items():
+            told.setdefault(a.why, []).append(f"{path} = {a.value!r}")
+        return (*texts, *(f"{', '.join(taken)}: {why}" for why, taken in told.items() if why))
 
     # --- calling ----------------------------------------------------------------------------------------------------
     def __call__(self, **arrays: Any) -> Any:

@@ -12,6 +12,7 @@ class OneProcess:
     process_index = local_process_index = 0
     is_main_process = is_local_main_process = sync_gradients = True
     mixed_precision = "no"
+    parallelism_config = deepspeed_plugin = scaler = None
 
     @property
     def device(self) -> Any:

@@ -406,3 +406,48 @@ def arithmetic_with_unknown(logps, something):
 
 def pair(policy_chosen_logps, policy_rejected_logps, ref_logps):
     return (policy_chosen_logps - policy_rejected_logps) * ref_logps
+
+
+@dataclass
+class Coefficients:
+    kl: float = 0.25
+    clip: float = 0.2
+
+
+def with_optional_config(logps, ref_logps, config: Coefficients | None = None):
+    return config.kl * _k3(logps, ref_logps)
+
+
+def with_critic(logps, ref_logps, values, returns, advantages, value_coef):
+    return _k3(logps, ref_logps) + value_coef * (values - returns) ** 2 - advantages * logps
+
+
+def of_rewards(logps, ref_logps, rewards):
+    return _k3(logps, ref_logps) - rewards[:, None] * logps
+
+
+def by_nested_batch(batch):
+    return _mean(_k3(batch["actor"]["log_probs"], batch["ref"]["log_probs"]), batch["mask"])
+
+
+def by_bare_names(batch):
+    return _k3(batch["policy"], batch["ref"])
+
+
+def counted(logps, ref_logps, mask, global_batch_tokens):
+    return (_k3(logps, ref_logps) * mask).sum() / global_batch_tokens
+
+
+def of_first_outputs(model, ref_model, input_ids):
+    p, q = model(input_ids)[0].log_softmax(-1), ref_model(input_ids)[0].log_softmax(-1)
+    return (p.exp() * (p - q)).sum(-1)
+
+
+def _taken(logits, labels):
+    logits, labels = logits[:, :-1, :], labels[:, 1:]
+    kept = labels.clamp(min=0)[..., None]
+    return logits.log_softmax(-1).gather(-1, kept).squeeze(-1) * (labels != -100)
+
+
+def shifted_in_a_helper(logits, ref_logits, labels):
+    return _k3(_taken(logits, labels), _taken(ref_logits, labels)).sum()

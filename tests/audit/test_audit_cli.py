@@ -80,7 +80,7 @@ def run(*arguments: Any) -> tuple[int, str]:
         (["several", "--output", "second"], 0, "l**2/2"),
         (["several"], 1, "computes     l\n"),
         (["coupled"], 2, "UNDECIDED    tokens are coupled"),
-        (["Trainer.loss"], 0, "self.beta = 0.5, a generic value: --set self.beta=VALUE for another"),
+        (["Trainer.loss"], 0, "note         self.beta = 0.5: generic values, --set NAME=VALUE for another"),
         (["Trainer.loss", "--set", "self.beta=0.5"], 0, "inputs.logps = logp, inputs.ref_logps = logp_ref"),
         (["gone"], 3, "could not run"),
         (["kl", "--framework", "tensorflow"], 2, "Invalid value for '--framework'"),

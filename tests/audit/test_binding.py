@@ -58,6 +58,14 @@ DERIVED = {
     "alpha_with_limits": (HALF_K3, "logps=logp"),
     "annotated": (HALF_K3, "logps=logp"),
     "shifted": (REVERSE, "labels=mask:one_position_more_at_the_start:labels"),
+    "with_optional_config": (QUARTER_K3, "logps=logp"),
+    "with_critic": (K3, "values=value returns=value advantages=advantage"),
+    "of_rewards": (K3, "rewards=advantage"),
+    "by_nested_batch": (K3, "batch.actor.log_probs=logp batch.ref.log_probs=logp_ref batch.mask=mask"),
+    "by_bare_names": (K3, "batch.policy=logp batch.ref=logp_ref"),
+    "counted": (K3, "global_batch_tokens=mask:number_of_tokens"),
+    "of_first_outputs": (REVERSE, "model().0=logits ref_model().0=logits_ref"),
+    "shifted_in_a_helper": (K3, "ref_logits=logits_ref:one_position_more_at_the_end"),
     "Abstract.__call__": (K3, "logps=logp"),
     "Inherits.__call__": (K3, "logps=logp"),
     "Distillation.compute_loss": (REVERSE, "model().logits=logits:one_position_more_at_the_end"),
@@ -141,12 +149,15 @@ def test_a_member_of_an_enumeration_is_set_by_its_name() -> None:
 @pytest.mark.parametrize(
     ("name", "notes"),
     [
-        ("beta_compared", "beta = 0.5, a generic value: --set beta=VALUE for another"),
-        ("clipped", "clip_low = 0.2, a generic value: --set clip_low=VALUE for another"),
+        ("beta_compared", "beta = 0.5: generic values, --set NAME=VALUE for another"),
+        ("clipped", "clip_low = 0.2, clip_high = 0.2, eps = 0.2: generic values, --set NAME=VALUE for another"),
         ("guarded", "ref_logps is handed over detached: the function refuses one that requires a gradient"),
         ("labels_mask", "labels only masks: a label is kept, or left out"),
         ("grouped", "index is the same for all: one group of responses"),
-        ("Trainer._compute_loss", "self.beta = 0.25, as Trainer.__init__ sets it by default"),
+        (
+            "Trainer._compute_loss",
+            "self.low = 0.2, self.high = 0.2, self.is_scaled = True, self.beta = 0.25: defaults of Trainer.__init__",
+        ),
         ("Trainer._compute_loss", "entropies of self._logps_and_entropies() is 0"),
     ],
 )
