@@ -8,6 +8,7 @@ import numpy as np
 
 from kltheory.audit.advantage import Push, pushes
 from kltheory.audit.alarms import Alarm, Case, alarms
+from kltheory.audit.asking import POLICIES, no_policy, not_given, unknown_parameters
 from kltheory.audit.behaviour import behaviour
 from kltheory.audit.binding import bind
 from kltheory.audit.finding import Finding
@@ -18,7 +19,7 @@ from kltheory.audit.recovered import Recovered
 from kltheory.audit.responses import ResponseRow, response_rows
 from kltheory.audit.roles import Role
 from kltheory.audit.rows import PLACEMENTS, TOLERANCE, Row, rows
-from kltheory.audit.subject import PASSED, Raised, Subject
+from kltheory.audit.subject import Raised, Subject
 from kltheory.audit.target import CannotRun, Target
 from kltheory.audit.variants import Variant, variants
 from kltheory.audit.vocabulary import READ_SO, over_vocabulary
@@ -28,7 +29,6 @@ from kltheory.tracing.trace import CannotTrace
 NOTHING, ALARMS, UNDECIDED, COULD_NOT_RUN = 0, 1, 2, 3
 """Exit statuses."""
 
-POLICIES: Final = {Role.LOGP, Role.LOG_RATIO, Role.LOGITS, Role.LOG_WEIGHT, Role.WEIGHT}
 FATAL: Final = ("random", "shape")
 """Alarms after which nothing more can be said."""
 OPTIONAL: Final = (Role.LOGP_OLD, Role.LOG_WEIGHT, Role.WEIGHT)
@@ -136,7 +136,7 @@ def audit_subject(name: str, subject: Subject, placements: tuple[str, ...], resp
     start = Audited(name, subject.settings, subject)
     try:
         subject, layout = runnable(subject)
-        start = replace(start, subject=subject)
+        start = replace(start, subject=subject, notes=subject.notes)
         _require_policy(subject)
         seen = list(behaviour(subject, layout))
         if fatal := tuple(a.text for a in seen if a.kind in FATAL):
@@ -145,36 +145,25 @@ def audit_subject(name: str, subject: Subject, placements: tuple[str, ...], resp
         wide = None if found.per_token else over_vocabulary(found)
         if wide is None:
             return _examined(start, found, seen, placements, responses)
-        start = replace(start, subject=wide, notes=(READ_SO,))
+        start = replace(start, subject=wide, notes=(*start.notes, READ_SO))
         return _examined(start, recover(wide), seen, placements, responses)
     except Raised as e:
-        if subject.roles & POLICIES:
-            advice = "" if str(e).startswith("Missing") else _not_given(subject)
-            return replace(start, failure=f"{e}{advice}", alarms=(Alarm("raises", f"it raises {e}"),))
-        return replace(start, failure=f"{_no_policy(subject)} (it raises {e})")
+        if subject.roles & set(POLICIES):
+            return replace(start, failure=f"{e}{_not_given(subject)}", alarms=(Alarm("raises", f"it raises {e}"),))
+        return replace(start, failure=f"{no_policy(subject)} (it raises {e})")
     except (CannotRun, CannotTrace) as e:
         return replace(start, failure=str(e))
 
 
 def _require_policy(subject: Subject) -> None:
-    if not subject.roles & POLICIES:
-        raise CannotRun(_no_policy(subject))
+    if not subject.roles & set(POLICIES):
+        raise CannotRun(no_policy(subject))
 
 
 def _not_given(subject: Subject) -> str:
     """Advice for required parameters about which nothing is known: they may be why it raises."""
-    given = {path.partition(".")[0] for path in (*subject.paths, *subject.settings)}
-    parameters = [*subject.target.signature.parameters.values()][subject.target.owner is not None :]
-    missing = [p.name for p in parameters if p.default is p.empty and p.kind not in PASSED and p.name not in given]
-    return f"; nothing is given for {', '.join(missing)}: --set {missing[0]}=VALUE" if missing else ""
-
-
-def _no_policy(subject: Subject) -> str:
-    names = ", ".join(subject.target.signature.parameters) or "none"
-    return (
-        f"no argument of {subject.target.name} is known to be the policy's log-probabilities (it has {names}): say "
-        "which, with --args logp=NAME,logp_ref=NAME"
-    )
+    unknown = unknown_parameters(subject)
+    return f"; {not_given(subject, unknown)}" if unknown else ""
 
 
 def _examined(
@@ -290,7 +279,7 @@ def _without_optional(one: Audited) -> list[tuple[str, Subject]]:
         if role in OPTIONAL and path in parameters and parameters[path].default is None
     ]
     paths = {p: r for p, r in one.subject.paths.items() if p not in optional}
-    if not optional or not set(paths.values()) & POLICIES:
+    if not optional or not set(paths.values()) & set(POLICIES):
         return []
     bare = replace(one.subject, paths=paths)
     try:

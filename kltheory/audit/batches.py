@@ -56,6 +56,7 @@ class Batch:
             tables = [self.of_action(t) for t in tables]
         tail = tables[0].shape[2:]
         shown = {Role.MASK: self.mask, Role.ADVANTAGE: self.advantage, Role.ACTIONS: self.actions}
+        shown |= dict.fromkeys((Role.GROUP, Role.IDS, Role.VALUE), np.zeros(self.mask.shape))
         return policies(*(t.reshape((*lead, *tail)) for t in tables)) | {r: x.reshape(lead) for r, x in shown.items()}
 
 

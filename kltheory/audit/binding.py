@@ -1,21 +1,25 @@
 """Binding: which argument of a function holds what."""
 
 import ast
+import enum
 import functools
 import inspect
-import textwrap
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from kltheory.audit.roles import Role, guess, guess_all
-from kltheory.audit.stand_in import Wanted
-from kltheory.audit.subject import PASSED, Arrays, Raised, Subject
+from kltheory.audit.forms import Form
+from kltheory.audit.generic import GENERIC, number_of
+from kltheory.audit.reach import reached
+from kltheory.audit.roles import WIDE, Expected, Role, expected, guess, guess_all
+from kltheory.audit.source import annotation_of, attributes_of, calls_with, is_inverted, is_subscripted, source_tree
+from kltheory.audit.subject import PASSED, Assumed, Subject
 from kltheory.audit.target import CannotRun, Target
-from kltheory.tracing.trace import CannotTrace
+from kltheory.calculus.names import whose, words_of
 
 PLAIN: Final = ("str", "int", "bool", "float", "str | None", "float | None", "int | None")
 """Annotations of what is no array."""
+OF_DISTRIBUTIONS: Final = {"log_prob", "entropy", "rsample", "base_dist", "log_probs"}
+"""What is read from a distribution, and from no tensor."""
 
 
 def bind(
@@ -39,25 +43,107 @@ def bind(
         head = path.partition(".")[0].removesuffix("()")
         if head not in parameters and not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
             raise CannotRun(f"{target.name} has no parameter {head}; it has {', '.join(own) or 'none'}")
-    given: dict[str, Role] = {}
+    settings = {n: _typed(v, parameters.get(n), target) for n, v in settings.items()}
+    given: dict[str, Expected] = {}
     for role, path in arguments.items():
         if role not in set(Role):
             raise CannotRun(f"there is no role {role}; the roles are {', '.join(Role)}")
-        given[path] = Role(role)
-    free = [
-        n
-        for n, p in parameters.items()
-        if n in own and n not in settings and n not in given and p.kind not in PASSED and not _is_plain(p)
-    ]
-    guessed = {n: r for n, r in guess_all(free).items() if r not in given.values()}
-    known = {**given, **guessed}
-    methods = {p: r for p, r in _model_methods(target).items() if r not in known.values() and p not in known}
-    return Subject(target, {**known, **methods}, settings, output)
+        claim = expected(path.rpartition(".")[2])
+        given[path] = Role(role), claim[1] if claim is not None and claim[0] is Role(role) else ()
+    tree = source_tree(target.function)
+    free = {n: p for n, p in parameters.items() if n in own and n not in settings and n not in given}
+    free = {n: p for n, p in free.items() if p.kind not in PASSED and not _is_plain(p) and not _is_object(tree, n)}
+    required = [n for n, p in free.items() if p.default is p.empty]
+    taken = {role for role, _ in given.values()}
+    guessed = {n: c for n, c in guess_all(free, required).items() if c[0] not in taken or c[0] is Role.MASK}
+    guessed |= {n: (Role.GROUP, ()) for n, p in free.items() if n not in guessed and _is_index(p, tree)}
+    known = _wide({**guessed, **_distributions(free, tree), **given})
+    for name, parameter in free.items():
+        if name in known:
+            known[name] = known[name][0], (*known[name][1], *_forms(parameter, tree, known[name][0]))
+    roles = {path: role for path, (role, _) in known.items()}
+    methods = {p: r for p, r in _model_methods(target).items() if r not in roles.values() and p not in roles}
+    forms = {path: forms for path, (_, forms) in known.items() if forms}
+    assumed = dict(_numbers(target, tree, {*roles, *settings}))
+    return Subject(target, {**roles, **methods}, settings, forms, assumed, _results(target), output)
 
 
 def _fixed(function: Any) -> dict[str, Any]:
     """What ``functools.partial`` has fixed by keyword."""
     return dict(function.keywords) if isinstance(function, functools.partial) else {}
+
+
+def _typed(value: Any, parameter: inspect.Parameter | None, target: Target) -> Any:
+    """A text as the member of an enumeration that it names, where the parameter wants one."""
+    kind = None if parameter is None else enumeration(parameter, target)
+    if kind is None or isinstance(value, kind):
+        return value
+    text = str(value).rpartition(".")[2]
+    return next((m for m in kind if m.name == text or m.value == value), value)
+
+
+def enumeration(parameter: inspect.Parameter, target: Target) -> type[enum.Enum] | None:
+    """The enumeration that a parameter is annotated with, or whose member is its default."""
+    scope = getattr(target.inner, "__globals__", {})
+    words = annotation_of(parameter).replace("|", " ").replace("[", " ").replace("]", " ").split()
+    named = [parameter.annotation, type(parameter.default), *(scope.get(w.rpartition(".")[2]) for w in words)]
+    return next((k for k in named if isinstance(k, type) and issubclass(k, enum.Enum) and len(k)), None)
+
+
+def _wide(known: Mapping[str, Expected]) -> dict[str, Expected]:
+    """Probabilities are over the vocabulary where an action is taken from them, or beside logits."""
+    roles = {role for role, _ in known.values()}
+    wide = Role.ACTIONS in roles or any(role.is_over_vocabulary for role in roles)
+    return {
+        name: (WIDE.get(role, role) if wide and Form.PROBABILITY in forms else role, forms)
+        for name, (role, forms) in known.items()
+    }
+
+
+def _distributions(free: Mapping[str, inspect.Parameter], tree: ast.AST) -> dict[str, Expected]:
+    """Parameters that are used, or annotated, as distributions, whatever they are called."""
+    found: dict[str, Expected] = {}
+    for name, parameter in free.items():
+        used = bool(attributes_of(tree, name) & OF_DISTRIBUTIONS)
+        compared = any(call == "kl_divergence" for call, _ in calls_with(tree, name))
+        stated = any(w in annotation_of(parameter) for w in ("Categorical", "Distribution"))
+        if used or compared or stated:
+            role = whose(set(words_of(name)), Role.LOGITS, Role.LOGITS_REF, Role.LOGITS_OLD)
+            if role not in {r for r, _ in found.values()}:
+                found[name] = role, (Form.DISTRIBUTION,)
+    return found
+
+
+def _forms(parameter: inspect.Parameter, tree: ast.AST, role: Role) -> Iterator[Form]:
+    """What its annotation and its use say of how it comes."""
+    annotation = annotation_of(parameter).lower()
+    if annotation.startswith(("list", "tuple", "sequence", "iterable", "typing.list", "typing.sequence")):
+        yield Form.LIST
+    padding = {"pad", "padding", "padded"} & set(words_of(parameter.name))
+    if role is Role.MASK and padding and is_inverted(tree, parameter.name):
+        yield Form.PADDING
+
+
+def _is_index(parameter: inspect.Parameter, tree: ast.AST) -> bool:
+    """Whether a parameter says of each response which prompt it answers: an index of which entries are read."""
+    named = parameter.name in ("index", "indices", "idx") and parameter.default is parameter.empty
+    return named and (is_subscripted(tree, parameter.name) or "array" in annotation_of(parameter).lower())
+
+
+def _is_object(tree: ast.AST, name: str) -> bool:
+    """Whether a parameter is a model, a batch, an output: it is called, or logits are read from it."""
+    called = any(isinstance(n, ast.Call) and isinstance(n.func, ast.Name) and n.func.id == name for n in ast.walk(tree))
+    return called or bool(attributes_of(tree, name) & {"logits", "batch"})
+
+
+def _numbers(target: Target, tree: ast.AST, known: set[str]) -> Iterator[tuple[str, Assumed]]:
+    """Required numbers that are not given, and the generic value that each is taken to have."""
+    for i, (name, p) in enumerate(target.signature.parameters.items()):
+        is_self = i == 0 and target.owner is not None
+        if is_self or p.default is not p.empty or p.kind in PASSED or any(k.partition(".")[0] == name for k in known):
+            continue
+        if guess(name) is None and (value := number_of(p, tree)) is not None and not is_subscripted(tree, name):
+            yield name, Assumed(value, GENERIC)
 
 
 def _model_methods(target: Target) -> dict[str, Role]:
@@ -66,7 +152,7 @@ def _model_methods(target: Target) -> dict[str, Role]:
         return {}
     own = next(iter(target.signature.parameters))
     found: dict[str, Role] = {}
-    for node in ast.walk(source_tree(target.function)):
+    for node in reached(target):
         if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
             continue
         of_self = isinstance(node.func.value, ast.Name) and node.func.value.id == own
@@ -77,33 +163,21 @@ def _model_methods(target: Target) -> dict[str, Role]:
     return found
 
 
-def source_tree(function: Any) -> ast.AST:
-    """The syntax tree of a function; an empty one where Python has no source."""
-    try:
-        return ast.parse(textwrap.dedent(inspect.getsource(function)))
-    except (OSError, TypeError, SyntaxError):
-        return ast.Module(body=[], type_ignores=[])
+def _results(target: Target) -> dict[str, tuple[str, ...]]:
+    """The names that the results of methods of ``self`` are unpacked into, by the method's path."""
+    if target.owner is None:
+        return {}
+    own = next(iter(target.signature.parameters))
+    found: dict[str, tuple[str, ...]] = {}
+    for node in reached(target):
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call) and isinstance(node.targets[0], ast.Tuple):
+            method = ast.unparse(node.value.func)
+            if method.startswith(own + "."):
+                found[method + "()"] = tuple(ast.unparse(e) for e in node.targets[0].elts)
+    return found
 
 
 def _is_plain(parameter: inspect.Parameter) -> bool:
     """Whether a parameter holds a number or a text, by its default or annotation."""
-    plain = isinstance(parameter.default, (bool, int, float, str))
-    return plain or getattr(parameter.annotation, "__name__", str(parameter.annotation)) in PLAIN
-
-
-def discovered(subject: Subject, arrays: Arrays) -> Subject:
-    """The subject with the arrays that the function reads through stand-ins, up to where it ends or raises.
-
-    Raises:
-        CannotRun: more than a few dozen are wanted.
-    """
-    for _ in range(40):
-        try:
-            subject.run({r: arrays[r] for r in subject.roles})
-        except Wanted as wanted:
-            subject = replace(subject, paths={**subject.paths, wanted.path: wanted.role})
-        except (Raised, CannotTrace):
-            return subject
-        else:
-            return subject
-    raise CannotRun(f"{subject.target.name} reads more arrays than a loss does: name them with --args")
+    plain = isinstance(parameter.default, (bool, int, float, str, enum.Enum))
+    return plain or annotation_of(parameter) in PLAIN

@@ -123,8 +123,8 @@ def _label(index: Index) -> str:
 def arrays(policy: Floats, ref: Floats, old: Floats, mask: Floats | None = None) -> dict[Role, Floats]:
     """An array for every role from three float64 arrays of log-probabilities; advantages are 0: the penalty alone."""
     tokens = np.ones(policy.shape) if mask is None else mask
-    beside = {Role.MASK: tokens, Role.ADVANTAGE: np.zeros(tokens.shape), Role.ACTIONS: np.zeros(tokens.shape)}
-    return policies(policy, ref, old) | beside
+    zeros = (Role.ADVANTAGE, Role.ACTIONS, Role.GROUP, Role.IDS, Role.VALUE)
+    return policies(policy, ref, old) | {Role.MASK: tokens} | {role: np.zeros(tokens.shape) for role in zeros}
 
 
 def policies(policy: Floats, ref: Floats, old: Floats) -> dict[Role, Floats]:

@@ -6,19 +6,19 @@ when tokens do not meet; all terms are then one surrogate times a number, the to
 
 import math
 from collections.abc import Mapping
-from dataclasses import replace
+from functools import partial
 from itertools import product
 from typing import Final
 
 import numpy as np
 from sympy import Add, Basic, DiracDelta, Expr, Rational, S, Symbol, exp, expand_mul, nan, oo, zoo
 
-from kltheory.audit.binding import discovered
 from kltheory.audit.confirm import Disagreement, confirm
 from kltheory.audit.layout import Index, Layout, policies, slope
+from kltheory.audit.manners import in_some_manner, manners, masks_by_labels
 from kltheory.audit.recovered import Reading, Recovered
 from kltheory.audit.roles import Role
-from kltheory.audit.subject import Raised, Subject
+from kltheory.audit.subject import Arrays, Raised, Subject
 from kltheory.calculus.exact import Undecidable, is_zero
 from kltheory.calculus.surrogate import Surrogate, derivative
 from kltheory.calculus.symbols import VARIABLES, erase_sg, sg
@@ -29,7 +29,6 @@ TOKENS: Final[tuple[Index, ...]] = ((2, 3), (3,), (), (1, 4))
 ONE_TOKEN: Final[tuple[Index, ...]] = ((1, 1), (1,), ())
 LONG: Final = 10**6
 """A constant with a larger denominator was rounded by the code, and is not meant exactly."""
-MASK_TYPES: Final = ("float", "bool", "int")
 
 
 def recover(subject: Subject) -> Recovered:
@@ -61,40 +60,21 @@ def _reading(subject: Subject) -> Reading:
 def runnable(subject: Subject) -> tuple[Subject, Layout]:
     """The first layout on which the function runs and gives finite numbers. Raises Raised with the first failure."""
     first: Raised | CannotTrace | None = None
-    for tokens in TOKENS:
-        known, tried = subject, set()
-        # A function for one advantage per sequence runs on one per token too, and broadcasts; not the other way round.
-        for mask, per_sequence, wide in product(MASK_TYPES, (True, False), (False, True)):
-            if _kind(mask, per_sequence, wide, known, tokens) in tried:
-                continue
+    for manner in manners(subject):
+        for tokens in TOKENS:
             try:
-                asked = replace(known, mask_type=mask, per_sequence=per_sequence, wide=wide)
-                known = discovered(asked, Layout.of(asked, tokens).arrays())
-                tried.add(_kind(mask, per_sequence, wide, known, tokens))
-                layout = Layout.of(known, tokens)
-                outcome = known.run(layout.arrays())
-                if known.gathers and _only_masks(known, layout, outcome):
-                    known = replace(known, labels_mask=True)
-                    layout = Layout.of(known, tokens)
-                return known, layout
+                known = in_some_manner(subject, manner, partial(_arrays, tokens), len(tokens) == 2)
             except (Raised, CannotTrace) as e:
                 first = first or e
+            else:
+                read = masks_by_labels(known, _arrays(tokens, known))
+                return read, Layout.of(read, tokens)
     assert first is not None
     raise first
 
 
-def _only_masks(subject: Subject, layout: Layout, outcome: tuple[Floats, Mapping[Role, Floats]]) -> bool:
-    """Whether nothing follows the actions: labels that only say which tokens count."""
-    at = layout.arrays()
-    value, slopes = subject.run({**at, Role.ACTIONS: (at[Role.ACTIONS] + 1) % layout.vocabulary})
-    pairs = [(value, outcome[0]), *((slopes[r], outcome[1][r]) for r in slopes)]
-    return all(np.array_equal(a, b) for a, b in pairs)
-
-
-def _kind(mask: str, per_sequence: bool, wide: bool, subject: Subject, tokens: Index) -> tuple[str, bool, bool]:
-    """What of these the function sees: it may have no mask, no advantage, or no actions."""
-    one_each = per_sequence and Role.ADVANTAGE in subject.roles and len(tokens) == 2
-    return mask if Role.MASK in subject.roles else "", one_each, wide and subject.gathers
+def _arrays(tokens: Index, subject: Subject) -> Arrays:
+    return Layout.of(subject, tokens).arrays()
 
 
 def _traced(subject: Subject, layout: Layout, mask: Floats | None = None) -> Trace:

@@ -1,20 +1,108 @@
-"""Roles: what each argument of a function is, told by its name."""
+"""Roles: what each argument of a function is, and in what form it comes, told by its name."""
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
+from typing import Final
 
-from kltheory.calculus.names import Role, guess
+from kltheory.audit.forms import Form
+from kltheory.calculus.names import OLD, OPTION, POLICY, REFERENCE, Role, guess, whose, words_of
 
-__all__ = ["Role", "guess", "guess_all"]
+__all__ = ["SHARED", "WIDE", "Expected", "Role", "expected", "guess", "guess_all", "resembling"]
+
+SHARED: Final = {Role.MASK, Role.ACTIONS, Role.GROUP, Role.IDS, Role.VALUE}
+"""Roles that several arguments of one function may have: two masks are both the mask."""
+DISTRIBUTION: Final = {"dist", "dists", "distribution", "distributions", "categorical"}
+PROBABILITY: Final = {"prob", "probs", "probability", "probabilities"}
+COUNT: Final = re.compile(r"((global|batch|total|num|n|valid|local)_)+(items|tokens)(_in_batch)?")
+REWARD: Final = {"reward", "rewards", "returns", "score", "scores"}
+VALUE: Final = {"value", "values", "vpred", "vpreds", "baseline", "baselines"}
+GROUP: Final = re.compile(r"uids?|(group|question|prompt)_(ids?|idx|index|indices|indexes|uids?)|groups")
+
+WIDE: Final = {Role.LOGP: Role.LOGITS, Role.LOGP_REF: Role.LOGITS_REF, Role.LOGP_OLD: Role.LOGITS_OLD}
+"""Normalised logits are log-probabilities."""
+
+Expected = tuple[Role, tuple[Form, ...]]
 
 
-def guess_all(names: Iterable[str]) -> dict[str, Role]:
-    """The roles of the parameters of one function, each role once: the first name that claims it keeps it.
+def expected(name: str) -> Expected | None:
+    """The role that one name tells, and the form: ``ref_probs`` are the reference's, and no logarithms."""
+    words = words_of(name)
+    snake, known = "_".join(words), set(words)
+    if GROUP.fullmatch(snake) and snake != "prompt_ids":
+        return Role.GROUP, ()
+    if COUNT.fullmatch(snake):
+        return Role.MASK, (Form.COUNT,)
+    if known & DISTRIBUTION and not known & {"type", "kind", "name", "mode"}:
+        return whose(known, Role.LOGITS, Role.LOGITS_REF, Role.LOGITS_OLD), (Form.DISTRIBUTION,)
+    if (role := guess(name)) is not None:
+        prompt = "prompt" in known and role in (Role.MASK, Role.ACTIONS)
+        return (Role.IDS if role is Role.ACTIONS else role, (Form.PROMPT,)) if prompt else (role, ())
+    if known & REWARD and not known & (OPTION | {"model", "fn", "num"}):
+        return Role.ADVANTAGE, ()
+    if known & VALUE and known - VALUE <= OLD | {"v", "state", "critic", "pred", "preds", "ref"}:
+        return Role.VALUE, ()
+    if known & PROBABILITY and known - PROBABILITY <= POLICY | REFERENCE | OLD:
+        return whose(known, Role.LOGP, Role.LOGP_REF, Role.LOGP_OLD), (Form.PROBABILITY,)
+    return None
 
-    Of two names that both seem to be the policy's, one marked as such (``new_logps``, ``logps``) is the policy.
+
+def guess_all(names: Iterable[str], required: Iterable[str] = ()) -> dict[str, Expected]:
+    """The roles and forms of the parameters of one function, each role once but for those that are shared.
+
+    Of two names that both seem to be the policy's, one marked as such (``new_logps`` beside ``logps``) is the policy;
+    one that is called the target is then the reference. A second old policy that the function cannot do without, such
+    as ``rollout_logps`` beside ``old_logps``, is the old policy as well.
+
+    Args:
+        names: the parameters, in order.
+        required: those that have no default.
     """
-    found: dict[str, Role] = {}
-    for name in names:
-        role = guess(name)
-        if role is not None and role not in found.values():
-            found[name] = role
-    return found
+    listed = list(names)
+    claims = {name: claim for name in listed if (claim := expected(name)) is not None}
+    found: dict[str, Expected] = {}
+    for name in sorted(claims, key=lambda n: _rank(n, claims)):
+        role, forms = claims[name]
+        if role is Role.ADVANTAGE and set(words_of(name)) & REWARD and role in {r for r, _ in found.values()}:
+            role = Role.VALUE  # of a critic, beside the advantages
+        taken = {r for r, _ in found.values()}
+        second_old = role is Role.LOGP_OLD and name in required
+        if role not in taken or role in SHARED or second_old:
+            found[name] = role, forms
+        elif "target" in words_of(name) and (other := _REFERENCE.get(role)) and other not in taken:
+            found[name] = other, forms
+    return {name: found[name] for name in listed if name in found}
+
+
+_REFERENCE: Final[Mapping[Role, Role]] = {Role.LOGP: Role.LOGP_REF, Role.LOGITS: Role.LOGITS_REF}
+
+
+def _rank(name: str, claims: Mapping[str, Expected]) -> int:
+    """The order in which names claim a role: marked, bare, and what is called the target where another is not."""
+    words = set(words_of(name))
+    if claims[name][0] is Role.ADVANTAGE:
+        return 1 if words & REWARD else 0
+    if claims[name][0] not in _REFERENCE:
+        return 0
+    return 0 if words & POLICY - {"p"} else 2 if "target" in words else 1
+
+
+def resembling(name: str, wanted: Iterable[Role]) -> Role | None:
+    """Which of these roles an unknown name may have, by its letters: ``rlp`` may be the reference's; for advice only.
+
+    Where the letters say nothing, the first policy that is wanted.
+    """
+    letters, left = "".join(words_of(name)), list(wanted)
+    likely = (role for role, pattern in LETTERS.items() if role in left and re.search(pattern, letters))
+    return next(likely, next((role for role in left if role not in LETTERS or role in _REFERENCE.values()), None))
+
+
+LETTERS: Final[Mapping[Role, str]] = {
+    Role.MASK: r"ma?sk|valid|keep|^m$",
+    Role.ADVANTAGE: r"adv|gae",
+    Role.ACTIONS: r"ids$|tok|act|lab",
+    Role.LOGP_REF: r"^r(?!at)|ref|base|teach|^q",
+    Role.LOGITS_REF: r"^r(?!at)|ref|base|teach|^[tq]",
+    Role.LOGP_OLD: r"^o|old|beh|^mu",
+    Role.LOGITS_OLD: r"^o|old|beh|^mu",
+}
+"""What the letters of a name remind of."""

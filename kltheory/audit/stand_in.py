@@ -1,119 +1,165 @@
 """Stand-ins: objects that a function reads its arrays and settings from, such as ``self``, ``inputs`` or ``config``."""
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, ItemsView, Iterator, KeysView, Mapping, MutableMapping
+from enum import Enum
+from typing import Any, Final
 
-from kltheory.audit.roles import Role, guess
+from kltheory.audit.forms import Form
+from kltheory.audit.roles import Expected, Role, expected
+from kltheory.calculus.names import BARE, whose, words_of
 
-Arrays = Mapping[str, Any]
-"""Role to array."""
+OF_ANOTHER: Final = {"ref", "reference", "teacher", "sft", "old", "behavior", "behaviour", "previous"}
+"""Words of an object whose log-probabilities are another policy's."""
+
+
+class Use(Enum):
+    """What a function does with something that is not known."""
+
+    READ = "read"
+    NUMBER = "number"
+    FLAG = "flag"
+    CHOICE = "choice"
+    PARTS = "parts"
 
 
 class Missing(AttributeError, KeyError):
-    """The function reads something that a stand-in does not have."""
+    """The function reads something that a stand-in does not have.
+
+    Attributes:
+        path: what it reads.
+        use: what it does with it.
+        other: what it is compared with, where it is.
+    """
+
+    def __init__(self, path: str, use: Use = Use.READ, other: Any = None) -> None:
+        super().__init__(path)
+        self.path = path
+        self.use = use
+        self.other = other
 
     def __str__(self) -> str:
-        return str(self.args[0])
+        return f"it reads {self.path}, which is not known"
+
+
+def claimed(path: str, bare: bool = False) -> Expected | None:
+    """What a path holds by its last name, and whose by what it is read from: ``ref_model().logits``.
+
+    A name such as ``ref`` alone may be that of what holds the array: it is one only where it is used as one (``bare``).
+    """
+    holder, _, leaf = path.rpartition(".")
+    if leaf == "0" and holder.endswith("model()"):
+        leaf = "logits"  # the first output of a model
+    claim = expected(leaf)
+    if holder and not bare and set(words_of(leaf)) <= BARE:
+        return None
+    if claim is None or claim[0] not in (Role.LOGP, Role.LOGITS):
+        return claim
+    words = {word for part in holder.replace("()", "").split(".") for word in words_of(part)} & OF_ANOTHER
+    wide = claim[0] is Role.LOGITS
+    named = (Role.LOGITS, Role.LOGITS_REF, Role.LOGITS_OLD) if wide else (Role.LOGP, Role.LOGP_REF, Role.LOGP_OLD)
+    return whose(words, *named), claim[1]
 
 
 class Wanted(BaseException):
     """The function reads an array whose role its name tells; not an error, so no handler of the function stops it."""
 
-    def __init__(self, role: Role, path: str) -> None:
-        super().__init__(role, path)
-        self.role = role
+    def __init__(self, path: str, role: Role, forms: tuple[Form, ...]) -> None:
+        super().__init__(path, role, forms)
         self.path = path
+        self.role = role
+        self.forms = forms
+
+
+OBJECT: Final = object()
+"""What is assumed of a path of which no more is known than that it is there."""
 
 
 class Values:
     """What is known about the objects that a function reads.
 
     Attributes:
-        arrays: the arrays of this call, by role.
         paths: where an array is found: path to role. A path is ``inputs.ref_logps``, or ``self.get_logps()``.
-        settings: path to value, as ``--set self.beta=0.1`` gives them.
+        settings: path to value, as ``--set self.beta=0.1`` gives them, and what is assumed beyond.
+        made: the array of a path, in its form.
+        results: what a method gives that returns more than one array, by its path.
+        is_settled: whether every array is found; what else is read is then missing, whatever its name.
     """
 
-    def __init__(self, arrays: Arrays, paths: Mapping[str, Role], settings: Mapping[str, Any]) -> None:
-        self.arrays = arrays
+    def __init__(
+        self,
+        paths: Mapping[str, Role],
+        settings: Mapping[str, Any],
+        made: Callable[[str], Any],
+        results: Mapping[str, tuple[str, ...]],
+        is_settled: bool,
+    ) -> None:
         self.paths = paths
         self.settings = settings
+        self.made = made
+        self.results = results
+        self.is_settled = is_settled
+
+    def knows(self, path: str) -> bool:
+        """Whether anything is known of what lies at a path, or below it."""
+        return any(k == path or k.startswith((path + ".", path + "()")) for k in (*self.settings, *self.paths))
 
     def read(self, path: str) -> Any:
         """The value at a path. Raises Missing, or Wanted."""
         if path in self.settings:
-            return self.settings[path]
+            value = self.settings[path]
+            return StandIn(path, self) if value is OBJECT else value
         if path in self.paths:
-            return self.arrays[self.paths[path]]
+            return self.made(path)
         if path + "()" in self.paths:
-            array = self.arrays[self.paths[path + "()"]]
-            return lambda *args, **kwargs: array
-        if any(known.startswith(path + ".") for known in (*self.settings, *self.paths)):
+            return lambda *args, **kwargs: self.returned(path + "()")
+        if self.knows(path):
             return StandIn(path, self)
-        if role := guess(path.rpartition(".")[2]):
-            if role in self.arrays and role not in self.paths.values():
-                return self.arrays[role]
-            if role not in self.arrays:
-                raise Wanted(role, path)
-        raise Missing(f"it reads {path}: give it with --set {path}=VALUE, or --args ROLE={path}")
+        if not self.is_settled and (claim := claimed(path)) and claim[0] not in self.paths.values():
+            raise Wanted(path, *claim)
+        raise Missing(path)
 
-    def instance(self, owner: type, name: str = "self") -> Any:
-        """An object of a class, made by its own ``__init__`` if that can be called, that reads the rest from here."""
-        given = {path.partition(".")[2]: v for path, v in self.settings.items() if path.startswith(name + ".")}
-        made = _constructed(owner, given)
+    def returned(self, path: str) -> Any:
+        """What a method returns: its array, alone or among what it is unpacked into."""
+        if path not in self.results:
+            return self.made(path)
+        return tuple(self._part(path, name) for name in self.results[path])
 
-        def missing(instance: Any, attribute: str) -> Any:
-            if attribute.startswith("__"):
-                raise AttributeError(attribute)
-            parent = getattr(owner, "__getattr__", None)
-            if parent is not None and made is not None:
-                try:
-                    return parent(instance, attribute)
-                except AttributeError:
-                    pass
-            return self.read(f"{name}.{attribute}")
-
-        readable = type(owner.__name__, (owner,), {"__getattr__": missing, "__slots__": ()})
-        result = object.__new__(readable) if made is None else made
-        try:
-            if made is not None:
-                object.__setattr__(made, "__class__", readable)
-        except TypeError:
-            return made  # built-in layouts and slots stay what they are
-        for path in (*self.settings, *self.paths):
-            head, _, rest = path.partition(".")
-            attribute = rest.partition(".")[0].removesuffix("()")
-            if head == name and attribute:
-                object.__setattr__(result, attribute, self.read(f"{name}.{attribute}"))
-        return result
+    def _part(self, path: str, name: str) -> Any:
+        claim = expected(name)
+        if claim is not None and claim[0] is self.paths[path]:
+            return self.made(path)
+        if "entropies" in name or "entropy" in name:
+            return 0 * self.made(path).detach() if hasattr(self.made(path), "detach") else 0 * self.made(path)
+        return None
 
 
-def _constructed(owner: type, given: Mapping[str, Any]) -> Any:
-    import inspect
-
-    try:
-        signature = inspect.signature(owner)
-        chosen = {k: v for k, v in given.items() if k in signature.parameters}
-        signature.bind(**chosen)
-        return owner(**chosen)
-    except Exception:
-        return None  # it wants what is not given: an instance without __init__ then stands in
-
-
-class StandIn(Mapping[str, Any]):
-    """Reads like a mapping, a namespace or a dataclass."""
+class StandIn(MutableMapping[str, Any]):
+    """Reads like a mapping, a namespace or a dataclass; whatever else is done with it is Missing."""
 
     def __init__(self, path: str, values: Values) -> None:
-        self._path = path
-        self._values = values
+        object.__setattr__(self, "_path", path)
+        object.__setattr__(self, "_values", values)
+        object.__setattr__(self, "_own", {})
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
-        return self._values.read(f"{self._path}.{name}")
+        return self[name]
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        self._own[name] = value
 
     def __getitem__(self, name: Any) -> Any:
-        return self._values.read(f"{self._path}.{name}")
+        if isinstance(name, slice):
+            raise Missing(self._path, Use.PARTS)
+        name = ".".join(map(str, name)) if isinstance(name, tuple) else name
+        return self._own[name] if name in self._own else self._values.read(f"{self._path}.{name}")
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        self._own[name] = value
+
+    def __delitem__(self, name: str) -> None:
+        self._own.pop(name, None)
 
     def __contains__(self, name: object) -> bool:
         try:
@@ -122,14 +168,68 @@ class StandIn(Mapping[str, Any]):
             return False
         return True
 
-    def __iter__(self) -> Iterator[str]:
+    def keys(self) -> KeysView[str]:
+        """The names that are known so far; a function may hand all of them on."""
         known = (*self._values.settings, *self._values.paths)
         inside = (p.removeprefix(self._path + ".").partition(".")[0] for p in known if p.startswith(self._path + "."))
-        return iter(dict.fromkeys(inside))
+        return dict.fromkeys((*self._own, *inside)).keys()
+
+    def items(self) -> ItemsView[str, Any]:
+        """The same with their values."""
+        return {name: self[name] for name in self.keys()}.items()
+
+    def __iter__(self) -> Iterator[str]:
+        if not self.keys() or self._path.endswith("()"):
+            raise Missing(self._path, Use.PARTS)
+        return iter(self.keys())
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Raise Missing: what the function would get here is not known."""
-        raise Missing(f"it calls {self._path}: give what that returns, --args ROLE={self._path}()")
+        """What is known of what comes back. Raises Missing."""
+        return self._values.read(f"{self._path}()")
+
+    def __bool__(self) -> bool:
+        if self._values.settings.get(self._path) is OBJECT:
+            raise Missing(self._path, Use.FLAG)
+        return True
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, StandIn):
+            return self is other
+        raise Missing(self._path, Use.CHOICE, other)
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def __enter__(self) -> Any:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+    @classmethod
+    def __torch_function__(cls, _: Any, __: Any, args: Any = (), kwargs: Any = None) -> Any:
+        raise Missing(next(_stand_ins((*args, *(kwargs or {}).values()))), Use.NUMBER)
+
+    def __jax_array__(self) -> Any:
+        raise Missing(self._path, Use.NUMBER)
+
+
+def _stand_ins(values: Any) -> Iterator[str]:
+    for value in values:
+        if isinstance(value, StandIn):
+            yield value._path
+        elif isinstance(value, (list, tuple)):
+            yield from _stand_ins(value)
+
+
+def _number(self: StandIn, *_: Any) -> Any:
+    raise Missing(self._path, Use.NUMBER)
+
+
+for _operator in ("add", "sub", "mul", "truediv", "pow", "radd", "rsub", "rmul", "rtruediv", "rpow", "neg", "abs"):
+    setattr(StandIn, f"__{_operator}__", _number)
+for _operator in ("lt", "le", "gt", "ge", "float", "int", "index", "floordiv", "mod"):
+    setattr(StandIn, f"__{_operator}__", _number)

@@ -5,13 +5,16 @@ import inspect
 import io
 import traceback
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
+from kltheory.audit.forms import Form, handed
+from kltheory.audit.instance import instance
 from kltheory.audit.roles import Role
 from kltheory.audit.stand_in import StandIn, Values
 from kltheory.audit.target import CannotRun, Target
@@ -19,6 +22,13 @@ from kltheory.tracing.trace import CannotTrace, Floats, Input, Trace, Tracer
 
 Arrays = Mapping[Role, Floats]
 """Role to float64 array."""
+
+MADE: Final = {
+    Form.DETACHED: "is handed over detached: the function refuses one that requires a gradient",
+    Form.LABELS: "only masks: a label is kept, or left out",
+    Form.SEQUENCE: "is one number a response, the sum over its tokens",
+}
+"""What of a form a reader must know."""
 
 TRACED: Final = (
     Role.LOGP,
@@ -37,7 +47,30 @@ PASSED: Final = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD
 
 
 class Raised(Exception):
-    """The function raised; the message says what and where."""
+    """The function raised; the message says what and where.
+
+    Attributes:
+        lines: how far it came: the line in each of its frames, from the outermost.
+    """
+
+    def __init__(self, message: str, lines: tuple[int, ...] = ()) -> None:
+        super().__init__(message)
+        self.lines = lines
+
+
+@dataclass(frozen=True)
+class Assumed:
+    """What is taken for something that the function reads and nobody gave.
+
+    Attributes:
+        value: it.
+        why: where such values are from, for a note; empty where the output cannot depend on it, such as on a log.
+        is_needed: whether nothing is said before it is given: it only lets the function run on to what else is missing.
+    """
+
+    value: Any
+    why: str = ""
+    is_needed: bool = False
 
 
 @dataclass(frozen=True)
@@ -48,22 +81,27 @@ class Subject:
         target: the function.
         paths: where each array goes: a parameter, or a path through a stand-in such as ``inputs.ref_logps``.
         settings: values of the other parameters, by path.
-        omitted: optional parameters that are left at their default although their name has a role.
+        forms: what is made of the array at a path, where it is not handed over as it is.
+        assumed: what is taken for what is not given, by path.
+        results: the names that a method's results are unpacked into, by its path.
         output: which of several outputs is meant, by index or key; the first floating one if ``None``.
         mask_type: what the mask is made of.
         per_sequence: whether there is one advantage for each sequence rather than for each token.
         wide: whether log-probabilities beside logits and actions are those of the whole vocabulary as well.
-        labels_mask: whether the actions only say which tokens count.
+        is_settled: whether all arrays that it reads are found.
     """
 
     target: Target
     paths: Mapping[str, Role]
     settings: Mapping[str, Any] = field(default_factory=dict)
+    forms: Mapping[str, tuple[Form, ...]] = field(default_factory=dict)
+    assumed: Mapping[str, Assumed] = field(default_factory=dict)
+    results: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     output: str | None = None
     mask_type: str = "float"
     per_sequence: bool = False
     wide: bool = False
-    labels_mask: bool = False
+    is_settled: bool = False
 
     @property
     def roles(self) -> frozenset[Role]:
@@ -83,42 +121,70 @@ class Subject:
     @property
     def gathers(self) -> bool:
         """Whether it takes logits together with the actions that were sampled."""
-        return self.is_over_vocabulary and Role.ACTIONS in self.roles and not self.labels_mask
+        return self.is_over_vocabulary and Role.ACTIONS in self.roles
 
     def with_settings(self, **settings: Any) -> "Subject":
         """The same function with some settings changed."""
         return replace(self, settings={**self.settings, **settings})
 
+    def formed(self, form: Form, paths: Iterable[str]) -> "Subject":
+        """The same function with one form more for the arrays at these paths."""
+        return replace(self, forms={**self.forms, **{p: (*self.forms.get(p, ()), form) for p in paths}})
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader must know of what was assumed."""
+        made = [(form, path) for path, forms in self.forms.items() for form in forms]
+        texts = [f"{path} {MADE[form]}" for form, path in made if form in MADE]
+        texts += [f"{p} is the same for all: one group of responses" for p, r in self.paths.items() if r is Role.GROUP]
+        texts += [f"{p} is 0" for p, r in self.paths.items() if r is Role.VALUE]
+        old = [path for path, role in self.paths.items() if role is Role.LOGP_OLD]
+        texts += [f"{' and '.join(old)} are read as one old policy"] if len(old) > 1 else []
+        parts = ((p, name) for p, names in self.results.items() if p in self.paths for name in names)
+        texts += [f"{name} of {p} is 0" for p, name in parts if "entrop" in name]
+        told: dict[str, list[str]] = {}
+        for path, a in self.assumed.items():
+            told.setdefault(a.why, []).append(f"{path} = {a.value!r}")
+        return (*texts, *(f"{', '.join(taken)}: {why}" for why, taken in told.items() if why))
+
     # --- calling ----------------------------------------------------------------------------------------------------
     def __call__(self, **arrays: Any) -> Any:
         """The output of the function on arrays of its framework, keyed by role. Raises what the function raises."""
-        values = Values(arrays, self.paths, self.settings)
+
+        def made(path: str) -> Any:
+            role, forms = self.paths[path], self.forms.get(path, ())
+            array = arrays[role]
+            if Form.SEQUENCE in forms and Role.MASK in arrays:
+                array = array * arrays[Role.MASK]
+            return handed(array, forms, self.target.framework, role.is_over_vocabulary)
+
+        settings = {**{path: a.value for path, a in self.assumed.items()}, **self.settings}
+        values = Values(self.paths, settings, made, self.results, self.is_settled)
         args, kwargs = self._arguments(values)
-        return self._chosen(self.target.function(*args, **kwargs))
+        return self._chosen(awaited(self.target.function(*args, **kwargs)))
 
     def _arguments(self, values: Values) -> tuple[list[Any], dict[str, Any]]:
         positional: list[Any] = []
         keywords: dict[str, Any] = {}
         for i, (name, parameter) in enumerate(self.target.signature.parameters.items()):
             if i == 0 and self.target.owner is not None:
-                positional.append(values.instance(self.target.owner, name))
+                positional.append(instance(values, self.target.owner, name))
                 continue
             if parameter.kind in PASSED:
                 continue
-            dotted = any(p.startswith(name + ".") for p in (*self.paths, *self.settings))
-            if name in self.settings or name in self.paths or dotted:
+            if values.knows(name):
                 value = values.read(name)
             elif parameter.default is not parameter.empty:
                 continue
             else:
                 value = StandIn(name, values)
-            if parameter.kind is parameter.POSITIONAL_ONLY:
+            if parameter.kind is parameter.POSITIONAL_ONLY or not self.target.takes_keywords:
                 positional.append(value)
             else:
                 keywords[name] = value
         if self._takes_keywords:
             known = self.target.signature.parameters
-            named = (n for n in (*self.settings, *self.paths) if n not in known and "." not in n)
+            named = (n for n in (*values.settings, *self.paths) if n not in known and "." not in n)
             keywords |= {n: values.read(n) for n in named}
         return positional, keywords
 
@@ -167,14 +233,20 @@ class Subject:
 
     def constants(self, arrays: Arrays, dtype: str) -> dict[str, Any]:
         """The arguments that no gradient flows through, as arrays of the framework."""
-        kinds = {Role.ACTIONS: "int", Role.MASK: self.mask_type, Role.ADVANTAGE: "float"}
-        return {
-            r.value: self.array(
-                self._shaped(r, arrays[r], arrays), {"int": "int64", "bool": "bool", "float": dtype}[kinds[r]]
-            )
-            for r in self.roles
-            if r in kinds
+        kinds = {
+            Role.ACTIONS: "int",
+            Role.IDS: "int",
+            Role.MASK: self.mask_type,
+            Role.ADVANTAGE: "float",
+            Role.VALUE: "float",
         }
+        types = {"int": "int64", "bool": "bool", "float": dtype}
+        found = {
+            r.value: self.array(self._shaped(r, arrays[r], arrays), types[kinds[r]]) for r in self.roles if r in kinds
+        }
+        if Role.GROUP in self.roles:  # one index a response, hashable, as where a dict groups by it
+            found[Role.GROUP.value] = np.zeros(arrays[Role.GROUP].shape[:1], dtype=np.int64)
+        return found
 
     def _shaped(self, role: Role, values: Any, arrays: Arrays) -> Any:
         """An array in the shape that the function takes: of the sampled action, or one advantage a response."""
@@ -213,6 +285,15 @@ def _indices(arrays: Arrays) -> np.ndarray[Any, np.dtype[np.int64]]:
     return arrays[Role.ACTIONS].astype(np.int64)[..., None]
 
 
+def awaited(result: Any) -> Any:
+    """What a coroutine comes to; anything else as it is."""
+    if not inspect.iscoroutine(result):
+        return result
+    import asyncio
+
+    return asyncio.run(result)
+
+
 def _leaves(result: Any) -> Iterator[Any]:
     """What a result holds, in the order in which it was written; other trees as JAX knows them."""
     import jax
@@ -242,14 +323,22 @@ def guarded() -> Iterator[io.StringIO]:
     except (CannotTrace, CannotRun):
         raise
     except Exception as e:
-        raise Raised(_description(e)) from e
+        raise Raised(_description(e), tuple(f.lineno or 0 for f in _frames(e))) from e
     except SystemExit as e:
         raise Raised(f"SystemExit: it ends the process (code {e.code})") from e
 
 
 def _description(error: BaseException) -> str:
     message = " ".join(str(error).split())[:300]
-    frames = traceback.extract_tb(error.__traceback__)
-    theirs = [f for f in frames if "kltheory" not in f.filename and "contextlib" not in f.filename]
+    theirs = _frames(error)
     where = f" ({theirs[-1].filename.rpartition('/')[2]}:{theirs[-1].lineno})" if theirs else ""
     return f"{type(error).__name__}: {message}{where}"
+
+
+def _frames(error: BaseException) -> list[traceback.FrameSummary]:
+    """The frames that are not ours."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return [f for f in frames if not f.filename.startswith((_OURS, contextlib.__file__))]
+
+
+_OURS: Final = str(Path(__file__).parent.parent)

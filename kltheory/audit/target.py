@@ -12,17 +12,22 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from sympy import Expr
 
-from kltheory.audit.framework import Framework, framework_of, innermost
+from kltheory.audit.framework import FAMILIES, Framework, framework_of, innermost, passed_on
+from kltheory.audit.places import imports_relatively, in_package, near_file, no_function
 from kltheory.proving.endings import reason_of
 from kltheory.tracing.trace import Tracer
 
 
 class CannotRun(Exception):
     """There is nothing to audit yet; the message says what to do."""
+
+
+COMPILED: Final = {"ScriptFunction", "RecursiveScriptModule", "ScriptModule", "TopLevelTracedModule", "Compiled"}
+"""Types of what TorchScript, or JAX ahead of time, makes of a function: neither source nor operations are seen."""
 
 
 @dataclass(frozen=True)
@@ -51,9 +56,25 @@ class Target:
     def signature(self) -> inspect.Signature:
         """The signature of the function. Raises CannotRun for a callable that has none."""
         try:
-            return inspect.signature(self._described)
+            signature, described = inspect.signature(self._described), self._described
+            while (inner := passed_on(described)) is not None and _is_open(signature):
+                signature, described = inspect.signature(inner), inner
+            return signature
         except (TypeError, ValueError):
             raise CannotRun(f"{self.name} has no signature that Python can read: wrap it in a function") from None
+
+    @property
+    def inner(self) -> Any:
+        """The function that the user wrote, under its wrappers."""
+        return innermost(self.function)
+
+    @property
+    def takes_keywords(self) -> bool:
+        """Whether arguments can be handed by name; a wrapper may pass on positions alone."""
+        code = getattr(self.function, "__code__", None)
+        if code is None or not code.co_flags & inspect.CO_VARARGS:
+            return True
+        return bool(code.co_flags & inspect.CO_VARKEYWORDS) or code.co_argcount > 1
 
     @property
     def _described(self) -> Callable[..., Any]:
@@ -96,6 +117,8 @@ def of_function(
     """
     if not callable(function):
         raise CannotRun(f"{name or function!r} is a {type(function).__name__}, and cannot be called")
+    if (kind := type(function).__name__) in COMPILED:
+        raise CannotRun(f"{name or kind} is compiled ({kind}): pass the eager function that it was made from")
     inner = innermost(source or function)
     code = getattr(inner, "__code__", None)
     file, line = (code.co_filename, code.co_firstlineno) if code else (None, None)
@@ -142,9 +165,9 @@ def load(text: str, framework: Framework | None = None) -> Target:
     Raises:
         CannotRun: there is no such file, module or attribute, or importing it fails.
     """
-    place, colon, path = text.rpartition(":")
+    place, colon, path = text.replace("::", ":").rpartition(":")
     if not colon or not place or not path:
-        raise CannotRun(f"{text!r} names no function: write package.module:function, or path/to/file.py:function")
+        raise CannotRun(no_function(text))
     found: Any = _from_file(Path(place)) if place.endswith(".py") else _from_module(place)
     owner: type | None = None
     for name in path.split("."):
@@ -153,7 +176,7 @@ def load(text: str, framework: Framework | None = None) -> Target:
     if owner is not None and not _needs_instance(owner, name):
         owner = None
     if inspect.isclass(found):
-        method = next((n for n in ("__call__", "forward") if n in vars(found)), None)
+        method = next((n for n in ("__call__", "forward") if _is_written(found, n)), None)
         if method is None:
             methods = [n for n, v in vars(found).items() if callable(v) and not n.startswith("__")]
             raise CannotRun(f"{text} is a class: say which method, as in {text}.{(methods or ['method'])[0]}")
@@ -162,8 +185,9 @@ def load(text: str, framework: Framework | None = None) -> Target:
 
 
 def _from_file(path: Path) -> Any:
+    """The module of a file: on its own, or as part of its package where it imports from there."""
     if not path.is_file():
-        raise CannotRun(f"there is no file {path}")
+        raise CannotRun(f"there is no file {path}{near_file(path)}")
     spec = importlib.util.spec_from_file_location(f"_audited_{path.stem}", path)
     assert spec is not None
     assert spec.loader is not None
@@ -172,12 +196,16 @@ def _from_file(path: Path) -> Any:
     folder = str(path.resolve().parent)
     if folder not in sys.path:
         sys.path.insert(0, folder)  # as Python does for a script: its neighbours can be imported
+    if imports_relatively(path):
+        return _imported(lambda: in_package(path.resolve()), str(path))
     return _imported(lambda: (spec.loader.exec_module(module), module)[1], str(path))  # type: ignore[union-attr]
 
 
 def _from_module(name: str) -> Any:
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())
+    if (file := Path(f"{name}.py")).is_file() and not name.isidentifier():
+        raise CannotRun(f"{name} is no module: write {file}:function, with .py")
     return _imported(lambda: importlib.import_module(name), name)
 
 
@@ -200,7 +228,19 @@ def _attribute(holder: Any, name: str, text: str) -> Any:
     except AttributeError:
         close = get_close_matches(name, [n for n in dir(holder) if not n.startswith("__")], 3, 0.5)
         hint = f"; did you mean {', '.join(close)}?" if close else ""
-        raise CannotRun(f"{text}: {getattr(holder, '__name__', holder)} has no {name}{hint}") from None
+        where = text.rpartition(":")[0] if inspect.ismodule(holder) else getattr(holder, "__name__", holder)
+        raise CannotRun(f"{text}: {where} has no {name}{hint}") from None
+
+
+def _is_written(owner: type, name: str) -> bool:
+    """Whether a class, or a parent that is no framework's, defines a method."""
+    holder = next((k for k in owner.__mro__ if name in vars(k)), object)
+    return inspect.isfunction(vars(holder).get(name)) and holder.__module__.partition(".")[0] not in FAMILIES
+
+
+def _is_open(signature: inspect.Signature) -> bool:
+    """Whether it takes whatever it is given, so that what is wanted stands further inside."""
+    return any(p.kind is p.VAR_POSITIONAL for p in signature.parameters.values())
 
 
 def _needs_instance(owner: type, name: str) -> bool:

@@ -1,14 +1,22 @@
 """Variants: the configurations that one command line asks for."""
 
 import ast
+import enum
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
-from typing import Any, get_args
+from typing import Any, Final, get_args
 
-from kltheory.audit.binding import source_tree
-from kltheory.audit.roles import guess
+from kltheory.audit.binding import enumeration
+from kltheory.audit.roles import expected
+from kltheory.audit.source import annotation_of, is_name, source_tree
 from kltheory.audit.target import CannotRun, Target
+from kltheory.calculus.names import words_of
+
+CHOICE: Final = {"kind", "type", "mode", "index", "idx", "method", "variant", "estimator", "which", "version"} | {
+    "level", "scheme", "option", "choice", "loss", "algo", "algorithm", "kl", "penalty", "reduction",
+}  # fmt: skip
+"""Words of what a number is chosen by; any other number is a quantity."""
 
 
 @dataclass(frozen=True)
@@ -71,8 +79,13 @@ def variants(target: Target, choices: Mapping[str, list[Any]]) -> Iterator[Varia
     several = [name for name, values in every.items() if len(values) > 1]
     for values in product(*every.values()):
         settings = dict(zip(every, values, strict=True))
-        shown = several or list(settings)
-        yield Variant(", ".join(f"{name}={settings[name]}" for name in shown), settings)
+        named = several or list(settings)
+        yield Variant(", ".join(f"{name}={shown(settings[name])}" for name in named), settings)
+
+
+def shown(value: Any) -> str:
+    """A choice as ``--set`` takes it: a member of an enumeration by its name."""
+    return value.name if isinstance(value, enum.Enum) else str(value)
 
 
 def other_choices(target: Target, settings: Mapping[str, Any]) -> dict[str, list[Any]]:
@@ -80,7 +93,7 @@ def other_choices(target: Target, settings: Mapping[str, Any]) -> dict[str, list
     selectors = (
         name
         for name, p in target.signature.parameters.items()
-        if isinstance(p.default, (str, int)) and not isinstance(p.default, bool) and name not in settings
+        if isinstance(p.default, (str, int, enum.Enum)) and not isinstance(p.default, bool) and name not in settings
     )
     return {name: found for name in selectors if len(found := choices_of(target, name)) > 1}
 
@@ -90,28 +103,73 @@ def _required_selectors(target: Target) -> dict[str, list[Any]]:
         name: found
         for name, p in target.signature.parameters.items()
         if p.default is p.empty
-        and guess(name) is None
+        and expected(name) is None
         and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
         and (found := choices_of(target, name))
     }
 
 
 def choices_of(target: Target, name: str) -> list[Any]:
-    """The texts or numbers that a function compares a parameter with, or that its annotation lists, in order."""
-    annotation = target.signature.parameters[name].annotation
-    if literals := [a for a in get_args(annotation) if isinstance(a, str)]:
+    """What a parameter chooses from, in order: what its annotation lists, else what the function compares it with.
+
+    A text is a choice. A number is one where the name or the annotation says that it is no quantity: ``alpha == 1`` is
+    a limit of a formula, ``kind == 1`` a choice.
+    """
+    parameter = target.signature.parameters[name]
+    scope = getattr(target.inner, "__globals__", {})
+    if literals := _literals(parameter.annotation, scope):
         return literals
+    if (kind := enumeration(parameter, target)) is not None:
+        return list(kind)
+    if annotation_of(parameter) == "bool":
+        return [False, True]
     found: dict[Any, None] = {}
     for node in ast.walk(source_tree(target.function)):
-        if isinstance(node, ast.Compare) and isinstance(node.left, ast.Name) and node.left.id == name:
-            found.update(dict.fromkeys(_constants(node.comparators[0])))
-        if isinstance(node, ast.Match) and isinstance(node.subject, ast.Name) and node.subject.id == name:
-            for case in node.cases:
-                found.update(dict.fromkeys(_constants(case.pattern)))
-    return list(found)
+        found.update(dict.fromkeys(_compared(node, name, scope)))
+    counted = bool(set(words_of(name)) & CHOICE) or annotation_of(parameter) == "int"
+    return [c for c in found if counted or not isinstance(c, int) or isinstance(c, enum.Enum)]
 
 
-def _constants(node: ast.AST) -> Iterator[str | int]:
+def _literals(annotation: Any, scope: Mapping[str, Any]) -> list[Any]:
+    """What a ``Literal`` lists, in an annotation that may be a text."""
+    if isinstance(annotation, str) and "Literal" in annotation:
+        try:
+            annotation = eval(annotation, dict(scope))  # noqa: S307  as typing.get_type_hints does
+        except Exception:
+            return []
+    inside = get_args(annotation)
+    return [a for x in inside for a in (get_args(x) or (x,)) if isinstance(a, (str, int)) and not isinstance(a, bool)]
+
+
+def _compared(node: ast.AST, name: str, scope: Mapping[str, Any]) -> Iterator[Any]:
+    """The constants that one node compares a parameter with, or looks it up among."""
+    if isinstance(node, ast.Compare):
+        if _is_about(node.left, name):
+            yield from (c for other in node.comparators for c in _constants(other, scope))
+        elif isinstance(node.ops[0], (ast.Eq, ast.NotEq)) and _is_about(node.comparators[0], name):
+            yield from _constants(node.left, scope)
+    if isinstance(node, ast.Match) and _is_about(node.subject, name):
+        yield from (c for case in node.cases for c in _constants(case.pattern, scope))
+    if isinstance(node, ast.Subscript) and is_name(node.slice, name) and isinstance(node.value, ast.Name):
+        table = scope.get(node.value.id)
+        yield from (key for key in table if isinstance(key, str)) if isinstance(table, Mapping) else ()
+
+
+def _is_about(node: ast.AST, name: str) -> bool:
+    """Whether a node is the parameter, or the parameter in small letters and the like."""
+    method = isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and not node.args
+    return is_name(node.func.value if method else node, name)  # type: ignore[attr-defined]
+
+
+def _constants(node: ast.AST, scope: Mapping[str, Any]) -> Iterator[Any]:
+    if isinstance(node, ast.Name) and isinstance(scope.get(node.id), (tuple, list, set, frozenset, Mapping)):
+        listed = scope[node.id]
+        ordered = sorted(map(str, listed)) if isinstance(listed, (set, frozenset)) else listed
+        yield from (x for x in ordered if isinstance(x, (str, int)))
+    if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+        member = getattr(scope.get(node.value.id), node.attr, None)
+        if isinstance(member, enum.Enum):
+            yield member
     for inner in ast.walk(node):
         value = inner.value if isinstance(inner, ast.Constant) else None
         if isinstance(value, (str, int)) and not isinstance(value, bool):

@@ -10,13 +10,11 @@ from typing import Final
 from sympy import S, exp
 
 from kltheory.audit.recovered import Reading, Recovered
-from kltheory.audit.roles import Role
+from kltheory.audit.roles import WIDE, Role
 from kltheory.audit.subject import Subject
 from kltheory.calculus.exact import Undecidable, is_zero
 from kltheory.calculus.symbols import erase_sg, logp
 
-WIDE: Final = {Role.LOGP: Role.LOGITS, Role.LOGP_REF: Role.LOGITS_REF, Role.LOGP_OLD: Role.LOGITS_OLD}
-"""Normalised logits are log-probabilities."""
 BESIDE: Final = {Role.MASK, Role.ADVANTAGE}
 
 READ_SO: Final = "each term is a probability times a function of π/π_ref: the last axis is read as the vocabulary"

@@ -20,6 +20,9 @@ class Role(StrEnum):
     ACTIONS = "actions"
     MASK = "mask"
     ADVANTAGE = "advantage"
+    GROUP = "group"
+    IDS = "ids"
+    VALUE = "value"
 
     @property
     def is_over_vocabulary(self) -> bool:
@@ -41,6 +44,8 @@ OPTION: Final = {"clip", "eps", "epsilon", "coef", "coeff", "max", "min", "cap",
     "type", "mode", "temperature", "estimator", "fn", "func", "kind", "num", "size", "id",
 }  # fmt: skip
 """Words of settings about an array, which are no arrays: ``clip_ratio``, ``importance_sampling_level``."""
+NO_ACTION: Final = {"num", "n", "pad", "eos", "position", "image", "video", "pixel"}
+"""Words of numbers of tokens, and of what else has ids."""
 ADVANTAGE: Final = {"adv", "advs", "advantage", "advantages"}
 PLAIN: Final = {"per", "token", "tokens", "action", "actions", "completion", "response", "taken"}
 """Words that say nothing of whose it is, nor of how it was made."""
@@ -71,17 +76,17 @@ def guess(name: str) -> Role | None:
     if LOG_RATIO.search(snake):
         return Role.LOG_WEIGHT if words & {"importance", "is", *OLD} else Role.LOG_RATIO
     if words & {"logits", "logit"}:
-        return _whose(words, Role.LOGITS, Role.LOGITS_REF, Role.LOGITS_OLD)
+        return whose(words, Role.LOGITS, Role.LOGITS_REF, Role.LOGITS_OLD)
     if LOG_PROBABILITY.search(snake):
-        return _whose(_owner(snake), Role.LOGP, Role.LOGP_REF, Role.LOGP_OLD)
+        return whose(_owner(snake), Role.LOGP, Role.LOGP_REF, Role.LOGP_OLD)
     if snake == "logw" or (words & {"log"} and words & {"importance", "weight", "weights", "w"}):
         return Role.LOG_WEIGHT
     if words & {"importance", "ratio", "ratios", "iw", "rho"} or snake in ("w", "is_weights", "is_weight", "weights"):
         return Role.WEIGHT
-    if words & {"actions", "action", "labels", "tokens", "ids"} and not words & {"num", "n", "pad", "eos"}:
+    if words & {"actions", "action", "labels", "tokens", "ids"} and not words & NO_ACTION:
         return Role.ACTIONS
     if words <= BARE:
-        return _whose(words, Role.LOGP, Role.LOGP_REF, Role.LOGP_OLD)
+        return whose(words, Role.LOGP, Role.LOGP_REF, Role.LOGP_OLD)
     return None
 
 
@@ -102,6 +107,11 @@ def sure(name: str) -> Role | None:
     return role if known else None
 
 
+def words_of(name: str) -> list[str]:
+    """The words of a name, in order: ``refLogProbs`` has three."""
+    return [word for word in _snake(name).split("_") if word]
+
+
 def _snake(name: str) -> str:
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
 
@@ -113,5 +123,6 @@ def _owner(snake: str) -> set[str]:
     return marks | {word for word in LOG_PROBABILITY.sub("_", snake).split("_") if word}
 
 
-def _whose(words: set[str], policy: Role, reference: Role, old: Role) -> Role:
+def whose(words: set[str], policy: Role, reference: Role, old: Role) -> Role:
+    """Which of three roles these words tell: the policy's where they tell none."""
     return reference if words & REFERENCE else old if words & OLD else policy

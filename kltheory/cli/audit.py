@@ -1,6 +1,9 @@
 """The commands that read real code: ``audit`` and ``compare``."""
 
-from collections.abc import Sequence
+import functools
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -14,6 +17,7 @@ from kltheory.cli.supervisor import COULD_NOT_RUN
 if TYPE_CHECKING:
     from kltheory.audit.audit import Audit
     from kltheory.audit.framework import Framework
+    from kltheory.audit.target import Target
 
 TIMEOUT: Final = 300.0
 
@@ -30,7 +34,7 @@ ARGUMENTS = click.option(
     multiple=True,
     metavar="ROLE=NAME[,…]",
     help="Which parameter holds what: logp, logp_ref, logp_old, log_ratio, log_weight, weight, logits, logits_ref, "
-    "actions, mask, advantage. Also inputs.key and self.method().",
+    "actions, mask, advantage, value, group, ids. Also inputs.key and self.method().",
 )
 FRAMEWORK = click.option("--framework", type=click.Choice(["jax", "torch"]), help="Where it cannot be seen.")
 OUTPUT = click.option("--output", metavar="KEY", help="Which of several outputs: a position or a key (the first).")
@@ -47,7 +51,7 @@ JSON = click.option(
 
 
 @click.command()
-@click.argument("target")
+@click.argument("targets", nargs=-1, required=True, metavar="TARGET…")
 @SETTINGS
 @ARGUMENTS
 @click.option(
@@ -64,7 +68,7 @@ JSON = click.option(
 @JSON
 @click.option("--markdown", "as_markdown", is_flag=True, help="Write Markdown.")
 def audit(
-    target: str,
+    targets: Sequence[str],
     settings: Sequence[str],
     arguments: Sequence[str],
     placement: str,
@@ -73,30 +77,67 @@ def audit(
     json_target: str | None,
     as_markdown: bool,
 ) -> None:
-    """Say what the function TARGET optimises, by reading and running it.
+    """Say what each function TARGET optimises, by reading and running it.
 
     TARGET is package.module:function, path/file.py:function, …:Class.method, or a library by name (openrlhf, trl,
     tunix, verl). Arguments are told apart by their names; what was guessed is printed.
 
         kltheory audit my_losses.py:kl_penalty --set kind=k1,k2,k3
 
-    Exit status: 0 nothing to report, 1 alarms, 2 undecided, 3 could not run.
+    Several targets share the options; JSON is then a list. Exit status, the worst of all: 0 nothing to report,
+    1 alarms, 2 undecided, 3 could not run.
     """
 
-    def work() -> "Audit":
+    def work() -> "list[Audit | Unreached]":
         from kltheory.audit.variants import parse_arguments, parse_settings
 
         placements = ("loss", "reward") if placement == "both" else (placement,)
-        return _audited(target, parse_settings(settings), parse_arguments(arguments), placements, output, framework)
+        chosen, named = parse_settings(settings), parse_arguments(arguments)
+        one = functools.partial(_audited, placements=placements, output=output, framework=framework)
+        if len(targets) == 1:
+            return [one(targets[0], chosen, named)]
+        return [_reached(lambda t=t: one(t, chosen, named), t) for t in targets]  # type: ignore[misc]
 
     found = of_strangers(work)
     from kltheory.report import audit as report
 
     if json_target is not None:
-        write_json(report.to_json(found), json_target)
+        data = [x.to_json() if isinstance(x, Unreached) else report.to_json(x) for x in found]
+        write_json(data[0] if len(targets) == 1 else data, json_target)
     if json_target != "-":
-        click.echo(report.markdown(found) if as_markdown else report.plain(found))
-    raise SystemExit(found.status)
+        show = report.markdown if as_markdown else report.plain
+        click.echo("\n\n".join(str(x) if isinstance(x, Unreached) else show(x) for x in found))
+    raise SystemExit(max(x.status for x in found))
+
+
+@dataclass(frozen=True)
+class Unreached:
+    """One of several targets that cannot be called; the others are audited all the same."""
+
+    target: str
+    failure: str
+    status: int = COULD_NOT_RUN.status
+
+    def __str__(self) -> str:
+        return f"{self.target}\n  COULD NOT RUN  {self.failure}"
+
+    def to_json(self) -> dict[str, Any]:
+        """What a program needs to know of it: the keys of an audit that have a value."""
+        from kltheory.__about__ import __version__
+        from kltheory.report.audit import SCHEMA, STATUS
+
+        head = {"schema": SCHEMA, "version": __version__, "target": self.target}
+        return {**head, "status": STATUS[self.status], "failure": self.failure, "hints": [], "variants": []}
+
+
+def _reached(run: "Callable[[], Audit]", target: str) -> "Audit | Unreached":
+    from kltheory.audit.library import NotInstalled
+    from kltheory.audit.target import CannotRun
+
+    try:
+        return run()
+    except (CannotRun, NotInstalled) as e:
+        return Unreached(target, str(e))
 
 
 def _audited(
@@ -111,21 +152,22 @@ def _audited(
 
     from kltheory.audit.audit import audit as run
     from kltheory.audit.library import libraries
+    from kltheory.audit.places import no_function
     from kltheory.audit.target import CannotRun, load, of_function
-    from kltheory.audit.variants import other_choices
+    from kltheory.audit.variants import other_choices, shown
 
     with progress(1) as advance:
         if ":" in target:
             found = load(target, framework)
             done = run(found, choices, arguments, placements, output, progress=advance)
             others = other_choices(found, choices).items()
-            hints = [f"{name} has other choices: --set {name}={','.join(map(str, values))}" for name, values in others]
+            hints = [
+                f"{name} has other choices: --set {name}={','.join(map(shown, values))}" for name, values in others
+            ]
             return replace(done, hints=tuple(hints))
         known = libraries()
         if target not in known:
-            raise CannotRun(
-                f"{target!r} is no function (package.module:function) and no library; libraries: {', '.join(known)}"
-            )
+            raise CannotRun(no_function(target))
         library = known[target]
         function, source = library.reach()
         version = f"{library.distribution} {library.version}"
@@ -172,13 +214,17 @@ def compare(
 
     def work() -> Any:
         from kltheory.audit.compare import compare_targets
-        from kltheory.audit.target import load_or_formula
+        from kltheory.audit.target import CannotRun, load_or_formula
         from kltheory.audit.variants import parse_arguments, single_values
 
-        return compare_targets(
-            (load_or_formula(target_a), single_values([*both, *set_a]), parse_arguments(args_a)),
-            (load_or_formula(target_b), single_values([*both, *set_b]), parse_arguments(args_b)),
-        )
+        a = (load_or_formula(target_a), single_values([*both, *set_a]), parse_arguments(args_a))
+        b = (load_or_formula(target_b), single_values([*both, *set_b]), parse_arguments(args_b))
+        try:
+            return compare_targets(a, b)
+        except CannotRun:
+            _say_for_one("a", *a)
+            _say_for_one("b", *b)
+            raise
 
     found = of_strangers(work)
     from kltheory.report import comparison as report
@@ -188,3 +234,14 @@ def compare(
     if json_target != "-":
         click.echo(report.plain(found))
     raise SystemExit(found.status)
+
+
+def _say_for_one(side: str, target: "Target", settings: "Mapping[str, Any]", arguments: "Mapping[str, str]") -> None:
+    """Raise CannotRun where one of two functions cannot be called, with the options that are meant for it."""
+    from kltheory.audit.audit import audit_subject
+    from kltheory.audit.binding import bind
+    from kltheory.audit.target import CannotRun
+
+    if failure := audit_subject("", bind(target, arguments, settings), (), responses=False).failure:
+        said = re.sub(r"--(args|set) ", rf"--\1-{side} ", failure)
+        raise CannotRun(said if target.name in said else f"{target.name}: {said}")

@@ -1,5 +1,6 @@
 """Work that imports and calls somebody's function, whatever that does to the process."""
 
+import concurrent.futures.thread
 import os
 import sys
 import threading
@@ -28,7 +29,8 @@ def of_strangers(work: Callable[[], T]) -> T:
     try:
         with _printing_to_stderr():
             found = work()
-        if left := [t.name for t in threading.enumerate() if t not in threads and not t.daemon]:
+        started = [t for t in threading.enumerate() if t not in threads and not t.daemon]
+        if left := [t.name for t in started if not _waits_for_work(t)]:
             raise CannotRun(f"a thread that it started still runs: {', '.join(left)}")
         return found
     except (CannotRun, NotInstalled) as e:
@@ -40,6 +42,12 @@ def of_strangers(work: Callable[[], T]) -> T:
             raise  # from the keyboard, which the watching process listens to where there is one
         COULD_NOT_RUN.say(f"the function raises {reason_of(e)}")
     raise SystemExit(COULD_NOT_RUN.status)
+
+
+def _waits_for_work(thread: threading.Thread) -> bool:
+    """Whether it is an idle worker of a pool, as ``torch.compile`` starts them: Python ends those at exit."""
+    frame = sys._current_frames().get(thread.ident or 0)
+    return frame is not None and frame.f_code.co_filename == concurrent.futures.thread.__file__
 
 
 @contextmanager

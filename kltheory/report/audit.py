@@ -53,7 +53,7 @@ def _variant(v: Audited) -> dict[str, Any]:
         "settings": {
             k: x if isinstance(x, (bool, int, float, str, type(None))) else repr(x) for k, x in v.settings.items()
         },
-        "arguments": {} if v.subject is None else {role.value: path for path, role in v.subject.paths.items()},
+        "arguments": {} if v.subject is None else _arguments(v.subject.paths),
         "formula": formula(found),
         "coefficient": coefficient(v),
         "how": None if found is None else "derived" if found.surrogate is not None else "measured",
@@ -71,6 +71,11 @@ def _variant(v: Audited) -> dict[str, Any]:
         "failure": v.failure or None,
         "notes": list(v.notes),
     }
+
+
+def _arguments(paths: Mapping[str, Any]) -> dict[str, str]:
+    """Role to what holds it; several with commas, such as two masks."""
+    return {r.value: ", ".join(p for p, other in paths.items() if other is r) for r in paths.values()}
 
 
 def _clean(value: Any) -> Any:

@@ -73,14 +73,14 @@ def run(*arguments: Any) -> tuple[int, str]:
         (["kl", "--as", "reward"], 0, "reward  none      policy      reverse_kl"),
         (["kl", "--set", "kind=k1,k2", "--set", "scale=2,3"], 1, "kind=k2, scale=3"),
         (["kl", "--set", "kind=k9"], 3, "NotImplementedError: k9 (losses.py:13)"),
-        (["unnamed"], 3, "--args logp=NAME,logp_ref=NAME"),
+        (["unnamed"], 3, "--args logp=x,logp_ref=y"),
         (["unnamed", "--args", "logp=x,logp_ref=y"], 0, "arguments    x = logp, y = logp_ref"),
         (["unnamed", "--args", "logp=x", "--args", "logp_ref=y"], 0, "reverse_kl"),
         (["unnamed", "--args", "logp"], 3, "could not run: --args logp: write --args logp=NAME"),
         (["several", "--output", "second"], 0, "l**2/2"),
         (["several"], 1, "computes     l\n"),
         (["coupled"], 2, "UNDECIDED    tokens are coupled"),
-        (["Trainer.loss"], 3, "it reads self.beta: give it with --set self.beta=VALUE"),
+        (["Trainer.loss"], 0, "note         self.beta = 0.5: generic values, --set NAME=VALUE for another"),
         (["Trainer.loss", "--set", "self.beta=0.5"], 0, "inputs.logps = logp, inputs.ref_logps = logp_ref"),
         (["gone"], 3, "could not run"),
         (["kl", "--framework", "tensorflow"], 2, "Invalid value for '--framework'"),
@@ -96,7 +96,23 @@ def test_text_and_exit_status(file: Path, arguments: list[str], status: int, wor
 def test_a_name_that_is_no_library(file: Path) -> None:
     code, text = run("audit", "no_such_library")
     assert code == 3
-    assert "no library; libraries: openrlhf, trl, tunix, verl" in text
+    assert (
+        "names no function: write package.module:function, or path/to/file.py:function, "
+        "or a library: openrlhf, trl, tunix, verl" in text
+    )
+
+
+def test_several_targets_in_one_call(file: Path, tmp_path: Path) -> None:
+    out = tmp_path / "report.json"
+    targets = [f"{file}:kl", f"{file}:coupled", f"{file}.kl"]
+    code, text = run("audit", *targets[:2], "--json", out, "--as", "loss")
+    assert (code, [d["status"] for d in _strict(out.read_text(encoding="utf-8"))]) == (2, ["alarms", "undecided"])
+    assert text.count("1 variant: ") == 2
+    code, text = run("audit", *targets, "--json", out, "--as", "loss")
+    last = _strict(out.read_text(encoding="utf-8"))[-1]
+    assert (code, last["status"], last["variants"]) == (3, "could not run", [])
+    assert f"did you mean {targets[0]}?" in last["failure"]
+    assert last["failure"] in text
 
 
 def _strict(text: str) -> Any:
@@ -159,7 +175,7 @@ def test_markdown_is_a_table(file: Path) -> None:
         (["kl", "kl", "--set", "kind=k2"], 0, "the same   value"),
         (["kl", "kl", "--set-a", "kind=k1", "--set-b", "kind=k2"], 1, "DIFFERENT  derivative"),
         (["kl", "unnamed", "--set-a", "kind=k2", "--args-b", "logp=x,logp_ref=y"], 0, "the same   derivative"),
-        (["kl", "unnamed"], 3, "could not run"),
+        (["kl", "unnamed"], 3, "which, with --args-b logp=x,logp_ref=y"),
         (["kl", "kl", "--set", "kind=k1,k2"], 3, "one value is compared with one value"),
     ],
     ids=lambda x: "-".join(x) if isinstance(x, list) else None,

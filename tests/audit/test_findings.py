@@ -144,7 +144,7 @@ def test_overflow_is_said_with_its_types():
     ("function", "words"),
     [
         (functions.gives_text, "returned str"),
-        (functions.unnamed, "--args logp=NAME,logp_ref=NAME"),
+        (functions.unnamed, "--args logp=x,logp_ref=y"),
     ],
 )
 def test_what_cannot_run_says_what_to_do(function, words):
@@ -215,7 +215,8 @@ def test_a_trainers_loss_needs_only_its_number():
     assert one.rows[0].gradient_of == "1/4*forward_kl"
     assert one.subject.paths["inputs.old_per_token_logps"] == "logp_old"
     without = audit_subject("", bind(target, {}, {}), ("loss",))
-    assert "it reads self.args" in without.failure
+    assert without.rows[0].gradient_of == "1/2*forward_kl"
+    assert "self.args.beta = 0.5: generic values, --set NAME=VALUE for another" in without.notes
 
 
 # --- comparison -------------------------------------------------------------------------------------------------------
@@ -250,6 +251,7 @@ def test_the_json_has_a_row_for_every_placement():
         "title": "KL(π‖π_ref)",
         "order": None,
         "direction": "descends",
+        "multiple": 1.0,
         "near": 0,
         "far": 0,
         "reason": "",

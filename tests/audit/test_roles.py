@@ -64,6 +64,18 @@ def test_a_name_with_one_reading_is_told_from_one_with_several(name: str, role: 
 
 
 SIGNATURES = {
+    "logp new_logp": "- logp",
+    "logps ref_logps attention_mask completion_mask": "logp logp_ref mask mask",
+    "target_log_prob log_prob": "logp_ref logp",
+    "log_prob target_log_prob": "logp logp_ref",
+    "target_logps": "logp",
+    "target_logits logits": "logits_ref logits",
+    "logps rollout_logps old_logps": "logp logp_old logp_old",
+    "probs ref_probs": "logp:probabilities logp_ref:probabilities",
+    "policy_dist ref_dist": "logits:distribution logits_ref:distribution",
+    "logps prompt_mask prompt_ids completion_ids": "logp mask:empty_prompt ids:empty_prompt actions",
+    "log_prob uid group_index num_items_in_batch": "logp group group mask:number_of_tokens",
+    "sampling_prob dist_type probability_cutoff": "logp_old:probabilities - -",
     "log_probs log_probs_base log_probs_old kl_estimator": "logp logp_ref logp_old -",
     "ref_logp logp": "logp_ref logp",
     "logps old_logps ref_logps mask beta": "logp logp_old logp_ref mask -",
@@ -76,5 +88,12 @@ SIGNATURES = {
 
 @pytest.mark.parametrize("names", SIGNATURES, ids=lambda n: n.replace(" ", "-"))
 def test_the_parameters_of_one_function_share_out_the_roles(names: str) -> None:
-    found = guess_all(names.split())
-    assert [found.get(n, "-") for n in names.split()] == SIGNATURES[names].split()
+    found = guess_all(names.split(), names.split())
+    texts = {
+        n: ":".join((role.value, *(f.value.replace(" ", "_") for f in forms))) for n, (role, forms) in found.items()
+    }
+    assert [texts.get(n, "-") for n in names.split()] == SIGNATURES[names].split()
+
+
+def test_a_second_old_policy_is_one_only_where_the_function_cannot_do_without() -> None:
+    assert set(guess_all(["logps", "old_logps", "rollout_logps"], ["logps", "old_logps"])) == {"logps", "old_logps"}

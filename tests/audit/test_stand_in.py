@@ -66,7 +66,7 @@ class Trainer:
 
 
 def with_config(logp: Any, ref_logp: Any, config: Any) -> Any:
-    return (logp - ref_logp) ** 2 / 2 * (config.scale if config["on"] else jnp.nan)
+    return (logp - ref_logp) ** 2 / 2 * (config.level_of_it if config["on"] else jnp.nan)
 
 
 def of(method: Any, settings: dict[str, Any], owner: type | None = Trainer) -> Audited:
@@ -100,14 +100,14 @@ def test_a_method_finds_its_arrays(method: str, settings: Any, paths: str, gradi
 
 
 def test_a_configuration_is_read_by_key_and_attribute() -> None:
-    found = of(with_config, {"config.scale": 3, "config.on": True}, None)
+    found = of(with_config, {"config.level_of_it": 3, "config.on": True}, None)
     assert found.rows[0].gradient_of == "3*reverse_kl"
     assert of(with_config, {"config": {"on": True}}, None).failure.startswith("AttributeError")
 
 
 @pytest.mark.parametrize(
     ("settings", "missing"),
-    [({}, "config.on"), ({"config.on": True}, "config.scale")],
+    [({}, "config.on"), ({"config.on": True}, "config.level_of_it")],
 )
 def test_what_is_not_given_is_asked_for(settings: Any, missing: str) -> None:
     failure = of(with_config, settings, None).failure
@@ -129,7 +129,7 @@ def test_a_parameter_of_which_nothing_is_known_is_named() -> None:
 def test_a_function_whose_names_tell_nothing_asks_for_them() -> None:
     failure = of(unnamed, {}, None).failure
     assert failure.startswith("no argument of unnamed is known to be the policy's log-probabilities (it has x, y)")
-    assert "--args logp=NAME,logp_ref=NAME" in failure
+    assert "--args logp=x,logp_ref=y" in failure
 
 
 @pytest.mark.parametrize(

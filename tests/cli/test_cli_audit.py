@@ -50,7 +50,7 @@ STATUSES = [
     (["kl"], 1, "as a loss its expected gradient is that of KL(π_ref‖π)"),
     (["kl", "--set", "kind=k2,k9"], 1, "ValueError: no estimator is called k9"),
     (["whitened"], 2, "UNDECIDED    tokens are coupled"),
-    (["unnamed"], 3, "--args logp=NAME,logp_ref=NAME"),
+    (["unnamed"], 3, "--args logp=x,logp_ref=y"),
     (["unnamed", "--args", "logp=x,logp_ref=y", "--as", "reward"], 0, "reverse_kl"),
     (["two", "--output", "kl", "--as", "loss"], 0, "l**2/2"),
 ]
@@ -66,10 +66,10 @@ def test_statuses(arguments, status, words, losses, call):
 
 REFUSED = [
     ("{file}:kll", "has no kll; did you mean kl?"),
-    ("{file}", "is no function (package.module:function) and no library"),
+    ("{file}", "names no function, but a file; it has {file}:"),
     ("nowhere/losses.py:kl", "there is no file nowhere/losses.py"),
     ("no_such_package.losses:kl", "importing no_such_package.losses needs no_such_package"),
-    ("openrlfh", "no library; libraries: openrlhf, trl, tunix, verl"),
+    ("openrlfh", "did you mean openrlhf?"),
 ]
 
 
@@ -77,7 +77,7 @@ REFUSED = [
 def test_what_cannot_be_reached_says_why(target, words, losses, call):
     shown = call("audit", target.format(file=losses))
     assert shown.exit_code == 3
-    assert words in shown.stderr
+    assert words.format(file=losses) in shown.stderr
 
 
 @pytest.mark.parametrize("option", [["--set", "knd=k2"], ["--args", "lgp=logp"], ["--set", "kind"]])
@@ -123,7 +123,7 @@ COMPARED = [
     (["kl", "kl", "--set", "kind=k2"], 0, "the same"),
     (["k2", "kl", "--set-b", "kind=k2"], 0, "the same"),
     (["k2", "kl"], 1, "they part everywhere"),
-    (["k2", "unnamed"], 3, "--args-a or --args-b"),
+    (["k2", "unnamed"], 3, "--args-b logp=x,logp_ref=y"),
     (["k2", "unnamed", "--args-b", "logp=x,logp_ref=y"], 1, "DIFFERENT  value"),
 ]
 
