@@ -32,6 +32,8 @@ from kltheory.tracing.trace import Floats
 
 LENGTHS: Final = {"fixed": Tree(2, 3), "random": Tree(3, 3, 0)}
 """Responses of one length, and of any up to a maximum."""
+WIDE: Final = {"fixed": Tree(4, 2), "random": Tree(4, 3, 0)}
+"""The same for functions of all actions: more of them than the top k of a small k."""
 BLOCK: Final = 1 << 10
 
 
@@ -54,10 +56,10 @@ CREDITS: Final = {
 }
 
 
-@lru_cache(maxsize=2)
-def settings(kind: str) -> tuple[TreeSetting, TreeSetting]:
+@lru_cache(maxsize=4)
+def settings(kind: str, of_all_actions: bool = False) -> tuple[TreeSetting, TreeSetting]:
     """A small network with shared parameters on a tree, as it is, and with the other policies drawn towards it."""
-    setting = random_setting(LENGTHS[kind], 13, hidden=2, spread=0.5)
+    setting = random_setting((WIDE if of_all_actions else LENGTHS)[kind], 13, hidden=2, spread=0.5)
     far, near = (drawn_in(setting, shrink) for shrink in (SHRINKS[0], SHRINKS[-1]))
     return far, near
 

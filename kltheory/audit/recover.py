@@ -11,7 +11,7 @@ from itertools import product
 from typing import Final
 
 import numpy as np
-from sympy import Add, Basic, DiracDelta, Expr, Rational, S, Symbol, exp, expand_mul, nan, oo, zoo
+from sympy import Add, Basic, DiracDelta, Expr, Max, Min, Rational, S, Symbol, exp, expand_mul, nan, oo, zoo
 
 from kltheory.audit.confirm import Disagreement, confirm
 from kltheory.audit.layout import Index, Layout, policies, slope
@@ -148,12 +148,22 @@ def _normalised(exprs: Exprs, layout: Layout) -> Exprs:
         return x if x.free_symbols <= layout.advantages else sg(x)
 
     def entry(e: Expr) -> Expr:
-        e = _outside(e)
+        e = _outside(_unbounded(e))
         while (again := e.xreplace(ones)) != e:  # a softmax of a log-softmax is normalised twice
             e = again
         return e.replace(sg, held) if e.has(sg) and e.free_symbols & layout.advantages else e
 
     return np.vectorize(entry, otypes=[object])(exprs)
+
+
+FARTHEST: Final = 10**30
+"""A bound beyond this, such as the least float, bounds no logarithm of a probability."""
+
+
+def _unbounded(e: Expr) -> Expr:
+    """The expression without bounds that no number reaches: as a distribution clamps its log-probabilities."""
+    e = e.replace(Max, lambda *args: Max(*(a for a in args if not (a.is_Number and a < -FARTHEST))))
+    return e.replace(Min, lambda *args: Min(*(a for a in args if not (a.is_Number and a > FARTHEST))))
 
 
 def _outside(e: Expr) -> Expr:

@@ -86,7 +86,8 @@ def response_rows(found: Recovered, placements: Sequence[str], known: KnownLoss 
     Raises:
         Raised: the function raises on responses.
     """
-    runs = {kind: [Run(found, s) for s in settings(kind)] for kind in LENGTHS}
+    wide = found.subject.is_over_vocabulary
+    runs = {kind: [Run(found, s) for s in settings(kind, wide)] for kind in LENGTHS}
     far, near = runs["random"]
     for placement in placements:
         if placement == "reward" and not far.has_costs:
@@ -146,7 +147,10 @@ def _verdict(asked: _Asked, kind: str, pairs: Pairs) -> ResponseVerdict:
         if match is None:
             continue
         multiple, name, gap = match
-        settled = loss is not None and _settled(loss, multiple, name, asked.sampler, kind)
+        horizon = tried[0][0].setting.tree.horizon
+        settled = loss is not None and _settled(
+            loss, multiple, name, asked.sampler, horizon if kind == "fixed" else None
+        )
         where = "near the reference" if settled and asked.cut else where
         scale = {1.0: "", -1.0: "-"}.get(multiple, f"{_written(multiple)}*")
         title = scale.replace("*", "·") + TARGETS[name][1]
@@ -203,14 +207,14 @@ def _written(x: float) -> str:
     return str(simple(x)) if float(simple(x)) == x else f"{x:.6g}"
 
 
-def _settled(loss: SequenceLoss, multiple: float, name: str, sampler: Sampler, kind: str) -> bool:
-    """Whether the calculus agrees for every vocabulary and length."""
+def _settled(loss: SequenceLoss, multiple: float, name: str, sampler: Sampler, horizon: int | None) -> bool:
+    """Whether the calculus agrees for every vocabulary and length; with a horizon the multiple was seen at that one."""
     exact: Expr = simple(multiple)
-    if kind == "fixed" and loss.expr.has(length):  # the multiple was seen at one length
-        exact = exact * LENGTHS[kind].horizon / length
+    if horizon is not None and loss.expr.has(length):
+        exact = exact * horizon / length
     target = TARGETS[name][0]
     try:
-        return same_gradient(loss, type(target)(exact * target.expr), sampler, kind == "fixed")
+        return same_gradient(loss, type(target)(exact * target.expr), sampler, horizon is not None)
     except Undecidable:
         return False
 

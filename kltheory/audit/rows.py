@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
-from sympy import Expr, S
+from sympy import Expr, Rational, S, log
 
 from kltheory.audit.confirm import EPSILON
 from kltheory.audit.experiments import Distance, Placed, distances, experiment, predicted, residual
@@ -232,7 +232,7 @@ def _pieces(c: Coefficient) -> Iterator[Piece]:
     if whole is not None:
         yield whole, Coefficient(tuple(near)), identify(Coefficient(tuple((_half_line(r), e) for r, e in near)))
     rest = [(r, e) for r, e in c.cells if whole is None or not _touches_reference(r)]
-    for region, e in sorted(rest, key=lambda cell: not is_central(cell[0])):
+    for region, e in sorted(rest, key=lambda cell: (not is_central(cell[0]), not _is_usual(cell[0]))):
         yield region, Coefficient(((region, e),)), identify(Coefficient(((Region(), e),)))
 
 
@@ -241,6 +241,17 @@ def _touches_reference(region: Region) -> bool:
     inside = (lo is None or compare(lo, ZERO) <= 0) and (hi is None or compare(hi, ZERO) >= 0)
     cut = region.is_cut(logp)  # two halves of logp are no two sides of l = 0
     return inside and not cut and is_central(Region({**region.box, log_ratio: (None, None)}, region.conditions))
+
+
+USUAL: Final = {log_ratio: S.Zero, log_weight: S.Zero, logp: log(Rational(1, 3))}
+"""An action of three, at the reference."""
+
+
+def _is_usual(region: Region) -> bool:
+    """Whether an action of some probability is in it at the reference, where a region is cut by more than l and w."""
+    ends = [(v, x, *region.bounds(v)) for v, x in USUAL.items()]
+    inside = all((lo is None or float(lo) < x) and (hi is None or float(hi) > x) for _, x, lo, hi in ends)
+    return inside and all((g.xreplace(USUAL) * side).is_positive for g, side in region.conditions.items())
 
 
 def _half_line(region: Region) -> Region:

@@ -282,7 +282,9 @@ class Subject:
 
 
 def _indices(arrays: Arrays) -> np.ndarray[Any, np.dtype[np.int64]]:
-    return arrays[Role.ACTIONS].astype(np.int64)[..., None]
+    """The actions, to look up with; at a label that is left out any will do."""
+    last = arrays[Role.LOGITS].shape[-1] - 1
+    return np.clip(arrays[Role.ACTIONS], 0, last).astype(np.int64)[..., None]
 
 
 def awaited(result: Any) -> Any:

@@ -20,6 +20,7 @@ pytestmark = pytest.mark.torch
 
 K2, K3, HALF_K3 = "l**2/2", "l - 1 + exp(-l)", "l/2 - 1/2 + exp(-l)/2"
 PUSHED_K3, PPO = f"-A*logp + {K3}", "min(A*w, A*min(6/5, max(4/5, w)))"
+GRPO = f"l/4 - {PPO} - 1/4 + exp(-l)/4"
 REVERSE, FORWARD = "l*exp(logp)", "-l*exp(-l)*exp(logp)"
 """One token's formula; those that are summed over the vocabulary have a probability."""
 
@@ -59,7 +60,7 @@ DERIVED = {
     "alpha_with_limits": (HALF_K3, "logps=logp"),
     "annotated": (HALF_K3, "logps=logp"),
     "shifted": (REVERSE, "labels=mask:one_position_more_at_the_start:labels"),
-    "with_optional_config": (QUARTER_K3, "logps=logp"),
+    "with_optional_config": ("l/4 - 1/4 + exp(-l)/4", "logps=logp"),
     "with_critic": (PUSHED_K3, "values=value returns=value advantages=advantage"),
     "of_rewards": (PUSHED_K3, "rewards=advantage"),
     "by_nested_batch": (K3, "batch.actor.log_probs=logp batch.ref.log_probs=logp_ref batch.mask=mask"),
@@ -70,8 +71,10 @@ DERIVED = {
     "Abstract.__call__": (K3, "logps=logp"),
     "Inherits.__call__": (K3, "logps=logp"),
     "Distillation.compute_loss": (REVERSE, "model().logits=logits:one_position_more_at_the_end"),
-    "Trainer.compute_loss": (f"l/4 - {PPO} - 1/4 + exp(-l)/4", "self._logps_and_entropies()=logp inputs.tool_mask=mask"),
-    "Trainer._compute_loss": (f"l/4 - {PPO} - 1/4 + exp(-l)/4", "inputs.prompt_ids=ids:empty_prompt inputs.old_per_token_logps=logp_old"),
+    "Trainer.compute_loss": (GRPO, "self._logps_and_entropies()=logp inputs.tool_mask=mask"),
+    "Trainer._compute_loss": (
+        GRPO, "inputs.prompt_ids=ids:empty_prompt inputs.old_per_token_logps=logp_old",
+    ),
 }  # fmt: skip
 
 

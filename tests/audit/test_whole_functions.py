@@ -1,0 +1,134 @@
+"""What an audit says of whole functions: a row for each kind, and its twin."""
+
+import numpy as np
+import pytest
+
+from kltheory.audit.advantage import sentences
+from kltheory.audit.audit import Audited, audit
+from kltheory.audit.target import of_function
+
+pytestmark = pytest.mark.torch
+
+
+@pytest.fixture(scope="module")
+def audited():
+    pytest.importorskip("torch")
+    from audit import whole_functions
+
+    def run(name: str) -> Audited:
+        one, *_ = audit(of_function(getattr(whole_functions, name), framework="torch"), responses=False).variants
+        assert not one.failure
+        return one
+
+    return run
+
+
+EXACT = "where the old policy is the policy (w = 1) that is the policy gradient"
+ADVANTAGES = {
+    "clip_higher": [
+        "for A > 0 minimising it ascends A·∇log π where w < 32/25; does nothing where 32/25 < w",
+        "for A < 0 minimising it ascends A·∇log π where 4/5 < w; does nothing where w < 4/5",
+        EXACT,
+        "it depends on who sampled",
+    ],
+    "clip_higher_negated": [
+        "for A > 0 minimising it descends A·∇log π where w < 32/25; does nothing where 32/25 < w",
+        "for A < 0 minimising it descends A·∇log π where 4/5 < w; does nothing where w < 4/5",
+        "where the old policy is the policy (w = 1) that is -1 times the policy gradient",
+        "it depends on who sampled",
+    ],
+    "clipped_for_all": [
+        "for A > 0 minimising it does nothing",
+        "for A < 0 minimising it ascends A·∇log π where 4/5 < w < 2; does nothing where w < 4/5; "
+        "does nothing where 2 < w",
+        "it depends on who sampled",
+    ],
+    "detached_weight": [
+        "minimising it ascends A·∇log π where w < 2; ascends (2/w)·A·∇log π where 2 < w",
+        EXACT,
+        "it depends on who sampled",
+    ],
+    "doubled": [
+        "minimising it ascends (2)·A·∇log π",
+        "where the old policy is the policy (w = 1) that is 2 times the policy gradient",
+        "it does not depend on who sampled",
+    ],
+    "with_penalty": ["minimising it ascends A·∇log π", EXACT, "it does not depend on who sampled"],
+    "squared_entropy": [],
+}
+ROWS = {
+    "with_penalty": ("1/25*forward_kl", "none"),
+    "entropy_of_distribution": ("1/2*kl_uniform", "1/2*kl_uniform"),
+    "entropy_up": ("-kl_uniform", "-kl_uniform"),
+    "sampled_entropy": ("zero", "-1/100*kl_old_policy"),
+    "squared_entropy": ("1/100*kl_uniform", "none"),
+    "k2_of_actions": ("reverse_kl", "none"),
+    "k3_of_two_logits": ("forward_kl", "none"),
+    "scaled_by_the_mass_of_two": ("none", "none"),
+    "number_of_the_position": ("zero", "none"),
+    "top_two": ("none", "none"),
+    "kept_labels": ("forward_kl", "forward_kl"),
+    "towards_old": ("zero", "kl_old_policy"),
+}
+"""As a loss without a weight: on-policy, and sampled by the old policy."""
+ALARMS = {
+    "clip_higher": set(),
+    "clip_higher_negated": {"advantage_reversed"},
+    "clipped_for_all": {"advantage_without_gradient"},
+    "detached_weight": set(),
+    "entropy_up": {"sign_reversed"},
+    "sampled_entropy": {"no_expected_gradient"},
+    "squared_entropy": set(),
+    "number_of_the_position": {"no_expected_gradient"},
+    "towards_old": set(),
+    "kept_labels": set(),
+}
+
+
+@pytest.mark.parametrize("name", ADVANTAGES)
+def test_what_the_advantage_does(name, audited):
+    assert list(sentences(audited(name).pushes)) == ADVANTAGES[name]
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_what_the_penalty_descends(name, audited):
+    rows = {
+        r.sampler: r.gradient_of for r in reversed(audited(name).rows) if (r.placement, r.weight) == ("loss", "none")
+    }
+    assert (rows["policy"], rows["old"]) == ROWS[name]
+
+
+@pytest.mark.parametrize("name", ALARMS)
+def test_alarms(name, audited):
+    assert {a.kind for a in audited(name).alarms} == ALARMS[name]
+
+
+def test_without_a_penalty_there_is_no_table(audited):
+    one = audited("clip_higher")
+    assert one.rows == ()
+    assert "there is no penalty: nothing is left where the advantages are 0" in one.notes
+
+
+@pytest.mark.parametrize(("name", "why"), [("squared_advantage", "not proportional"), ("whitened", "only the penalty")])
+def test_what_is_not_looked_at_is_undecided(name, why, audited):
+    assert any(why in text for text in audited(name).undecided)
+
+
+def test_a_number_of_the_position_is_named_as_what_it_multiplies(audited):
+    first = audited("scaled_by_the_mass_of_two").rows[0]
+    assert first.title == "at each position a number of its own times KL(π‖π_ref)"
+
+
+def test_one_number_for_all_actions_is_no_baseline_for_another_sampler(audited):
+    rows = {r.sampler: r for r in audited("entropy_up").rows if r.placement == "reward"}
+    assert rows["policy"].gradient_of == "zero"
+    assert rows["old"].gradient_of == "none"
+    assert rows["old"].residual is not None
+    assert rows["old"].residual <= 1e-12
+
+
+def test_near_and_far_are_relative_to_the_multiple(audited):
+    first = audited("with_penalty").rows[0]
+    np.testing.assert_allclose(first.multiple, 0.04, rtol=1e-12)
+    assert first.distances is not None
+    assert 0.001 < first.distances["near"].relative_error < 0.3
