@@ -102,7 +102,9 @@ def _jax_gradient(call: Call, who: Who, summed: bool) -> np.ndarray:
     """Operation by operation: compiled each, once for all functions and rows."""
     with jax.enable_x64(True):
         logp, ref, old, back = _jax_log_probabilities()
-        (found,) = back(jax.grad(lambda p: _loss(call, p, ref, old, *who, summed, jax.lax.stop_gradient, jnp.exp))(logp))
+        (found,) = back(
+            jax.grad(lambda p: _loss(call, p, ref, old, *who, summed, jax.lax.stop_gradient, jnp.exp))(logp)
+        )
         return np.asarray(found)
 
 
