@@ -289,3 +289,16 @@ def test_no_module_of_the_calculus_mentions_simplify():
 def test_the_answer_is_a_bool():
     assert is_zero(l - l) is True
     assert is_zero(l) is False
+
+
+@pytest.mark.parametrize(
+    "expr", [log(u + 2) + u, sqrt(u + 2) * exp(lw), h(l) * log(1 + exp(lw)) * u], ids=["log", "root", "function"]
+)
+def test_generators_have_names_of_their_own_and_exponentials_come_last(expr):
+    """Rings are in the order of names: two of one name came in any order, and SymPy factored for minutes in one."""
+    element = normal_form(expr)
+    generators = element.value.numer.ring.symbols
+    assert len(set(map(str, generators))) == len(generators) >= 2
+    exponential = [g in element.field.exps.values() for g in generators]
+    assert any(exponential)
+    assert exponential == sorted(exponential)
