@@ -3,7 +3,8 @@
 
 PYTHON      ?= python3
 PROVE_ARGS  ?=
-PYTEST_ARGS ?= -n auto --maxprocesses 4
+# `worksteal` gives each worker files that lie together: what the tests of a file share is computed by one of them.
+PYTEST_ARGS ?= -n auto --maxprocesses 4 --dist worksteal
 BENCH_ARGS  ?=
 LIBRARIES   ?=
 MUTANT_ARGS ?= --seed 1 --each 100

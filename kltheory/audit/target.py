@@ -90,7 +90,7 @@ class Target:
     def tracer(self) -> Tracer:
         """The tracer of its framework."""
         if self.formula is not None:
-            from kltheory.tracing.formula import FormulaTracer
+            from kltheory.audit.typed import FormulaTracer
 
             return FormulaTracer(self.formula)
         if self.framework == "torch":
@@ -136,9 +136,9 @@ def of_formula(text: str) -> Target:
     Raises:
         CannotRun: it is no formula; the message points at the place.
     """
+    from kltheory.audit.typed import FormulaTracer
     from kltheory.calculus.formula.error import FormulaError
     from kltheory.calculus.formula.parse import parse_formula
-    from kltheory.tracing.formula import FormulaTracer
 
     try:
         expr = parse_formula(text)

@@ -53,6 +53,9 @@ MAX_DEGREE: Final = 4096
 MAX_INTEGER: Final = 2**128
 """Integers under logarithms and roots are factored up to here."""
 
+KINDS: Final = ("logs", "radicals", "free", "opaque", "exps")
+"""Of generators, in the order of a ring. How long SymPy factors depends on it: exponentials first may take minutes."""
+
 
 @dataclass
 class Field:
@@ -110,6 +113,11 @@ class Field:
         """The same, with ``log|p|`` where it has a value: ``log(p**2)/2``."""
         return self.lift(expr).replace(log, lambda p: log(p) if p.is_positive else log(p**2) / 2)
 
+    def _named(self, kind: str, key: Expr) -> Symbol:
+        """The generator of that kind for a key, with a name that no other has: rings are in the order of names."""
+        table: dict[Expr, Symbol] = getattr(self, kind)
+        return table.setdefault(key, Dummy(f"g{KINDS.index(kind)}_{len(table)}", real=True))
+
     # --- rewriting ------------------------------------------------------------------------------------------------
     def rewrite(self, expr: Expr) -> Expr:
         """``expr`` as a rational expression in generators."""
@@ -133,12 +141,12 @@ class Field:
         if isinstance(expr, Pow):
             return self._pow(*expr.args)
         if isinstance(expr, Derivative):
-            return _named(self.free, expr)
+            return self._named("free", expr)
         if isinstance(expr, Subs):
             at = [self.lift(self.element(point).as_expr()) for point in expr.point]
-            return _named(self.free, Subs(expr.expr, expr.variables, at))
+            return self._named("free", Subs(expr.expr, expr.variables, at))
         args = [a if isinstance(a, Boolean) else self.value(self.element(a).as_expr()) for a in expr.args]
-        return _named(self.free if isinstance(expr, AppliedUndef) else self.opaque, expr.func(*args))
+        return self._named("free" if isinstance(expr, AppliedUndef) else "opaque", expr.func(*args))
 
     def element(self, expr: Expr) -> FracElement:
         """``expr`` as an element of QQ(generators), in lowest terms."""
@@ -191,7 +199,7 @@ class Field:
             return Mul(*(self._exp_term(m, c) for c, m in terms))
         e = self.element(arg)
         if not e.denom.is_ground:
-            return _named(self.opaque, exp(self.lift(e.as_expr())))
+            return self._named("opaque", exp(self.lift(e.as_expr())))
         result: Expr = S.One
         for powers, c in (e.numer * (1 / e.denom.LC)).terms():
             monomial = self.lift(Mul(*(g.as_expr() ** k for g, k in zip(e.numer.ring.gens, powers, strict=True))))
@@ -202,22 +210,22 @@ class Field:
         if isinstance(monomial, log):  # exp(c log|p|) = |p|**c
             if (p := monomial.args[0]).is_positive or (c.is_Integer and c.is_even):
                 return self._pow(p, c)
-            return _named(self.opaque, Abs(p) ** c)
+            return self._named("opaque", Abs(p) ** c)
         d = self.rate(monomial)
         if monomial is S.One:
-            return _named(self.opaque, exp(Rational(1, d))) ** _integer(c * d)
-        return _named(self.exps, monomial) ** _integer(c * d)
+            return self._named("opaque", exp(Rational(1, d))) ** _integer(c * d)
+        return self._named("exps", monomial) ** _integer(c * d)
 
     def _log(self, arg: Expr) -> Expr:
         return Add(*(k * self._log_factor(p) for p, k in self._factors(arg)))
 
     def _log_factor(self, p: Expr) -> Expr:
         if p.is_Integer:
-            return _named(self.opaque, log(p))
+            return self._named("opaque", log(p))
         if p.func is exp:
             return self.rewrite(p.args[0])
         known = p.is_negative if p.is_number else None
-        return _named(self.logs, -p if (p.could_extract_minus_sign() if known is None else known) else p)
+        return self._named("logs", -p if (p.could_extract_minus_sign() if known is None else known) else p)
 
     def _pow(self, base: Expr, power: Expr) -> Expr:
         if power.is_Integer:
@@ -237,14 +245,14 @@ class Field:
             raise Undecidable(f"the sign of {unknown[0][0]} under a root is not known")
         if len(unknown) > 1:  # p q may be a product of negative ones: their roots do not separate
             product = self.lift(self.element(Mul(*(p**k for p, k in unknown))).as_expr())
-            return Mul(*known, _named(self.opaque, Pow(product, Rational(1, power.q))) ** power.p)
+            return Mul(*known, self._named("opaque", Pow(product, Rational(1, power.q))) ** power.p)
         return Mul(*known, *(self._pow_factor(p, k * power) for p, k in unknown))
 
     def _pow_factor(self, p: Expr, power: Rational) -> Expr:
         if p.func is exp:
             return self._exp(p.args[0] * power)
         whole = floor(power)
-        rest = Integer(1) if whole == power else _named(self.radicals, p) ** _integer((power - whole) * self.root)
+        rest = Integer(1) if whole == power else self._named("radicals", p) ** _integer((power - whole) * self.root)
         return self.rewrite(p) ** whole * rest
 
     def _factors(self, arg: Expr) -> list[tuple[Expr, int]]:
@@ -279,10 +287,6 @@ def _exponents(expr: Expr) -> Iterator[tuple[Rational, Expr]]:
     for node in expr.atoms(exp):
         for term in Add.make_args(expand(node.args[0])):
             yield term.as_coeff_Mul(rational=True)
-
-
-def _named(table: dict[Expr, Symbol], key: Expr) -> Symbol:
-    return table.setdefault(key, Dummy(f"g{len(table)}", real=True))
 
 
 def _is_rational_polynomial(e: Expr) -> bool:

@@ -2,18 +2,18 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, Final
 
 import numpy as np
 from flint import arb
-from sympy import S, exp
+from sympy import Expr, S, exp
 
 from kltheory.calculus.coefficient import Coefficient
 from kltheory.calculus.divergence import DIVERGENCES, Divergence, Objective
 from kltheory.calculus.exact import Undecidable
 from kltheory.calculus.expectation import expectation, same_value
-from kltheory.calculus.surrogate import Sampler
+from kltheory.calculus.surrogate import Sampler, Surrogate
 from kltheory.calculus.symbols import log_ratio, log_weight, logp
 from kltheory.numerics import least
 from kltheory.numerics import variance as numbers
@@ -169,34 +169,63 @@ def compare(
     return Comparison(setting, sampler, goal, samples, lines)
 
 
-def _line(candidate: Candidate, setting: Setting, sampler: Sampler, target: Divergence) -> Line:
-    score = candidate.surrogate.score(sampler, partial=True)
-    _must_be_finite(candidate.name, score, setting)
-    value = candidate.value.xreplace({log_weight: S.Zero}) if sampler is Sampler.POLICY else candidate.value
-    _must_be_finite(f"the value of {candidate.name}", Coefficient.of(value, partial=True), setting)
-    difference = candidate.surrogate.coefficient(sampler, partial=True) - target.coefficient
-    found = numbers.noise(score, sampler, setting)
+@dataclass(frozen=True)
+class _Judged:
+    """What the calculus says of an estimator, on every setting."""
+
+    score: Coefficient
+    value: Expr
+    difference: Coefficient
+    unbiased: bool | None
+    reported: Objective
+    unbiased_value: bool | None
+
+
+@lru_cache(maxsize=256)
+def _judged(surrogate: Surrogate, value: Expr, sampler: Sampler, target: Divergence) -> _Judged:
+    score = surrogate.score(sampler, partial=True)
+    value = value.xreplace({log_weight: S.Zero}) if sampler is Sampler.POLICY else value
+    difference = surrogate.coefficient(sampler, partial=True) - target.coefficient
     reported = expectation(value, sampler)
-    unbiased = _holds(difference.is_constant)
+    return _Judged(
+        score,
+        value,
+        difference,
+        _holds(difference.is_constant),
+        reported,
+        _holds(lambda: same_value(reported, target.objective)),
+    )
+
+
+def _line(candidate: Candidate, setting: Setting, sampler: Sampler, target: Divergence) -> Line:
+    it = _judged(candidate.surrogate, candidate.value, sampler, target)
+    _must_be_finite(candidate.name, it.score, setting)
+    _must_be_finite(f"the value of {candidate.name}", Coefficient.of(it.value, partial=True), setting)
+    found = numbers.noise(it.score, sampler, setting)
     return Line(
         candidate,
-        score,
-        difference,
-        unbiased,
-        bias=arb(0) if unbiased else numbers.gradient_norm(difference, setting)[0],
+        it.score,
+        it.difference,
+        it.unbiased,
+        bias=arb(0) if it.unbiased else numbers.gradient_norm(it.difference, setting)[0],
         variance=found.variance[0],
         baseline=found.baseline[0],
         least=found.least[0],
-        mean=_total(reported, setting),
-        value_bias=_total(reported - target.objective, setting),
-        std=numbers.value_spread(value, sampler, setting)[1][0],
-        unbiased_value=_holds(lambda: same_value(reported, target.objective)),
+        mean=_total(it.reported, setting),
+        value_bias=_total(it.reported - target.objective, setting),
+        std=numbers.value_spread(it.value, sampler, setting)[1][0],
+        unbiased_value=it.unbiased_value,
     )
+
+
+@lru_cache(maxsize=256)
+def _is_zero(objective: Objective) -> bool | None:
+    return _holds(lambda: same_value(objective, Objective.of(0)))
 
 
 def _total(objective: Objective, setting: Setting) -> arb:
     """Σ_a F on the setting: exactly 0 where it is that for every policy."""
-    if _holds(lambda: same_value(objective, Objective.of(0))):
+    if _is_zero(objective):
         return arb(0)
     return numbers.value_spread(objective.summand * exp(-logp), Sampler.POLICY, setting)[0][0]
 

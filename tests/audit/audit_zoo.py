@@ -45,7 +45,7 @@ def three(f: Any, p: Any, r: Any, o: Any) -> Any:
 
 
 def one_by_one(f: Any, p: Any, r: Any, o: Any) -> Any:
-    return jnp.stack([f(a, b) for a, b in zip(p, r, strict=True)])
+    return jax.vmap(f)(p, r)
 
 
 # --- estimators, in every spelling ------------------------------------------------------------------------------------

@@ -33,8 +33,6 @@ FAMILIES: Mapping[str, Callable[[Any, Any], Any]] = {
     "jensen_shannon": lambda p, q: (p * jnp.log(2 * p / (p + q)) + q * jnp.log(2 * q / (p + q))).sum() / 2,
 }
 NUMBERS: Mapping[str, Any] = {"__builtins__": {}, "exp": np.exp, "log": np.log, "sqrt": np.sqrt}
-QUICKLY = {"xla_backend_optimization_level": 0, "xla_cpu_use_fusion_emitters": False}
-"""Compiled as it stands: it runs nine times, on five numbers."""
 OLD_NAMES = {"reverse_kl": "kl_policy_old", "forward_kl": "kl_old_policy"}
 
 
@@ -80,35 +78,57 @@ def points() -> tuple[Point, ...]:
 def gradients(
     call: Call, rows: Iterable[Who], framework: str = "jax", summed: bool = False
 ) -> dict[Who, list[np.ndarray]]:
-    """The expected gradient by the policy's logits of each row at every point; ``summed``: over all actions."""
-    if framework == "torch":
-        return {who: [_torch_gradient(call, x, *who, summed) for x in points()] for who in rows}
-    return _jax_gradients(call, tuple(rows), summed)
+    """The expected gradient by the policy's logits of each row at every point; ``summed``: over all actions.
+
+    Points are independent: the gradient of the sum over all of them is theirs side by side, in one pass for each row.
+    """
+    through = _torch_gradient if framework == "torch" else _jax_gradient
+    return {who: _parted(through(call, who, summed)) for who in rows}
 
 
-def _jax_gradients(call: Call, rows: tuple[Who, ...], summed: bool) -> dict[Who, list[np.ndarray]]:
-    """Compiled once for each vocabulary size, with all rows in one."""
+def _parted(actions: Any) -> list[Any]:
+    """Point by point what is given for all actions of all points."""
+    ends = np.cumsum([len(x.policy) for x in points()])
+    return [actions[end - len(x.policy) : end] for x, end in zip(points(), ends, strict=True)]
 
-    def one(theta: Any, q: Any, mu: Any, who: Who) -> Any:
-        logp, ref, old = map(jax.nn.log_softmax, (theta, q, mu))
-        return _loss(call, logp, ref, old, *who, summed, jax.lax.stop_gradient, jnp.exp)
 
-    every = jax.jit(lambda *logits: [jax.grad(one)(*logits, who) for who in rows], compiler_options=QUICKLY)
+@cache
+def _logits() -> tuple[np.ndarray, ...]:
+    """Of policy, reference and old policy, all actions of all points."""
+    return tuple(np.concatenate([getattr(x, who) for x in points()]) for who in ("policy", "ref", "old"))
+
+
+def _jax_gradient(call: Call, who: Who, summed: bool) -> np.ndarray:
+    """Operation by operation: compiled each, once for all functions and rows."""
     with jax.enable_x64(True):
-        found = [[np.asarray(g) for g in every(x.policy, x.ref, x.old)] for x in points()]
-    return {who: [at[k] for at in found] for k, who in enumerate(rows)}
+        logp, ref, old, back = _jax_log_probabilities()
+        (found,) = back(
+            jax.grad(lambda p: _loss(call, p, ref, old, *who, summed, jax.lax.stop_gradient, jnp.exp))(logp)
+        )
+        return np.asarray(found)
 
 
-def _torch_gradient(call: Call, x: Point, placement: str, weight: str, sampler: str, summed: bool) -> np.ndarray:
+@cache
+def _jax_log_probabilities() -> tuple[Any, ...]:
+    """Of policy, reference and old policy, and how a gradient goes back through the policy's softmax."""
+    (logp, back), ref, old = (
+        jax.vjp(lambda x: jnp.concatenate([jax.nn.log_softmax(v) for v in _parted(x)]), jnp.asarray(logits))
+        for logits in _logits()
+    )
+    return logp, ref[0], old[0], back
+
+
+def _torch_gradient(call: Call, who: Who, summed: bool) -> np.ndarray:
     import torch
 
-    theta = torch.tensor(x.policy, requires_grad=True)
-    logp, ref, old = (torch.log_softmax(v, -1) for v in (theta, torch.tensor(x.ref), torch.tensor(x.old)))
-    loss = _loss(call, logp, ref, old, placement, weight, sampler, summed, lambda t: t.detach(), torch.exp)
+    theta = torch.tensor(_logits()[0], requires_grad=True)
+    logits = (theta, *map(torch.tensor, _logits()[1:]))
+    logp, ref, old = (torch.cat([torch.log_softmax(v, -1) for v in _parted(x)]) for x in logits)
+    loss = _loss(call, logp, ref, old, *who, summed, lambda t: t.detach(), torch.exp)
     if not loss.requires_grad:
-        return np.zeros(x.policy.shape)
+        return np.zeros(theta.shape)
     (found,) = torch.autograd.grad(loss, theta, allow_unused=True)
-    return np.zeros(x.policy.shape) if found is None else found.numpy()
+    return np.zeros(theta.shape) if found is None else found.numpy()
 
 
 def _loss(
@@ -124,9 +144,12 @@ def _loss(
     exp: Any,
 ) -> Any:
     old = hold(logp) if sampler == "policy" else old
-    k = call(logp, ref, old)
     if summed:
-        return k.sum() if placement == "loss" else 0.0 * logp.sum()
+        vocabularies = zip(*map(_parted, (logp, ref, old)), strict=True)
+        if placement == "loss":
+            return sum(call(*at).sum() for at in vocabularies)
+        return sum(hold(call(p, r, o).sum()) * (exp(hold(o)) * p).sum() for p, r, o in vocabularies)
+    k = call(logp, ref, old)
     w = exp(logp - old)
     w = {"none": 1.0, "detached": hold(w), "live": w}[weight]
     per_sample = w * k if placement == "loss" else hold(w * k) * logp
@@ -135,14 +158,16 @@ def _loss(
 
 @cache
 def _target(name: str) -> list[np.ndarray]:
+    known = {**{n: (n, "ref") for n in FAMILIES}, **{OLD_NAMES.get(n, n + "_old"): (n, "old") for n in FAMILIES}}
+    family, base = known[name]
+
+    def value(theta: Any, bases: Any) -> Any:
+        pairs = zip(_parted(theta), _parted(bases), strict=True)
+        return sum(FAMILIES[family](jax.nn.softmax(x), jax.nn.softmax(q)) for x, q in pairs)
+
+    policy, ref, old = _logits()
     with jax.enable_x64(True):
-        known = {**{n: (n, "ref") for n in FAMILIES}, **{OLD_NAMES.get(n, n + "_old"): (n, "old") for n in FAMILIES}}
-        family, base = known[name]
-
-        def value(theta: Any, q: Any) -> Any:
-            return FAMILIES[family](jax.nn.softmax(theta), jax.nn.softmax(q))
-
-        return [np.asarray(jax.grad(value)(jnp.asarray(x.policy), jnp.asarray(getattr(x, base)))) for x in points()]
+        return _parted(np.asarray(jax.grad(value)(jnp.asarray(policy), jnp.asarray({"ref": ref, "old": old}[base]))))
 
 
 def targets(name: str) -> list[np.ndarray]:

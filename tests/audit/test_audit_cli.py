@@ -39,7 +39,7 @@ class Trainer:
 """
 VARIANT = {
     "name", "settings", "arguments", "formula", "coefficient", "how", "reading", "dtype", "residual", "aggregation",
-    "rows", "responses", "alarms", "probes", "undecided", "failure", "notes",
+    "rows", "responses", "alarms", "probes", "advantage", "undecided", "failure", "notes",
 }  # fmt: skip
 RESPONSES = {
     (placement, credit, sampler)
@@ -48,7 +48,7 @@ RESPONSES = {
 }
 ROW = {
     "placement", "weight", "sampler", "gradient_of", "where", "how", "residual", "coefficient", "title", "order",
-    "reason", "direction",
+    "reason", "direction", "multiple",
 }  # fmt: skip
 
 

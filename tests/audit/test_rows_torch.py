@@ -95,7 +95,7 @@ ROWS: dict[str, tuple[Any, Any, bool, str, str]] = {
     "kl_div_the_other_way": (kl_div_the_other_way, two(kl_div_the_other_way), True, "reverse_kl", "derived"),
     "batchmean": (batchmean, lambda p, r, o: batchmean(p[None], r[None]), True, "forward_kl", "derived"),
     "mixture": (mixture, two(mixture), True, "jensen_shannon", "derived"),
-    "distributions": (distributions, two(distributions), True, "reverse_kl", "measured"),
+    "distributions": (distributions, two(distributions), True, "reverse_kl", "derived"),
     "top_k": (top_k, two(top_k), True, "none", "measured"),
     "in_place": (in_place, two(in_place), False, "reverse_kl", "derived"),
     "weighted_and_clamped": (weighted_and_clamped, weighted_and_clamped, False, "reverse_kl", "derived"),

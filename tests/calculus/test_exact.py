@@ -307,3 +307,16 @@ def test_exponents_beyond_any_memory_are_enclosed(e, low, high):
     assert found.a >= low
     assert found.b <= high
     assert found.a < found.b
+
+
+@pytest.mark.parametrize(
+    "expr", [log(u + 2) + u, sqrt(u + 2) * exp(lw), h(l) * log(1 + exp(lw)) * u], ids=["log", "root", "function"]
+)
+def test_generators_have_names_of_their_own_and_exponentials_come_last(expr):
+    """Rings are in the order of names: two of one name came in any order, and SymPy factored for minutes in one."""
+    element = normal_form(expr)
+    generators = element.value.numer.ring.symbols
+    assert len(set(map(str, generators))) == len(generators) >= 2
+    exponential = [g in element.field.exps.values() for g in generators]
+    assert any(exponential)
+    assert exponential == sorted(exponential)

@@ -1,6 +1,7 @@
 """``kltheory sequence``: verdicts, numbers that belong together, and errors."""
 
 import json
+from functools import cache
 
 import pytest
 from click.testing import CliRunner
@@ -10,6 +11,7 @@ from kltheory.cli.main import cli
 SMALL = ("-V", "2", "-T", "3", "--seed", "4")
 
 
+@cache
 def rows(*arguments: str) -> dict[str, dict]:
     result = CliRunner().invoke(cli, ["sequence", *SMALL, *arguments, "--json"])
     assert result.exit_code == 0, result.output
