@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sympy import Expr, Integer, S
+from sympy import Expr, Integer, Rational, S
 
 from kltheory.audit.recovered import Reading, Recovered
 from kltheory.audit.rows import is_central
@@ -77,10 +77,15 @@ def pushes(found: Recovered) -> tuple[Push, ...]:
     return tuple(_push(found, sign) for sign in SIGNS)
 
 
+SIZES: Final = (Integer(1), Integer(1000), Rational(1, 1000))
+"""Of the advantage, at which what it multiplies has to be proportional to it."""
+
+
 def _push(found: Recovered, sign: int) -> Push:
-    one, two = (_part(found, Integer(sign * size), Sampler.OLD) for size in (1, 2))
-    if not (two - one.map(lambda e: 2 * e)).is_zero():
-        raise Undecidable("what the advantage multiplies is not proportional to it")
+    one, *others = (_part(found, sign * size, Sampler.OLD) for size in SIZES)
+    for size, other in zip(SIZES[1:], others, strict=True):
+        if not (other - size * one).is_zero():
+            raise Undecidable("what the advantage multiplies is not proportional to it")
     cells = one.map(lambda e: -sign * e).merged
     here = _part(found, Integer(sign), Sampler.POLICY).map(lambda e: -sign * e).merged
     central = [e for r, e in here if len(here) == 1 or is_central(r)]

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from kltheory.audit.forms import IGNORED
 from kltheory.audit.layout import policies, slope
 from kltheory.audit.roles import Role
 from kltheory.audit.subject import Subject
@@ -27,7 +28,8 @@ class Batch:
 
     Attributes:
         logp, ref, old: log π, log π_ref and log π_old of every action, nats.
-        actions: the action of each token.
+        actions: the action of each token; negative where a label is left out.
+        shift: what is added to the logits of each position, shape (B, T, 1): a softmax takes it away again.
         mask: 1 where a token counts.
         advantage: of both signs, of about 1.
     """
@@ -38,11 +40,22 @@ class Batch:
     actions: Floats
     mask: Floats
     advantage: Floats
+    shift: Floats
 
     @property
     def taken(self) -> Any:
         """The actions, to look up with."""
-        return self.actions.astype(np.int64)[..., None]
+        return np.maximum(self.actions, 0).astype(np.int64)[..., None]
+
+    def moved(self, step: float, signs: tuple[float, float, float] = (1, -1 / 3, -1 / 7)) -> "Batch":
+        """All log-probabilities moved by about so much of themselves, not all policies alike."""
+        a, b, c = (1 + step * sign for sign in signs)
+        return replace(self, logp=self.logp * a, ref=self.ref * b, old=self.old * c)
+
+    @property
+    def left_out(self) -> "Batch":
+        """The same with labels that leave out what the mask does."""
+        return replace(self, actions=np.where(self.mask > 0, self.actions, float(IGNORED)))
 
     def of_action(self, table: Floats) -> Floats:
         """What a table of shape (B, T, V) has for the actions."""
@@ -55,9 +68,13 @@ class Batch:
         if not subject.is_over_vocabulary:
             tables = [self.of_action(t) for t in tables]
         tail = tables[0].shape[2:]
+        found = policies(*(t.reshape((*lead, *tail)) for t in tables))
+        if subject.is_over_vocabulary:
+            shift = self.shift.reshape((*lead, 1))
+            found |= {role: found[role] + k * shift for k, role in enumerate(LOGITS, 1)}
         shown = {Role.MASK: self.mask, Role.ADVANTAGE: self.advantage, Role.ACTIONS: self.actions}
         shown |= dict.fromkeys((Role.GROUP, Role.IDS, Role.VALUE), np.zeros(self.mask.shape))
-        return policies(*(t.reshape((*lead, *tail)) for t in tables)) | {r: x.reshape(lead) for r, x in shown.items()}
+        return found | {r: x.reshape(lead) for r, x in shown.items()}
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,8 +115,9 @@ def run(subject: Subject, batch: Batch, rank: int) -> Outcome:
         parts = [slopes[r] for r in roles if r in slopes]
         if parts:
             table = batch.ref if who == "the reference" else batch.old
-            others[who] = _by_logits(batch, table, sum(parts, np.zeros(parts[0].shape)))
-    return Outcome(value, _by_logits(batch, batch.logp, slope(slopes, at)), others)
+            others[who] = _by_logits(batch, table, sum(parts, np.zeros(parts[0].shape)), roles[1] in slopes)
+    own = _by_logits(batch, batch.logp, slope(slopes, at), Role.LOGITS in slopes)
+    return Outcome(value, own, others)
 
 
 def reads_one_advantage(subject: Subject, rank: int) -> bool:
@@ -112,29 +130,44 @@ def reads_one_advantage(subject: Subject, rank: int) -> bool:
     return np.array_equal(here.value, there.value) and np.array_equal(here.slope, there.slope)
 
 
-def _by_logits(batch: Batch, table: Floats, by_log_probability: Floats) -> Floats:
-    """A derivative by log-probabilities, of all actions or of those taken, as one by logits."""
-    each = by_log_probability
+def _by_logits(batch: Batch, table: Floats, slopes: Floats, are_so: bool) -> Floats:
+    """A derivative by log-probabilities, of all actions or of those taken, as one by logits, if it is not so already."""
+    each = slopes
     if each.size != table.size:
         each = np.zeros(table.shape)
-        np.put_along_axis(each, batch.taken, by_log_probability.reshape((*batch.mask.shape, 1)), axis=-1)
+        np.put_along_axis(each, batch.taken, slopes.reshape((*batch.mask.shape, 1)), axis=-1)
     each = each.reshape(table.shape)
-    return np.asarray(each - np.exp(table) * each.sum(axis=-1, keepdims=True))
+    return each if are_so else np.asarray(each - np.exp(table) * each.sum(axis=-1, keepdims=True))
 
 
 # --- random batches ---------------------------------------------------------------------------------------------------
+LOGITS: Final = (Role.LOGITS, Role.LOGITS_REF, Role.LOGITS_OLD)
 SHAPES: Final = ((2, 3, 4), (3, 4, 5))
 """Responses, tokens and actions; two of each, as a function is compiled for each shape."""
+LARGE: Final = (6, 20, 12)
+"""The least of a batch that is larger than what a function counts up to."""
+FARTHEST: Final = 200
+"""Numbers in code beyond this make no batch larger."""
 SPREADS: Final = (0.02, 0.15, 0.6, 1.5, 4.0)
 """How far the policies are apart, nats: from where no clip binds to where most do."""
 
 
 @lru_cache(maxsize=4)
-def batches(per_response: bool, alone: bool) -> tuple[Batch, ...]:
-    """Random batches of every spread; ``alone``: of one token, for functions that take no more."""
+def batches(per_response: bool, alone: bool, counted: int = 0) -> tuple[Batch, ...]:
+    """Random batches of every spread, and a few larger than the code counts.
+
+    Args:
+        per_response: whether each response has one advantage.
+        alone: one token each, for functions that take no more.
+        counted: the largest number that the code may compare a size with.
+    """
     shapes = ((1, 1, 4),) * 6 if alone else SHAPES
-    every = enumerate(product((*SPREADS, *SPREADS), shapes))
-    return tuple(_drawn(shape, spread, k, per_response) for k, (spread, shape) in every)
+    every = [(shape, spread) for spread, shape in product((*SPREADS, *SPREADS), shapes)]
+    rows, tokens, actions = LARGE
+    most = min(counted, FARTHEST)
+    large = (max(rows, min(most, 20) + 2), max(tokens, most + 2), max(actions, most + 2))
+    every += [] if alone else [(large, spread) for spread in (0.3, 1.5)]
+    return tuple(_drawn(shape, spread, k, per_response) for k, (shape, spread) in enumerate(every))
 
 
 def _drawn(shape: tuple[int, int, int], spread: float, seed: int, per_response: bool) -> Batch:
@@ -149,6 +182,7 @@ def _drawn(shape: tuple[int, int, int], spread: float, seed: int, per_response: 
         random.integers(0, actions, (rows, tokens)).astype(float),
         _mask(random, rows, tokens),
         _advantages(random, rows, tokens, per_response),
+        random.normal(0, 1, (rows, tokens, 1)),
     )
 
 
@@ -161,10 +195,12 @@ def _mask(random: np.random.Generator, rows: int, tokens: int) -> Floats:
 
 
 def _advantages(random: np.random.Generator, rows: int, tokens: int, per_response: bool) -> Floats:
-    """Of both signs, in turn, so that each batch of several has both."""
+    """Of both signs, in turn, so that each batch of several has both; some large, some zero."""
     shape = (rows, 1) if per_response else (rows, tokens)
     signs = np.where(np.arange(int(np.prod(shape))).reshape(shape) % 2 == random.integers(2), 1.0, -1.0)
-    return np.broadcast_to(signs * random.uniform(0.3, 2.0, shape), (rows, tokens)).copy()
+    sizes = random.uniform(0.3, 2.0, shape) * random.choice([1.0, 1.0, 1.0, 10.0])
+    sizes[-1, 0] *= random.choice([0.0, 1.0])  # as where a group is of one mind
+    return np.broadcast_to(signs * sizes, (rows, tokens)).copy()
 
 
 # --- every sample of a small batch ------------------------------------------------------------------------------------
@@ -184,7 +220,8 @@ def enumerated(seed: int, spread: float, per_response: bool, kind: str) -> Itera
     shape = (*mask.shape, ACTIONS)
     base = random.normal(0, 1, shape)
     policy, ref, old = (log_softmax(base + random.normal(0, spread, shape)) for _ in range(3))
-    each = random.normal(0, 1, shape)
+    each, shift = random.normal(0, 1, shape), random.normal(0, 1, (*mask.shape, 1))
+    each[..., seed % ACTIONS] *= seed % 2  # some are zero
     where = np.argwhere(mask > 0)
     for chosen in product(range(ACTIONS), repeat=len(where)):
         actions = np.zeros(mask.shape)
@@ -192,4 +229,4 @@ def enumerated(seed: int, spread: float, per_response: bool, kind: str) -> Itera
         own = np.take_along_axis(each, actions.astype(np.int64)[..., None], axis=-1)[..., 0]
         if per_response:
             own = np.broadcast_to((own * mask).sum(-1, keepdims=True), mask.shape).copy()
-        yield Batch(policy, ref, old, actions, mask, own)
+        yield Batch(policy, ref, old, actions, mask, own, shift)

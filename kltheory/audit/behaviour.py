@@ -24,6 +24,25 @@ def behaviour(subject: Subject, layout: Layout) -> Iterator[Alarm]:
         yield Alarm("shape", f"inputs of shape {layout.shape} give an output of shape {shape}")
     if subject.target.framework == "torch":
         yield from _changes(subject, layout)
+    yield from _unnormalised(subject, layout)
+
+
+def _unnormalised(subject: Subject, layout: Layout) -> Iterator[Alarm]:
+    """Whether the output moves with a number that is added to all logits of a position, as no softmax lets it."""
+    roles = [r for r in subject.roles if r.is_over_vocabulary]
+    if not roles:
+        return
+    at = layout.arrays()
+    shift = 1.0 + np.arange(np.prod(layout.tokens, dtype=int)).reshape((*layout.tokens, 1))
+    shifted = {**at, **{role: at[role] + shift for role in roles}}
+    before, after = (subject.run(x)[0] for x in (at, shifted))
+    if not np.allclose(before, after, rtol=1e-6, atol=1e-9, equal_nan=True):
+        names = [p for p, r in subject.paths.items() if r in roles]
+        yield Alarm(
+            "unnormalised",
+            f"a number added to all logits of a position changes the output: no softmax normalises {' or '.join(names)}"
+            "; what follows is for log-probabilities",
+        )
 
 
 def _called(subject: Subject, layout: Layout) -> list[Floats]:

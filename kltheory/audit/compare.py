@@ -5,7 +5,7 @@ Numbers decide where they differ. That they agree is derived where both have for
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from kltheory.audit.binding import bind
 from kltheory.audit.multiple import Multiple, multiple
@@ -62,7 +62,20 @@ class Comparison:
             open_ = [kind for kind, every in answers.items() if None in every]
             return f"UNDECIDED: {', '.join(open_) or '; '.join(self.limits)}{tail}"
         parted = [_in_part(kind, every) for kind, every in answers.items() if False in every]
-        return f"DIFFERENT: {', '.join(parted)}{f' ({self.multiple})' if self.multiple else ''}{tail}"
+        most = max(q.gap for q in self.questions if q.same is False)
+        notes = [str(self.multiple)] if self.multiple else []
+        notes += [f"by no more than {most:.0e}"] if 0 < most < SLIGHT else []
+        if not any(kind.startswith("derivative") for kind in answers if False in answers[kind]):
+            notes.append("every derivative is the same, another value")
+        return f"DIFFERENT: {', '.join(parted)}{_in_brackets(notes)}{tail}"
+
+
+SLIGHT: Final = 1e-6
+"""A difference below this is that of a small constant, such as 1e-8 beside a count."""
+
+
+def _in_brackets(notes: list[str]) -> str:
+    return f" ({'; '.join(notes)})" if notes else ""
 
 
 def _in_part(kind: str, answers: list[bool | None]) -> str:

@@ -15,8 +15,10 @@ from kltheory.audit.subject import Raised
 from kltheory.calculus.cells import split
 from kltheory.calculus.coefficient import Coefficient
 from kltheory.calculus.exact import Undecidable, is_zero
+from kltheory.calculus.regions import Region
 from kltheory.calculus.surrogate import Sampler, Surrogate
-from kltheory.calculus.symbols import erase_sg, logp, sg
+from kltheory.calculus.symbols import VARIABLES, erase_sg, logp, sg
+from kltheory.numerics.bridge import NUMPY
 from kltheory.tracing.trace import CannotTrace, Exprs, Floats
 
 MASKS: Final = {False: np.array([[1.0, 1.0, 1.0], [1.0, 0.0, 1.0]]), True: np.ones((1, 1))}
@@ -85,13 +87,29 @@ class Formulas:
 
     def _parts(self, gap: Surrogate, what: str) -> tuple[str, ...]:
         if what == "value":
-            wrong = [r for r, e in split(gap.value) if not is_zero(e)]
+            wrong = [r for r, e in split(gap.value) if not is_zero(e) and not _is_rounding(r, e)]
         elif self.summed:  # by the logits: a multiple of the probability is no derivative
             each = Coefficient(tuple((r, e * exp(-logp)) for r, e in gap.score().merged))
             wrong = [] if each.equals(Coefficient.of(S.Zero)) else [r for r, e in each.merged]
         else:
-            wrong = [r for r, e in gap.score().merged if not is_zero(e)]
-        return tuple(str(r) for r, _ in Coefficient(tuple((r, S.One) for r in wrong)).merged)
+            wrong = [r for r, e in gap.score().merged if not is_zero(e) and not _is_rounding(r, e)]
+        return tuple(str(r) for r, _ in Coefficient(tuple((r, S.One) for r in wrong if not _is_thin(r))).merged)
+
+
+THIN: Final = 1e-9
+ROUNDED: Final = 1e-14
+
+
+def _is_rounding(region: Region, e: Expr) -> bool:
+    """Whether a difference is no more than that of a rounded constant, such as log(1.2), from what was meant."""
+    at = region.sample()
+    return at is not None and abs(float(NUMPY(e, {v: float(x) for v, x in at.items()}))) < ROUNDED
+
+
+def _is_thin(region: Region) -> bool:
+    """Whether a region is no more than the rounding of a bound, such as log(1.2), in the code."""
+    ends = [region.bounds(v) for v in VARIABLES]
+    return any(lo is not None and hi is not None and float(hi) - float(lo) < THIN for lo, hi in ends)
 
 
 def _terms(found: Recovered, per_response: bool, mask: Floats) -> dict[Index, Expr] | None:

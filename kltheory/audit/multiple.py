@@ -55,7 +55,8 @@ def multiple(a: Sequence[Outcome], b: Sequence[Outcome], batches: Sequence[Batch
         for power in (1, -1) if name else (1,):
             left = np.array([s * count(batch) ** -power for s, batch in zip(scales, batches, strict=True)])
             if left[0] and np.ptp(left) <= SAME * abs(left[0]):
-                return Multiple(_near(float(left[0])), name, power)
+                found = Multiple(_near(float(left[0])), name, power)
+                return None if found.scale == 1 and not name else found
     return None
 
 

@@ -143,8 +143,11 @@ class Run:
             lengths = np.broadcast_to(ran.block.mask.sum(-1, keepdims=True), real.shape)
             own = self.table[here]
             at = {logp: own, log_ratio: own - self.setting.reference[here], log_weight: own - ran.old[here]}
+            slopes = ran.slopes
+            if slopes.ndim > own.ndim:  # by the logits: that of the sampled action is 1 - π times that by its log π
+                slopes = np.take_along_axis(slopes, ran.block.tokens[..., None], axis=-1)[..., 0] / -np.expm1(own)
             with np.errstate(all="ignore"):
-                ratio = ran.slopes / np.broadcast_to(NUMPY(slope_of, at), own.shape)
+                ratio = slopes / np.broadcast_to(NUMPY(slope_of, at), own.shape)
             seen += [(n, r) for n, r in zip(lengths[real], ratio[real], strict=True) if np.isfinite(r)]
         for power, factor in ((0, S.One), (1, 1 / length)):
             scaled = np.array([r * n**power for n, r in seen])

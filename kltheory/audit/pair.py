@@ -1,19 +1,21 @@
 """A pair of functions on the same batches: what they gave, and the questions whether it is the same."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Final
 
 import numpy as np
 
 from kltheory.audit.batches import Batch, Outcome, batches, reads_one_advantage, run
+from kltheory.audit.confirm import EPSILON
 from kltheory.audit.formulas import Formulas
 from kltheory.audit.placed_batches import Expectations, expectations
 from kltheory.audit.precision import coarsest, precision, tolerance
 from kltheory.audit.recovered import Recovered
 from kltheory.audit.roles import Role
 from kltheory.audit.rows import PLACEMENTS, WEIGHTS
+from kltheory.audit.source import largest_number
 from kltheory.audit.subject import Raised
 from kltheory.audit.target import CannotRun
 from kltheory.calculus.surrogate import Sampler
@@ -22,6 +24,8 @@ from kltheory.tracing.trace import CannotTrace, Floats
 COARSE: Final = 0.1
 """Agreement to no more than this, relative to the gradient, is none."""
 
+MOST: Final = 12
+"""Tokens of a small batch."""
 PLAIN: Final = 0.1
 """A difference of this size, relative to the larger of 1 and the number, is plain to see."""
 
@@ -63,6 +67,27 @@ class Question:
         return self.what.partition(":")[0]
 
 
+def _by_other(who: str, outcome: Outcome) -> Floats:
+    return outcome.others.get(who, np.zeros(outcome.slope.shape))
+
+
+SMALL: Final = 5
+"""A small batch of some spread."""
+
+
+def _with_labels_left_out(a: Recovered, b: Recovered, rank: int, shown: tuple[Batch, ...]) -> tuple[Batch, ...]:
+    """Batches whose labels leave out what a mask would, where both functions take labels so."""
+    if not any(Role.ACTIONS in f.subject.roles for f in (a, b)):
+        return ()
+    few = tuple(x.left_out for x in shown[: 2 * SMALL])
+    try:
+        for f in (a, b):
+            run(f.subject, few[0], rank)
+    except (Raised, CannotTrace):
+        return ()
+    return few
+
+
 @dataclass(frozen=True, eq=False)
 class Pair:
     """Two functions, the batches they were run on, and what they gave.
@@ -95,10 +120,11 @@ class Pair:
         types: list[str] = []
         try:
             one_each = any(reads_one_advantage((f := x).subject, rank) for x in (a, b))
-            shown = batches(one_each, alone)
+            shown = batches(one_each, alone, max(largest_number(x.subject.target.function) for x in (a, b)))
+            shown += _with_labels_left_out(a, b, rank, shown)
             for f in (a, b):
                 outcomes = [run(f.subject, x, rank) for x in shown]
-                types += [f.dtype, precision(f.subject, shown[-1], rank, outcomes[-1])]
+                types += [f.dtype, precision(f.subject, shown[SMALL], rank, outcomes[SMALL])]
                 ran.append(outcomes)
         except (Raised, CannotTrace) as e:
             raise CannotRun(f"{f.subject.target.name} raises on a batch of several responses: {e}") from e
@@ -132,13 +158,15 @@ class Pair:
     def derivative(self) -> Question:
         """Whether the derivatives by the policy's logits are the same, at every token."""
         ours, theirs = ([x.slope for x in ran] for ran in self.ran)
-        return self._with_formula(self._measured("derivative", ours, theirs, per_token=True), "derivative")
+        measured = self._measured("derivative", ours, theirs, per_token=True, near=lambda x: x.slope)
+        return self._with_formula(measured, "derivative")
 
     def by_others(self) -> Iterator[Question]:
         """The same for each other policy that a gradient flows into."""
         for who in sorted({w for ran in self.ran for x in ran[:1] for w in x.others}):
-            ours, theirs = ([x.others.get(who, np.zeros(x.slope.shape)) for x in ran] for ran in self.ran)
-            yield self._measured(f"derivative by {who}", ours, theirs, per_token=True)
+            theirs = [_by_other(who, x) for x in self.ran[1]]
+            near = partial(_by_other, who)
+            yield self._measured(f"derivative by {who}", list(map(near, self.ran[0])), theirs, True, near)
 
     def expected(self, value: Question, derivative: Question) -> Iterator[Question]:
         """Whether the expected gradients are the same: what agrees sample by sample does; the rest is enumerated."""
@@ -153,9 +181,22 @@ class Pair:
                         continue
                     ours, theirs = (x[placement, weight, sampler] for x in self._expectations)
                     measured = self._measured(what, ours, theirs)
+                    if measured.same and not self._is_seen_in_small:
+                        yield replace(
+                            measured, same=None, reason="batches as small as those summed do not tell them apart"
+                        )
+                        continue
                     formulas = self._formulas if measured.same else None
                     answer = None if formulas is None else formulas.same_expectation(placement, weight, sampler)
                     yield measured if answer is None else replace(measured, same=answer, how="derived")
+
+    @cached_property
+    def _is_seen_in_small(self) -> bool:
+        """Whether a batch as small as those whose samples are summed tells the two apart."""
+        small = [k for k, x in enumerate(self.batches) if x.mask.size <= MOST and not (x.actions < 0).any()]
+        gaps = (_gap(self.ran[0][k].slope, self.ran[1][k].slope) for k in small)
+        values = (abs(self.ran[0][k].total - self.ran[1][k].total) for k in small)
+        return any(g.max() > self.tolerance for g in gaps) or any(v > self.tolerance for v in values)
 
     @cached_property
     def _expectations(self) -> list[Expectations]:
@@ -164,8 +205,18 @@ class Pair:
         return [expectations(f, self.rank, self.per_response, kind) for f in (self.a, self.b)]
 
     # --- answers ----------------------------------------------------------------------------------------------------
-    def _measured(self, what: str, xs: Sequence[Floats], ys: Sequence[Floats], per_token: bool = False) -> Question:
+    def _measured(
+        self,
+        what: str,
+        xs: Sequence[Floats],
+        ys: Sequence[Floats],
+        per_token: bool = False,
+        near: Callable[[Outcome], Floats] | None = None,
+    ) -> Question:
+        """The answer of numbers; ``near`` gives them of the first function a rounding away, where one rounds much."""
         gaps = [_gap(x, y) for x, y in zip(xs, ys, strict=True)]
+        if near is not None and self.precision != "float64":
+            gaps = [self._beside_kinks(k, g, y, near) for k, (g, y) in enumerate(zip(gaps, ys, strict=True))]
         worst = max((float(g.max()) for g in gaps if g.size), default=0.0)
         if worst > self.tolerance:
             shown = self._witness(xs, ys, gaps, min(PLAIN, worst / 2), per_token)
@@ -175,6 +226,16 @@ class Pair:
         if size and self.tolerance > COARSE * size:
             return Question(what, None, "measured", (), worst, reason="it computes too coarsely to tell")
         return Question(what, True, "measured", (), worst)
+
+    def _beside_kinks(self, k: int, gap: Floats, y: Floats, near: Callable[[Outcome], Floats]) -> Floats:
+        """The gaps that no rounding of the inputs takes away: beside a clip either side may be taken."""
+        if not gap.size or gap.max() <= self.tolerance:
+            return gap
+        for sign in (-1, 1):
+            for ahead in ((1, 0, 0), (0, 1, 0), (0, 0, 1), (1, -1, -1)):
+                moved = self.batches[k].moved(2 * sign * EPSILON[self.precision], ahead)
+                gap = np.minimum(gap, _gap(near(run(self.a.subject, moved, self.rank)), y))
+        return gap
 
     def _witness(
         self, xs: Sequence[Floats], ys: Sequence[Floats], gaps: Sequence[Floats], plain: float, per_token: bool

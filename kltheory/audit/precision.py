@@ -21,9 +21,9 @@ def precision(subject: Subject, batch: Batch, rank: int, start: Outcome) -> str:
         Raised: the function raises.
     """
     for dtype, step in STEPS.items():
-        moved = run(subject, _moved(batch, step), rank)
+        moved = run(subject, batch.moved(step), rank)
         before, after = _numbers(start), _numbers(moved)
-        live = _numbers(run(subject, _moved(batch, 0.1), rank)) != before
+        live = _numbers(run(subject, batch.moved(0.1), rank)) != before
         if not live.any() or (after != before)[live].mean() > 0.5:
             return dtype
     return "bfloat16"
@@ -31,18 +31,6 @@ def precision(subject: Subject, batch: Batch, rank: int, start: Outcome) -> str:
 
 def _numbers(outcome: Outcome) -> Floats:
     return np.concatenate([outcome.value.ravel(), outcome.slope.ravel()])
-
-
-def _moved(batch: Batch, step: float) -> Batch:
-    """All log-probabilities moved by this much of themselves, the reference the other way."""
-    return Batch(
-        batch.logp * (1 + step),
-        batch.ref * (1 - step / 3),
-        batch.old * (1 - step / 7),
-        batch.actions,
-        batch.mask,
-        batch.advantage,
-    )
 
 
 def coarsest(dtypes: Iterable[str]) -> str:

@@ -152,7 +152,7 @@ def vocabulary_mean(found: Recovered, _: tuple[str, ...]) -> Iterator[Finding]:
     """Whether one more action, of no probability, changes the output: then it is averaged over the vocabulary."""
     if found.reading is not Reading.VOCABULARY:
         return
-    policy, ref = np.log([[0.5, 0.3, 0.2]]), np.log([[0.2, 0.2, 0.6]])
+    policy, ref = np.log([[0.5, 0.3, 0.2]]), np.log([[0.25, 0.15, 0.6]])
     wider = [np.concatenate([x, [[NO_PROBABILITY]]], axis=-1) for x in (policy, ref)]
     value, wide = (pointwise(found, p, q, p).value.sum() for p, q in ((policy, ref), wider))
     factor = float(wide / value) if value else float("nan")

@@ -202,7 +202,7 @@ def _footnotes(v: Audited) -> Iterator[str]:
     multiples = {r.multiple for r in v.rows if r.distances}
     if multiples - {1.0}:
         shown = ", ".join(f"{m:.6g}" for m in sorted(multiples))
-        yield f"near, far: the largest error against a·KL(π‖π_ref), a = {shown}: what C is to first order"
+        yield f"near, far, of tokens: the largest error against a·KL(π‖π_ref), a = {shown}: what C is to first order"
 
 
 def _main_rows(rows: tuple[Row, ...]) -> list[Row]:

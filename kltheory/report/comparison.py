@@ -42,7 +42,8 @@ def _lines(q: Question) -> list[str]:
     if not q.same:
         lines += [f"           they part {part if part == 'everywhere' else 'where ' + part}" for part in q.parts]
         if q.witness:
-            at = ", ".join(f"{name} = {value:.4g}" for name, value in q.witness.items())
+            digits = 4 if q.gap > 1e-3 else 12
+            at = ", ".join(f"{name} = {value:.{digits}g}" for name, value in q.witness.items())
             lines.append(f"           for instance {at}")
         lines += [f"           {q.reason}"] * bool(q.reason)
     return lines

@@ -88,6 +88,10 @@ def problem(one: Audited) -> str:
         return for_python(f"it could not run: {one.failure}")
     if one.found is None or not one.rows:
         return f"undecided: {'; '.join(one.undecided) or 'there is no finding'}"
+    if unseen := [text for text in one.undecided if "advantage" in text]:
+        return f"undecided: {unseen[0]}"
+    if raw := [a.text for a in one.alarms if a.kind == "unnormalised"]:
+        return f"undecided: {raw[0]}"
     if one.found.coupled:
         return f"undecided: tokens are coupled: {one.found.coupled}"
     weights = one.found.weights

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import pytest
 from jax.lax import stop_gradient as sg
@@ -48,6 +49,11 @@ def nan_far_away(logp: Any, ref_logp: Any) -> Any:
 
 
 def of_logits(logits: Any, ref_logits: Any) -> Any:
+    p, q = jax.nn.log_softmax(logits), jax.nn.log_softmax(ref_logits)
+    return (jnp.exp(p) * (p - q)).sum(-1)
+
+
+def of_raw_logits(logits: Any, ref_logits: Any) -> Any:
     return (jnp.exp(logits) * (logits - ref_logits)).sum(-1)
 
 
@@ -95,6 +101,7 @@ ROWS: list[tuple[Any, Any, int, dict[str, bool | None]]] = [
     (k3, mean, 1, {"value": False, "derivative": False, "loss, weight none": False}),
     (k3, in_float32, 0, SAME),
     (k2, nan_far_away, 1, {"value": False}),
+    (of_logits, of_raw_logits, 1, dict.fromkeys(SAME, False)),
     (over_tokens, over_tokens, 0, SAME),
     (over_tokens, over_responses, 1, dict.fromkeys(SAME, False)),
     (over_tokens, over_padding, 1, dict.fromkeys(SAME, False)),
