@@ -131,7 +131,7 @@ def reads_one_advantage(subject: Subject, rank: int) -> bool:
 
 
 def _by_logits(batch: Batch, table: Floats, slopes: Floats, are_so: bool) -> Floats:
-    """A derivative by log-probabilities, of all actions or of those taken, as one by logits, if it is not so already."""
+    """A derivative by log-probabilities, of all actions or of those taken, as one by logits, if it is none yet."""
     each = slopes
     if each.size != table.size:
         each = np.zeros(table.shape)

@@ -1,5 +1,7 @@
 """Comparisons of whole batches: the cases that one token cannot tell apart, and random pairs against an oracle."""
 
+import sys
+
 import pytest
 from audit.batch_losses import Loss, pair, same
 
@@ -31,5 +33,6 @@ def test_random_pairs_of_batch_losses(seed: int) -> None:
 
 def test_a_wrong_answer_is_a_complaint(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("torch")
-    monkeypatch.setattr("audit.test_compare_batches.same", lambda a, b: not same(a, b))
+    right = same
+    monkeypatch.setattr(sys.modules[__name__], "same", lambda a, b: not right(a, b))
     assert complaint(1) != ""
