@@ -15,7 +15,8 @@ from kltheory.audit.layout import slope
 from kltheory.audit.measure import Probe
 from kltheory.audit.recovered import Reading, Recovered
 from kltheory.audit.roles import Role
-from kltheory.audit.rows import Row, is_central
+from kltheory.audit.row import Row
+from kltheory.audit.rows import is_central
 from kltheory.calculus.cells import split
 from kltheory.calculus.coefficient import Coefficient
 from kltheory.calculus.divergence import DIVERGENCES, Divergence, Objective, reverse_kl

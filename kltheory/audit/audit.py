@@ -18,7 +18,8 @@ from kltheory.audit.recover import recover, runnable
 from kltheory.audit.recovered import Recovered
 from kltheory.audit.responses import ResponseRow, response_rows
 from kltheory.audit.roles import Role
-from kltheory.audit.rows import PLACEMENTS, TOLERANCE, Row, rows
+from kltheory.audit.row import Row
+from kltheory.audit.rows import PLACEMENTS, TOLERANCE, rows
 from kltheory.audit.subject import Raised, Subject
 from kltheory.audit.target import CannotRun, Target
 from kltheory.audit.variants import Variant, variants

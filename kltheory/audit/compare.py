@@ -9,7 +9,8 @@ from typing import Any, Final
 
 from kltheory.audit.binding import bind
 from kltheory.audit.multiple import Multiple, multiple
-from kltheory.audit.pair import Pair, Question
+from kltheory.audit.pair import Pair
+from kltheory.audit.question import Question
 from kltheory.audit.recover import recover
 from kltheory.audit.recovered import Recovered
 from kltheory.audit.subject import Raised

@@ -1,7 +1,7 @@
 """A pair of functions on the same batches: what they gave, and the questions whether it is the same."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Final
 
@@ -12,6 +12,7 @@ from kltheory.audit.confirm import EPSILON
 from kltheory.audit.formulas import Formulas
 from kltheory.audit.placed_batches import Expectations, expectations
 from kltheory.audit.precision import coarsest, precision, tolerance
+from kltheory.audit.question import PLAIN, Question, difference
 from kltheory.audit.recovered import Recovered
 from kltheory.audit.roles import Role
 from kltheory.audit.rows import PLACEMENTS, WEIGHTS
@@ -26,45 +27,6 @@ COARSE: Final = 0.1
 
 MOST: Final = 12
 """Tokens of a small batch."""
-PLAIN: Final = 0.1
-"""A difference of this size, relative to the larger of 1 and the number, is plain to see."""
-
-
-def _gap(x: Floats, y: Floats) -> Floats:
-    """The difference relative to the larger of 1 and the number; infinite where one alone is not finite."""
-    with np.errstate(all="ignore"):
-        gap = np.abs(x - y) / np.maximum(1.0, np.maximum(np.abs(x), np.abs(y)))
-    both = (x == y) | (np.isnan(x) & np.isnan(y))
-    return np.asarray(np.where(both, 0.0, np.where(np.isfinite(gap), gap, np.inf)))
-
-
-@dataclass(frozen=True)
-class Question:
-    """One question: whether both agree.
-
-    Attributes:
-        what: ``value``, ``derivative``, ``derivative by the reference``, or the placement, weight and sampler of an
-            expected gradient.
-        same: the answer; ``None`` when it was not decided.
-        how: ``derived`` or ``measured``.
-        parts: the regions in which they part.
-        gap: the largest difference of the running functions, relative to the larger of 1 and the number.
-        witness: where they differ most, and both numbers.
-        reason: why it was not decided, or empty.
-    """
-
-    what: str
-    same: bool | None
-    how: str
-    parts: tuple[str, ...] = ()
-    gap: float = 0.0
-    witness: Mapping[str, float] = field(default_factory=dict)
-    reason: str = ""
-
-    @property
-    def kind(self) -> str:
-        """What is asked, without the placement."""
-        return self.what.partition(":")[0]
 
 
 def _by_other(who: str, outcome: Outcome) -> Floats:
@@ -194,7 +156,7 @@ class Pair:
     def _is_seen_in_small(self) -> bool:
         """Whether a batch as small as those whose samples are summed tells the two apart."""
         small = [k for k, x in enumerate(self.batches) if x.mask.size <= MOST and not (x.actions < 0).any()]
-        gaps = (_gap(self.ran[0][k].slope, self.ran[1][k].slope) for k in small)
+        gaps = (difference(self.ran[0][k].slope, self.ran[1][k].slope) for k in small)
         values = (abs(self.ran[0][k].total - self.ran[1][k].total) for k in small)
         return any(g.max() > self.tolerance for g in gaps) or any(v > self.tolerance for v in values)
 
@@ -214,7 +176,7 @@ class Pair:
         near: Callable[[Outcome], Floats] | None = None,
     ) -> Question:
         """The answer of numbers; ``near`` gives them of the first function a rounding away, where one rounds much."""
-        gaps = [_gap(x, y) for x, y in zip(xs, ys, strict=True)]
+        gaps = [difference(x, y) for x, y in zip(xs, ys, strict=True)]
         if near is not None and self.precision != "float64":
             gaps = [self._beside_kinks(k, g, y, near) for k, (g, y) in enumerate(zip(gaps, ys, strict=True))]
         worst = max((float(g.max()) for g in gaps if g.size), default=0.0)
@@ -234,7 +196,7 @@ class Pair:
         for sign in (-1, 1):
             for ahead in ((1, 0, 0), (0, 1, 0), (0, 0, 1), (1, -1, -1)):
                 moved = self.batches[k].moved(2 * sign * EPSILON[self.precision], ahead)
-                gap = np.minimum(gap, _gap(near(run(self.a.subject, moved, self.rank)), y))
+                gap = np.minimum(gap, difference(near(run(self.a.subject, moved, self.rank)), y))
         return gap
 
     def _witness(

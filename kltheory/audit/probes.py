@@ -99,6 +99,9 @@ def _finite(x: float) -> float | None:
 def not_finite(found: Recovered, placements: tuple[str, ...]) -> Iterator[Finding]:
     """Overflow and NaN in value and gradient for |ℓ| up to infinity, in each floating type."""
     seen: dict[tuple[str, tuple[float, ...]], list[str]] = {}
+    if _broken(found, LOG_RATIOS, DTYPES[0])["value"].all():
+        yield Finding("not_finite", "could not be probed: a batch of one token has no finite value")
+        return
     for dtype in DTYPES:
         for what, bad in _broken(found, LOG_RATIOS, dtype).items():
             if bad.any() and (what == "value" or "loss" in placements):

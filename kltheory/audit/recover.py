@@ -104,7 +104,7 @@ def _separated(subject: Subject, layout: Layout, trace: Trace) -> Recovered:
     if coupled and single is not None and not single.free_symbols:
         single = None  # a batch of one token says nothing, as where its own mean is taken away
     if single is None and not coupled:
-        single = next((e for e in terms.values() if e != 0), S.Zero)
+        single = _of_several(subject, layout, terms) if exprs.size == 1 else _first(terms)
     s = None if single is None else Surrogate.of(single)
     weights = None if s is None or coupled else token_weights(terms, layout, s)
     per_token = exprs.shape in (layout.tokens, layout.shape) and weights is not None and bool((weights == 1).all())
@@ -235,6 +235,28 @@ def _single(subject: Subject, layout: Layout, penalty: bool) -> Expr | None:
             (entry,) = alone.units.values()
             return exprs.item().xreplace(alone.symbols(entry))
     return None
+
+
+def _first(terms: Mapping[Index, Expr]) -> Expr:
+    return next((e for e in terms.values() if e != 0), S.Zero)
+
+
+def _of_several(subject: Subject, layout: Layout, terms: Mapping[Index, Expr]) -> Expr:
+    """The surrogate where a batch of one token has no value: without the count that a mean divides by.
+
+    A mean over more tokens tells the count, which changes, from a number of the code, which does not.
+    """
+    found = [_first(terms)]
+    scaled = [found[0] * sum(e != 0 for e in terms.values())]
+    if layout.tokens:
+        longer = Layout.of(subject, (*layout.tokens[:-1], layout.tokens[-1] + 1))
+        try:
+            others, _ = terms_of(traced(subject, longer), longer)
+        except (CannotTrace, Raised):
+            return found[0]
+        found.append(_first(others))
+        scaled.append(_first(others) * sum(e != 0 for e in others.values()))
+    return scaled[0] if found[0] != found[-1] and scaled[0] == scaled[-1] else found[0]
 
 
 def token_weights(terms: Mapping[Index, Expr], layout: Layout, surrogate: Surrogate) -> Floats:

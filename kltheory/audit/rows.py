@@ -1,18 +1,19 @@
 """Rows: what the expected gradient is the gradient of, for each placement, weight and sampler, and where."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from typing import Any, Final
+from dataclasses import replace
+from typing import Final
 
-import numpy as np
 from sympy import Expr, Rational, S, log
 
 from kltheory.audit.confirm import EPSILON
-from kltheory.audit.experiments import Distance, Placed, distances, experiment, predicted, residual
+from kltheory.audit.experiments import Placed, distances, experiment, residual
 from kltheory.audit.measure import fit
+from kltheory.audit.positions import MEASURED_TOLERANCE, by_position, one_number
 from kltheory.audit.recovered import Reading, Recovered
+from kltheory.audit.row import Row
 from kltheory.calculus.coefficient import Coefficient
-from kltheory.calculus.divergence import DIVERGENCES, Divergence, reverse_kl
+from kltheory.calculus.divergence import reverse_kl
 from kltheory.calculus.estimators import w
 from kltheory.calculus.exact import Undecidable, is_zero
 from kltheory.calculus.identify import Identification, identify
@@ -27,57 +28,9 @@ WEIGHTS: Final[dict[str, Expr]] = {"none": S.One, "detached": sg(w), "live": w}
 Piece = tuple[Region, Coefficient, Identification]
 """A region, the coefficient there, and what that is the gradient of."""
 MAX_ORDER: Final = 8
-DIRECTIONS: Final = {1: "descends", -1: "ascends", 0: "none"}
 
 TOLERANCE: Final = {"float64": 1e-12, **{d: 256 * e for d, e in EPSILON.items() if d != "float64"}}
 """What the running expected gradient may differ by, relative to the size of its terms: rounding, by type."""
-
-
-@dataclass(frozen=True)
-class Row:
-    """One answer.
-
-    Attributes:
-        placement: ``loss``, or ``reward``: detached and times the score.
-        weight: the importance weight put in front: ``none``, ``detached``, ``live``.
-        sampler: who drew the samples, ``policy`` or ``old``.
-        gradient_of: the name of what is descended, ``zero`` or ``none``; ``undecided``.
-        where: the region in which it holds.
-        how: ``derived`` or ``measured``.
-        residual: largest relative difference to the running function's expected gradient; ``None``: no sample there.
-        coefficient: C, as text; empty when measured.
-        title: the same for people.
-        slope: 1 for a convex f (descends a divergence), -1 for a concave one (ascends), 0 for none.
-        order: up to which power of ℓ C agrees with the reverse KL's near ℓ = 0; ``None`` if in all, or undecided.
-        multiple: of the reverse KL, what C is near the reference to first order; 1 where that is not known, or zero.
-        distances: error and cosine against that multiple of the reverse KL's gradient at worst, near and far.
-    """
-
-    placement: str
-    weight: str
-    sampler: str
-    gradient_of: str
-    where: str
-    how: str
-    residual: float | None
-    coefficient: str = ""
-    title: str = ""
-    slope: int | None = None
-    order: int | None = None
-    multiple: float = 1.0
-    distances: dict[str, Distance] | None = None
-    reason: str = ""
-
-    def is_multiple_of(self, name: str) -> bool:
-        """Whether it is the gradient of a multiple of this divergence."""
-        return self.gradient_of.rpartition("*")[2].removeprefix("-") == name
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain data."""
-        data = {k: v for k, v in vars(self).items() if k not in ("distances", "slope")}
-        for name, d in (self.distances or {}).items():
-            data[name] = {"relative_error": d.relative_error, "cosine": d.cosine}
-        return {**data, "direction": None if self.slope is None else DIRECTIONS[self.slope]}
 
 
 def rows(found: Recovered, placements: tuple[str, ...] = PLACEMENTS) -> Iterator[Row]:
@@ -90,7 +43,7 @@ def rows(found: Recovered, placements: tuple[str, ...] = PLACEMENTS) -> Iterator
             for sampler in Sampler:
                 runs = ran.placed(placement, weight, sampler)
                 if found.reading is Reading.VOCABULARY and placement == "reward":
-                    yield _one_number(runs, sampler)
+                    yield one_number(runs, sampler)
                 elif found.surrogate is None:
                     yield _measured(found, runs, placement, weight, sampler)
                 else:
@@ -103,23 +56,6 @@ def place(found: Recovered, placement: str, weight: str) -> Callable[[Surrogate]
     if placement == "loss":
         return lambda s: Surrogate(factor * s.expr)
     return lambda s: Surrogate(sg(erase_sg(factor * s.expr)) * logp)
-
-
-BASELINE: Final = "X·(π_old - π) by the logits, X the number of the position: a baseline only for who drew"
-
-
-def _one_number(runs: list[Placed], sampler: Sampler) -> Row:
-    """One number X for all actions of a position, times the score: E_old[X ∇log π] is X·(π_old − π) by the logits."""
-    gaps = []
-    for run in runs:
-        drew = run.settings.logp if sampler is Sampler.POLICY else run.settings.logp_old
-        d = np.exp(drew) - np.exp(run.settings.logp)
-        size = (d * d).sum(axis=-1, keepdims=True)
-        x = np.divide((run.expected * d).sum(axis=-1, keepdims=True), size, out=np.zeros_like(size), where=size > 0)
-        gaps.append(float((np.abs(run.expected - x * d).max(axis=-1) / np.maximum(1.0, run.scale)).max()))
-    name, title = ("zero", "zero") if sampler is Sampler.POLICY else ("none", BASELINE)
-    near = distances(runs, reverse_kl.coefficient)
-    return Row("reward", "none", sampler.value, name, "everywhere", "derived", max(gaps), title=title, distances=near)
 
 
 class Seen:
@@ -186,7 +122,7 @@ def _measured(found: Recovered, runs: list[Placed], placement: str, weight: str,
     match = fit(found, runs, placement, weight, sampler)
     if match is None:
         near = distances(runs, reverse_kl.coefficient)
-        return _by_position(Row(*who, "none", "-100 < l < 100", "measured", None, distances=near, reason=UNKNOWN), runs)
+        return by_position(Row(*who, "none", "-100 < l < 100", "measured", None, distances=near, reason=UNKNOWN), runs)
     named = match.identification
     multiple = _first_order(named.coefficient)
     near = distances(runs, reverse_kl.coefficient, multiple)
@@ -200,25 +136,6 @@ def _measured(found: Recovered, runs: list[Placed], placement: str, weight: str,
     return row
 
 
-def _by_position(row: Row, runs: list[Placed]) -> Row:
-    """The row of what is another multiple of one divergence at each position: no objective, and what it looks like."""
-    for divergence in DIVERGENCES:
-        if all(_is_aligned(run, divergence) for run in runs):
-            title = f"at each position a number of its own times {divergence.title}"
-            return replace(row, title=title, reason="")
-    return row
-
-
-def _is_aligned(run: Placed, divergence: Divergence) -> bool:
-    """Whether the expected gradient of every setting is a multiple of a divergence's."""
-    goal, _ = predicted(divergence.coefficient, run.settings)
-    size = (goal * goal).sum(axis=-1, keepdims=True)
-    share = np.divide((run.expected * goal).sum(axis=-1, keepdims=True), size, out=np.zeros_like(size), where=size > 0)
-    gap = np.abs(run.expected - share * goal).max(axis=-1)
-    return bool((gap <= MEASURED_TOLERANCE * np.abs(run.expected).max(axis=-1)).all())
-
-
-MEASURED_TOLERANCE: Final = 1e-3
 UNKNOWN: Final = "no known divergence, nor a sum of two, fits the measured coefficient near the reference"
 
 

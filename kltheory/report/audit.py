@@ -13,7 +13,7 @@ from kltheory.audit.experiments import Distance
 from kltheory.audit.on_trees import CREDITS
 from kltheory.audit.recovered import Reading, Recovered
 from kltheory.audit.responses import ResponseRow, ResponseVerdict
-from kltheory.audit.rows import Row
+from kltheory.audit.row import Row
 from kltheory.calculus.cells import is_smooth
 from kltheory.calculus.coefficient import tidy
 from kltheory.calculus.notation import text
@@ -178,7 +178,8 @@ def _facts(v: Audited) -> Iterator[str]:
         yield f"coefficient  {c}"
     if found.weights is not None and not found.per_token:
         yield f"aggregation  {aggregation(found)['name']}"
-    for name, line in zip(chain(["advantage"], repeat("")), sentences(v.pushes), strict=False):
+    said = [*(["of a token alone:"] if found.coupled and v.pushes else []), *sentences(v.pushes)]
+    for name, line in zip(chain(["advantage"], repeat("")), said, strict=False):
         yield f"{name:<13}{line}"
 
 

@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from kltheory.__about__ import __version__
 from kltheory.audit.compare import Comparison
-from kltheory.audit.pair import Question
+from kltheory.audit.question import Question
 from kltheory.report.audit import formula
 
 SCHEMA: Final = 1

@@ -9,7 +9,8 @@ from kltheory.audit.audit import Audited
 from kltheory.audit.experiments import experiment
 from kltheory.audit.measure import POINTS, fit
 from kltheory.audit.recovered import Reading, Recovered
-from kltheory.audit.rows import PLACEMENTS, TOLERANCE, WEIGHTS, Row, is_central, place
+from kltheory.audit.row import Row
+from kltheory.audit.rows import PLACEMENTS, TOLERANCE, WEIGHTS, is_central, place
 from kltheory.calculus.coefficient import Coefficient
 from kltheory.calculus.exact import Undecidable, is_constant
 from kltheory.calculus.line import roots

@@ -1,7 +1,7 @@
 """What ``assert_gradient_of`` checks, and the finding that it prints."""
 
 from kltheory.audit.audit import Audited
-from kltheory.audit.rows import Row
+from kltheory.audit.row import Row
 from kltheory.audit.subject import Raised
 from kltheory.audit.target import Target
 from kltheory.testing.advice import advice

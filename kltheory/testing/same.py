@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from kltheory.audit.compare import Comparison, Configured, compare_targets
-from kltheory.audit.pair import Question
+from kltheory.audit.question import Question
 from kltheory.audit.subject import Raised
 from kltheory.audit.target import CannotRun
 from kltheory.report.audit import formula

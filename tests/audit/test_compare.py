@@ -4,6 +4,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 from jax.lax import stop_gradient as sg
 
@@ -86,6 +87,30 @@ def centred_twice(logp: Any, ref_logp: Any) -> Any:
     return 2 * centred(logp, ref_logp)
 
 
+def without_zeros(logp: Any, advantages: Any, mask: Any) -> Any:
+    return (-advantages * logp * mask).sum() / (mask * (advantages != 0)).sum()
+
+
+def with_zeros(logp: Any, advantages: Any, mask: Any) -> Any:
+    return (-advantages * logp * mask).sum() / mask.sum()
+
+
+def of_first_eight(logp: Any, ref_logp: Any) -> Any:
+    return (k2(logp, ref_logp) * (jnp.arange(logp.shape[-1]) < 8)).sum()
+
+
+def of_all(logp: Any, ref_logp: Any) -> Any:
+    return k2(logp, ref_logp).sum()
+
+
+def bound_by_its_logarithm(logp: Any, ref_logp: Any, old_logp: Any) -> Any:
+    return jnp.exp(jnp.clip(logp - old_logp, np.log(0.8), np.log(1.2))) * (logp - ref_logp)
+
+
+def bound(logp: Any, ref_logp: Any, old_logp: Any) -> Any:
+    return jnp.clip(jnp.exp(logp - old_logp), 0.8, 1.2) * (logp - ref_logp)
+
+
 def compared(a: Any, b: Any) -> Comparison:
     return compare_targets((of_function(a, framework="jax"), {}, {}), (of_function(b, framework="jax"), {}, {}))
 
@@ -101,6 +126,9 @@ ROWS: list[tuple[Any, Any, int, dict[str, bool | None]]] = [
     (k3, mean, 1, {"value": False, "derivative": False, "loss, weight none": False}),
     (k3, in_float32, 0, SAME),
     (k2, nan_far_away, 1, {"value": False}),
+    (with_zeros, without_zeros, 1, dict.fromkeys(SAME, False)),
+    (of_all, of_first_eight, 1, dict.fromkeys(SAME, False)),
+    (bound, bound_by_its_logarithm, 0, SAME),
     (of_logits, of_raw_logits, 1, dict.fromkeys(SAME, False)),
     (over_tokens, over_tokens, 0, SAME),
     (over_tokens, over_responses, 1, dict.fromkeys(SAME, False)),

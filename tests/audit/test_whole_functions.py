@@ -6,6 +6,7 @@ import pytest
 from kltheory.audit.advantage import sentences
 from kltheory.audit.audit import Audited, audit
 from kltheory.audit.target import of_function
+from kltheory.testing import assert_gradient_of
 
 pytestmark = pytest.mark.torch
 
@@ -48,6 +49,7 @@ ADVANTAGES = {
         EXACT,
         "it depends on who sampled",
     ],
+    "next_tokens": ["minimising it ascends A·∇log π", EXACT, "it does not depend on who sampled"],
     "doubled": [
         "minimising it ascends (2)·A·∇log π",
         "where the old policy is the policy (w = 1) that is 2 times the policy gradient",
@@ -76,6 +78,7 @@ ALARMS = {
     "clip_higher_negated": {"advantage_reversed"},
     "clipped_for_all": {"advantage_without_gradient"},
     "detached_weight": set(),
+    "raw_logits": {"unnormalised"},
     "entropy_up": {"sign_reversed"},
     "sampled_entropy": {"no_expected_gradient"},
     "squared_entropy": set(),
@@ -109,7 +112,14 @@ def test_without_a_penalty_there_is_no_table(audited):
     assert "there is no penalty: nothing is left where the advantages are 0" in one.notes
 
 
-@pytest.mark.parametrize(("name", "why"), [("squared_advantage", "not proportional"), ("whitened", "only the penalty")])
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("squared_advantage", "not proportional"),
+        ("bounded_advantage", "not proportional"),
+        ("whitened", "only the penalty"),
+    ],
+)
 def test_what_is_not_looked_at_is_undecided(name, why, audited):
     assert any(why in text for text in audited(name).undecided)
 
@@ -125,6 +135,18 @@ def test_one_number_for_all_actions_is_no_baseline_for_another_sampler(audited):
     assert rows["old"].gradient_of == "none"
     assert rows["old"].residual is not None
     assert rows["old"].residual <= 1e-12
+
+
+def test_a_batch_of_one_token_without_a_value_is_no_overflow(audited):
+    (found,) = [f for f in audited("next_tokens").probes if f.probe == "not_finite"]
+    assert not found.alarm
+
+
+@pytest.mark.parametrize("name", ["squared_advantage", "bounded_advantage", "whitened"])
+def test_what_was_not_looked_at_is_not_asserted(name):
+    whole_functions = pytest.importorskip("audit.whole_functions")
+    with pytest.raises(AssertionError, match="undecided"):
+        assert_gradient_of(getattr(whole_functions, name), "zero")
 
 
 def test_near_and_far_are_relative_to_the_multiple(audited):

@@ -25,6 +25,20 @@ def clipped_for_all(log_probs, old_log_probs, advantages):
     return -torch.maximum(torch.minimum(w * advantages, w.clamp(0.8, 1.2) * advantages), 2 * advantages)
 
 
+def next_tokens(log_probs, old_log_probs, advantages, response_mask):
+    """The mask is one position later: a batch of one token has no value."""
+    w, m = torch.exp(log_probs - old_log_probs)[:, :-1], response_mask[:, 1:]
+    return -(w * advantages[:, :-1] * m).sum() / m.sum()
+
+
+def bounded_advantage(logps, advantages):
+    return -advantages.clamp(-5, 5) * logps
+
+
+def raw_logits(logits, ref_logits):
+    return (logits.exp() * (logits - ref_logits)).sum(-1)
+
+
 def detached_weight(log_probs, old_log_probs, advantages):
     return -torch.exp(log_probs - old_log_probs).clamp(max=2.0).detach() * advantages * log_probs
 

@@ -1,0 +1,47 @@
+"""Numbers of a position, the same for all its actions: as a baseline, and in front of a divergence's gradient."""
+
+from dataclasses import replace
+from typing import Final
+
+import numpy as np
+
+from kltheory.audit.experiments import Placed, distances, predicted
+from kltheory.audit.row import Row
+from kltheory.calculus.divergence import DIVERGENCES, Divergence, reverse_kl
+from kltheory.calculus.surrogate import Sampler
+
+MEASURED_TOLERANCE: Final = 1e-3
+"""What a fit may leave, relative to the coefficient."""
+BASELINE: Final = "X·(π_old - π) by the logits, X the number of the position: a baseline only for who drew"
+
+
+def one_number(runs: list[Placed], sampler: Sampler) -> Row:
+    """One number X for all actions of a position, times the score: E_old[X ∇log π] is X·(π_old − π) by the logits."""
+    gaps = []
+    for run in runs:
+        drew = run.settings.logp if sampler is Sampler.POLICY else run.settings.logp_old
+        d = np.exp(drew) - np.exp(run.settings.logp)
+        size = (d * d).sum(axis=-1, keepdims=True)
+        x = np.divide((run.expected * d).sum(axis=-1, keepdims=True), size, out=np.zeros_like(size), where=size > 0)
+        gaps.append(float((np.abs(run.expected - x * d).max(axis=-1) / np.maximum(1.0, run.scale)).max()))
+    name, title = ("zero", "zero") if sampler is Sampler.POLICY else ("none", BASELINE)
+    near = distances(runs, reverse_kl.coefficient)
+    return Row("reward", "none", sampler.value, name, "everywhere", "derived", max(gaps), title=title, distances=near)
+
+
+def by_position(row: Row, runs: list[Placed]) -> Row:
+    """The row of what is another multiple of one divergence at each position: no objective, and what it looks like."""
+    for divergence in DIVERGENCES:
+        if all(_is_aligned(run, divergence) for run in runs):
+            title = f"at each position a number of its own times {divergence.title}"
+            return replace(row, title=title, reason="")
+    return row
+
+
+def _is_aligned(run: Placed, divergence: Divergence) -> bool:
+    """Whether the expected gradient of every setting is a multiple of a divergence's."""
+    goal, _ = predicted(divergence.coefficient, run.settings)
+    size = (goal * goal).sum(axis=-1, keepdims=True)
+    share = np.divide((run.expected * goal).sum(axis=-1, keepdims=True), size, out=np.zeros_like(size), where=size > 0)
+    gap = np.abs(run.expected - share * goal).max(axis=-1)
+    return bool((gap <= MEASURED_TOLERANCE * np.abs(run.expected).max(axis=-1)).all())
