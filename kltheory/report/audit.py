@@ -5,6 +5,7 @@ from itertools import chain, repeat
 from typing import Any, Final
 
 import numpy as np
+from sympy import S
 
 from kltheory.__about__ import __version__
 from kltheory.audit.advantage import sentences
@@ -54,6 +55,7 @@ def _variant(v: Audited) -> dict[str, Any]:
             k: x if isinstance(x, (bool, int, float, str, type(None))) else repr(x) for k, x in v.settings.items()
         },
         "arguments": {} if v.subject is None else _arguments(v.subject.paths),
+        "answer": answer(v),
         "formula": formula(found),
         "coefficient": coefficient(v),
         "how": None if found is None else "derived" if found.surrogate is not None else "measured",
@@ -163,10 +165,43 @@ def _plain_variant(v: Audited) -> Iterator[str]:
     yield from (f"  note         {line}" for line in v.notes)
 
 
+def answer(v: Audited) -> str:
+    """The sentence to read first: what is descended, what becomes of the advantage, and how many alarms there are."""
+    parts = [said for placement in ("loss", "reward") if (said := _descends(v, placement))]
+    at_once = {push.at_once for push in v.pushes}
+    if v.pushes:
+        m = at_once.pop() if len(at_once) == 1 else None
+        known = {S.One: "the policy gradient", S.NegativeOne: "minus the policy gradient", S.Zero: "nothing"}
+        times = f"{text(tidy(m))} times the policy gradient" if m is not None else "not one for both signs"
+        parts.append(f"where w = 1, the part with the advantage is {known.get(m, times)}")
+    parts += [f"{n} alarm{'s' * (n != 1)}"] if (n := len(v.alarming)) else []
+    parts += ["UNDECIDED in part"] if v.undecided else []
+    return "; ".join(parts)
+
+
+def _descends(v: Audited, placement: str) -> str:
+    """What a placement without a weight descends, on-policy and off-policy."""
+    rows = {r.sampler: r for r in reversed(v.rows) if (r.placement, r.weight) == (placement, "none")}
+    if not rows:
+        return ""
+    on, off = (_said(rows[sampler]) for sampler in ("policy", "old"))
+    where = "as a loss" if placement == "loss" else "in the reward"
+    return f"{where} it descends {on}" + ("" if on == off else f" on-policy, {off} where the old policy sampled")
+
+
+def _said(r: Row) -> str:
+    named = {"zero": "nothing", "none": "what has no name", "undecided": "what is not decided"}
+    if r.gradient_of == "none" and r.how == "measured" and r.title:
+        return r.title
+    near = "" if r.where in ("everywhere", "-100 < l < 100") or r.gradient_of == "none" else f" where {r.where}"
+    return named.get(r.gradient_of, r.title) + near
+
+
 def _facts(v: Audited) -> Iterator[str]:
     found = v.found
     if found is None or not (v.rows or v.pushes):
         return
+    yield f"answer       {answer(v)}"
     over = " (summed over the vocabulary)" if found.reading is Reading.VOCABULARY else ""
     if found.surrogate is not None:
         check = f"value and derivative within {found.residual:.0e} of the running function, {found.dtype}"

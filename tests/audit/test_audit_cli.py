@@ -39,7 +39,7 @@ class Trainer:
 """
 VARIANT = {
     "name", "settings", "arguments", "formula", "coefficient", "how", "reading", "dtype", "residual", "aggregation",
-    "rows", "responses", "alarms", "probes", "advantage", "undecided", "failure", "notes",
+    "rows", "responses", "alarms", "probes", "advantage", "answer", "undecided", "failure", "notes",
 }  # fmt: skip
 RESPONSES = {
     (placement, credit, sampler)
