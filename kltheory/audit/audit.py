@@ -19,7 +19,7 @@ from kltheory.audit.recovered import Recovered
 from kltheory.audit.responses import ResponseRow, response_rows
 from kltheory.audit.roles import Role
 from kltheory.audit.row import Row
-from kltheory.audit.rows import PLACEMENTS, TOLERANCE, rows
+from kltheory.audit.rows import PLACEMENTS, limit, rows
 from kltheory.audit.subject import Raised, Subject
 from kltheory.audit.target import CannotRun, Target
 from kltheory.audit.variants import Variant, variants
@@ -194,6 +194,8 @@ def _examined(
         undecided.append("tokens have different formulas; what follows is for the first that counts, or a batch of one")
     if found.reason:
         notes.append(f"measured, not derived: {found.reason}")
+    if found.left_out:
+        notes.append(f"a small constant, which changes a factor by {found.left_out:.0e}, is left out of the formula")
     if start.pushes:
         notes.append("the tables are of the penalty: what is left where the advantages are 0")
     try:
@@ -203,12 +205,11 @@ def _examined(
     undecided += sorted(
         {f"{r.placement}, weight {r.weight}: {r.reason}" for r in every if r.gradient_of == "undecided"}
     )
-    limit = TOLERANCE.get(found.dtype, TOLERANCE["float32"])
     undecided += [
         f"{r.placement}, weight {r.weight}, sampler {r.sampler}: the running function's expected gradient differs from "
         f"the derived one by {r.residual:.1e}"
         for r in every
-        if r.how == "derived" and r.residual is not None and not r.residual <= limit
+        if r.how == "derived" and r.residual is not None and not r.residual <= limit(found)
     ]
     raised = (*seen, *alarms(Case(found, every, placements, start.pushes)))
     findings = tuple(probes(found, placements))

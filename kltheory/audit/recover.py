@@ -93,6 +93,7 @@ def _separated(subject: Subject, layout: Layout, trace: Trace) -> Recovered:
     meeting = _advantages_meet(exprs, layout)
     if meeting:
         exprs = without_advantages(exprs, layout)
+    exprs, left_out = without_small_constants(exprs)
     terms, coupled = terms_of(exprs, layout)
     coupled = coupled or mixed(exprs, layout)
     reading = _reading(subject)
@@ -109,8 +110,31 @@ def _separated(subject: Subject, layout: Layout, trace: Trace) -> Recovered:
     weights = None if s is None or coupled else token_weights(terms, layout, s)
     per_token = exprs.shape in (layout.tokens, layout.shape) and weights is not None and bool((weights == 1).all())
     across = coupled and (responses_meet(exprs, layout) or entangled(subject, layout, responses=True))
-    told = (weights, per_token, coupled, residual, across, meeting)
+    told = (weights, per_token, coupled, residual, across, meeting, left_out)
     return Recovered(subject, layout, reading, s, "", trace.dtype, *told)
+
+
+SLIGHT: Final = Rational(1, 10**5)
+"""What a small constant, such as 1e-8 beside a count, may change of a factor."""
+
+
+def without_small_constants(exprs: Exprs) -> tuple[Exprs, float]:
+    """The expressions with factors such as 1/(3 + 1e-8) as 1/3, and the largest relative change that this is."""
+    most = S.Zero
+
+    def entry(e: Expr) -> Expr:
+        nonlocal most
+        found = S.Zero
+        for term in Add.make_args(expand_mul(e)):
+            c, rest = term.as_coeff_Mul()
+            if isinstance(c, Rational) and c.q > LONG and (near := c.limit_denominator(1000)):
+                change = abs(c / near - 1)
+                most, c = (max(most, change), near) if change < SLIGHT else (most, c)
+            found += c * rest
+        return found if most else e
+
+    plain = np.vectorize(entry, otypes=[object])(exprs)
+    return (plain, float(most)) if most else (exprs, 0.0)
 
 
 NOT_ONE: Final = {
@@ -225,7 +249,7 @@ def _single(subject: Subject, layout: Layout, penalty: bool) -> Expr | None:
             exprs = traced(subject, alone)
         except (CannotTrace, Raised):
             continue
-        exprs = without_advantages(exprs, alone) if penalty else exprs
+        exprs, _ = without_small_constants(without_advantages(exprs, alone) if penalty else exprs)
         if any(e.has(nan, zoo, oo, -oo) for e in exprs.ravel().tolist()):
             continue  # as where a batch of one is divided by its spread
         found, apart = terms_of(exprs, alone)

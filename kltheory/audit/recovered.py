@@ -42,6 +42,7 @@ class Recovered:
         residual: the largest difference to the running function, relative to its rounding scale.
         across: how tokens of different responses, the rows, depend on one another, or empty.
         meeting: how advantages of different tokens meet, or empty; where they do, the surrogate is the penalty alone.
+        left_out: what the formula leaves out, relative to it: a small constant such as 1e-8 beside a count.
     """
 
     subject: Subject
@@ -56,6 +57,7 @@ class Recovered:
     residual: float
     across: str = ""
     meeting: str = ""
+    left_out: float = 0.0
 
     @property
     def is_typed(self) -> bool:

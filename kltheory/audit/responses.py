@@ -97,7 +97,8 @@ def response_rows(found: Recovered, placements: Sequence[str], known: KnownLoss 
             loss = _formula(found, near, placement, credit) if whole is None else whole.loss
             for sampler in Sampler:
                 cut = whole is None and _is_cut(found, placement, sampler)
-                asked = _Asked(placement, sampler, loss, cut, AGREES.get(found.dtype, AGREES["float32"]))
+                within = max(AGREES.get(found.dtype, AGREES["float32"]), 4 * found.left_out)
+                asked = _Asked(placement, sampler, loss, cut, within)
                 gradients = {
                     kind: [(run, run.gradient(placement, credit, sampler)) for run in both]
                     for kind, both in runs.items()

@@ -33,6 +33,11 @@ TOLERANCE: Final = {"float64": 1e-12, **{d: 256 * e for d, e in EPSILON.items() 
 """What the running expected gradient may differ by, relative to the size of its terms: rounding, by type."""
 
 
+def limit(found: Recovered) -> float:
+    """The same for one function, whose formula may leave out a small constant."""
+    return max(TOLERANCE.get(found.dtype, TOLERANCE["float32"]), 4 * found.left_out)
+
+
 def rows(found: Recovered, placements: tuple[str, ...] = PLACEMENTS) -> Iterator[Row]:
     """All rows of one subject; the region that holds ℓ = 0 comes first."""
     ran, seen = experiment(found), Seen()

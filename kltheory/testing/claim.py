@@ -10,7 +10,7 @@ from kltheory.audit.experiments import experiment
 from kltheory.audit.measure import POINTS, fit
 from kltheory.audit.recovered import Reading, Recovered
 from kltheory.audit.row import Row
-from kltheory.audit.rows import PLACEMENTS, TOLERANCE, WEIGHTS, is_central, place
+from kltheory.audit.rows import PLACEMENTS, WEIGHTS, is_central, limit, place
 from kltheory.calculus.coefficient import Coefficient
 from kltheory.calculus.exact import Undecidable, is_constant
 from kltheory.calculus.line import roots
@@ -85,8 +85,9 @@ class Claim:
         if undecided := [r.reason for r in rows if r.gradient_of == "undecided"]:
             return f"undecided: {undecided[0]}"
         assert one.found is not None
-        limit = TOLERANCE.get(one.found.dtype, TOLERANCE["float32"])
-        if off := [r for r in rows if r.how == "derived" and r.residual is not None and not r.residual <= limit]:
+        if off := [
+            r for r in rows if r.how == "derived" and r.residual is not None and not r.residual <= limit(one.found)
+        ]:
             return f"undecided: the running function's gradient differs from the derived one by {off[0].residual:.1e}"
         if sums_vocabulary(one) and self.placement == "reward":  # one number for all actions has no coefficient
             return "" if {r.gradient_of for r in rows} == {self.expected.name} else _actual(rows)

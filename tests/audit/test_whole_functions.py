@@ -60,6 +60,8 @@ ADVANTAGES = {
 }
 ROWS = {
     "with_penalty": ("1/25*forward_kl", "none"),
+    "mean_of_means": ("forward_kl", "none"),
+    "a_thousandth_more": ("1001/1000*forward_kl", "none"),
     "entropy_of_distribution": ("1/2*kl_uniform", "1/2*kl_uniform"),
     "entropy_up": ("-kl_uniform", "-kl_uniform"),
     "sampled_entropy": ("zero", "-1/100*kl_old_policy"),
@@ -147,6 +149,13 @@ def test_what_was_not_looked_at_is_not_asserted(name):
     whole_functions = pytest.importorskip("audit.whole_functions")
     with pytest.raises(AssertionError, match="undecided"):
         assert_gradient_of(getattr(whole_functions, name), "zero")
+
+
+def test_a_small_constant_beside_a_count_is_left_out_and_said_so(audited):
+    one, twin = audited("mean_of_means"), audited("a_thousandth_more")
+    assert any("a small constant" in note for note in one.notes)
+    assert not one.undecided
+    assert not any("a small constant" in note for note in twin.notes)
 
 
 def test_near_and_far_are_relative_to_the_multiple(audited):

@@ -61,6 +61,17 @@ def whitened(logps, ref_logps, advantages):
     return (-a * logps + 0.5 * (logps - ref_logps) ** 2).mean()
 
 
+# --- a small constant beside a count ----------------------------------------------------------------------------------
+def mean_of_means(logps, ref_logps, mask):
+    d = ref_logps - logps
+    return (((d.exp() - 1 - d) * mask).sum(-1) / (mask.sum(-1) + 1e-8)).mean()
+
+
+def a_thousandth_more(logps, ref_logps, mask):
+    d = ref_logps - logps
+    return (1.001 * (d.exp() - 1 - d) * mask).sum()
+
+
 # --- entropies --------------------------------------------------------------------------------------------------------
 def entropy_of_distribution(logits):
     return -0.5 * Categorical(logits=logits).entropy()
