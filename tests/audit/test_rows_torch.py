@@ -113,7 +113,7 @@ def test_rows_are_what_a_sum_through_the_running_function_gives(name: str) -> No
     rows = [r.to_json() for r in found.rows]
     assert (rows[0]["gradient_of"], rows[0]["how"]) == (gradient_of, how)
     assert row_oracle.disagreements(rows, call, "torch", summed, 1e-9 if how == "derived" else 1e-6) == []
-    assert row_oracle.tested(rows) >= 2
+    assert row_oracle.tested(rows) >= 2 or gradient_of == "none"
 
 
 def test_a_mean_over_the_vocabulary_is_an_alarm() -> None:

@@ -354,11 +354,15 @@ def survivors(edits, name, named):
     return {key for key, c in changed.items() if not rejection(c)}, len(changed)
 
 
+ALSO_RIGHT = {"one length": {"19-IsConservative"}}
+"""Its tree has responses of one length, where the claim is false as well."""
+
+
 @pytest.mark.parametrize("edit", NEVER_RIGHT)
 def test_what_shows_nothing_is_rejected(edit):
     kept, changed = survivors(NEVER_RIGHT, edit, {name: certificate(name) for name in FALSE})
     assert changed, "an edit that changes nothing shows nothing"
-    assert kept == set()
+    assert kept == ALSO_RIGHT.get(edit, set())
 
 
 def test_the_certificates_of_the_library_are_rejected_once_they_are_tampered_with(library_reports):

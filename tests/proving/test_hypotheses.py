@@ -20,8 +20,8 @@ from kltheory.proving.engines import NUMERIC
 from kltheory.proving.floats import NegativeShare, OverflowsIff
 from kltheory.proving.hypotheses import ALMOST, ALMOST_EVERY_L, DERIVED, derived
 from kltheory.proving.moments import OnTwoActions, SameMoment, SignAt, TraceVariance
+from kltheory.proving.one_tree import LessVarianceAt
 from kltheory.proving.precision import AccurateIn
-from kltheory.proving.response_variance import LessVarianceAt
 from kltheory.proving.scalars import HasSign, Identity, Range
 from kltheory.proving.sequences import SameSequenceGradient
 from kltheory.proving.statement import Refuted
