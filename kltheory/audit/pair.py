@@ -99,7 +99,8 @@ class Pair:
 
     def limits(self) -> Iterator[str]:
         """What was not looked at."""
-        if self.rank == 0 and not (self.a.is_typed or self.b.is_typed):
+        takes_more = [f for f in (self.a, self.b) if f.layout.tokens and not f.is_typed]
+        if self.rank == 0 and takes_more:
             yield "one token at a time is all that one of them takes: masks and lengths were not looked at"
         ours, theirs = (sum(not x.is_finite for x in ran) for ran in self.ran)
         if ours or theirs:
@@ -110,11 +111,17 @@ class Pair:
         return Formulas.of(self.a, self.b, self.per_response, self.alone)
 
     def value(self) -> Question:
-        """Whether the outputs are the same, entry by entry where both have the same shape, else their sums."""
+        """Whether the outputs are the same, entry by entry where both have the same shape, else their sums.
+
+        An output for each token and one for all are not the same: whoever calls them weighs them otherwise.
+        """
         shaped = all(x.value.shape == y.value.shape for x, y in zip(*self.ran, strict=True))
         ours, theirs = ([x.value if shaped else np.array(x.total) for x in ran] for ran in self.ran)
         each = shaped and all(x.size == b.mask.size for x, b in zip(ours, self.batches, strict=True))
         measured = self._measured("value", ours, theirs, per_token=each)
+        sizes = [[x.value.size for x in ran] for ran in self.ran]
+        if sizes[0] != sizes[1] and not self.alone:
+            return replace(measured, same=False, reason="one has an output for each token, and the other not")
         return self._with_formula(measured, "value")
 
     def derivative(self) -> Question:

@@ -126,6 +126,7 @@ ROWS: list[tuple[Any, Any, int, dict[str, bool | None]]] = [
     (k3, mean, 1, {"value": False, "derivative": False, "loss, weight none": False}),
     (k3, in_float32, 0, SAME),
     (k2, nan_far_away, 1, {"value": False}),
+    (k2, of_all, 1, {"value": False, "derivative": True}),
     (with_zeros, without_zeros, 1, dict.fromkeys(SAME, False)),
     (of_all, of_first_eight, 1, dict.fromkeys(SAME, False)),
     (bound, bound_by_its_logarithm, 0, SAME),
@@ -177,6 +178,19 @@ def raising(logp: Any, ref_logp: Any) -> Any:
 
 def unnamed(x: Any, y: Any) -> Any:
     return 1.0
+
+
+def of_one_number(logp: Any, ref_logp: Any) -> Any:
+    if jnp.ndim(logp):
+        raise ValueError("one number at a time")
+    return (logp - ref_logp) ** 2 / 2
+
+
+def test_what_was_not_looked_at_is_said_and_is_no_sameness() -> None:
+    found = compared(of_one_number, k2)
+    assert found.status == 2
+    assert "masks and lengths were not looked at" in found.limits[0]
+    assert compared(of_one_number, of_one_number).status == 0
 
 
 @pytest.mark.parametrize(
