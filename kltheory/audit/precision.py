@@ -38,9 +38,10 @@ def coarsest(dtypes: Iterable[str]) -> str:
     return max(dtypes, key=lambda d: EPSILON.get(d, EPSILON["float32"]))
 
 
-ROUNDINGS: Final = 16
+ROUNDINGS: Final = {"float64": 1024, "float32": 256}
+"""How many roundings of 1 may add up, as where terms of about a hundred cancel; 16 in coarser types."""
 
 
 def tolerance(dtype: str) -> float:
     """What two numbers of about 1 may differ by where one of them was computed in this type."""
-    return ROUNDINGS * EPSILON.get(dtype, EPSILON["float32"])
+    return ROUNDINGS.get(dtype, 16) * EPSILON.get(dtype, EPSILON["float32"])
