@@ -99,7 +99,8 @@ def _finite(x: float) -> float | None:
 def not_finite(found: Recovered, placements: tuple[str, ...]) -> Iterator[Finding]:
     """Overflow and NaN in value and gradient for |ℓ| up to infinity, in each floating type."""
     seen: dict[tuple[str, tuple[float, ...]], list[str]] = {}
-    if _broken(found, LOG_RATIOS, DTYPES[0])["value"].all():
+    several, _ = found.subject.run(found.layout.arrays())
+    if np.isfinite(several).all() and _broken(found, LOG_RATIOS, DTYPES[0])["value"].all():
         yield Finding("not_finite", "could not be probed: a batch of one token has no finite value")
         return
     for dtype in DTYPES:
