@@ -13,10 +13,10 @@ from kltheory.audit.formulas import Formulas
 from kltheory.audit.placed_batches import Expectations, expectations
 from kltheory.audit.precision import coarsest, precision, tolerance
 from kltheory.audit.question import PLAIN, Question, difference
+from kltheory.audit.reach import largest_number
 from kltheory.audit.recovered import Recovered
 from kltheory.audit.roles import Role
 from kltheory.audit.rows import PLACEMENTS, WEIGHTS
-from kltheory.audit.source import largest_number
 from kltheory.audit.subject import Raised
 from kltheory.audit.target import CannotRun
 from kltheory.calculus.surrogate import Sampler
@@ -82,7 +82,7 @@ class Pair:
         types: list[str] = []
         try:
             one_each = any(reads_one_advantage((f := x).subject, rank) for x in (a, b))
-            shown = batches(one_each, alone, max(largest_number(x.subject.target.function) for x in (a, b)))
+            shown = batches(one_each, alone, max(largest_number(x.subject.target) for x in (a, b)))
             shown += _with_labels_left_out(a, b, rank, shown)
             for f in (a, b):
                 outcomes = [run(f.subject, x, rank) for x in shown]
@@ -106,7 +106,7 @@ class Pair:
         if ours or theirs:
             yield f"not finite on {max(ours, theirs)} of {len(self.batches)} batches: there nothing was compared"
 
-    @property
+    @cached_property
     def _formulas(self) -> Formulas | None:
         return Formulas.of(self.a, self.b, self.per_response, self.alone)
 

@@ -57,3 +57,9 @@ def _last_name(node: ast.expr) -> str:
     if isinstance(node, ast.Subscript):
         return str(node.slice.value) if isinstance(node.slice, ast.Constant) else ""
     return node.attr if isinstance(node, ast.Attribute) else ast.unparse(node)
+
+
+def largest_number(target: Target) -> int:
+    """The largest whole number written down in what a function runs: it may count tokens or actions up to it."""
+    numbers = (n.value for n in reached(target) if isinstance(n, ast.Constant))
+    return max((n for n in numbers if isinstance(n, int) and not isinstance(n, bool)), default=0)

@@ -109,9 +109,3 @@ def is_around_one(tree: ast.AST, name: str) -> bool:
         if about and isinstance(n.left, ast.Constant) and n.left.value == 1:  # type: ignore[attr-defined]
             return True
     return False
-
-
-def largest_number(function: Any) -> int:
-    """The largest whole number that the code of a function writes down: it may count tokens or actions up to it."""
-    numbers = (n.value for n in ast.walk(source_tree(function)) if isinstance(n, ast.Constant))
-    return max((n for n in numbers if isinstance(n, int) and not isinstance(n, bool)), default=0)

@@ -99,6 +99,14 @@ def of_first_eight(logp: Any, ref_logp: Any) -> Any:
     return (k2(logp, ref_logp) * (jnp.arange(logp.shape[-1]) < 8)).sum()
 
 
+def first_forty(x: Any) -> Any:
+    return x * (jnp.arange(x.shape[-1]) < 40)
+
+
+def of_first_forty_in_a_helper(logp: Any, ref_logp: Any) -> Any:
+    return first_forty(k2(logp, ref_logp)).sum()
+
+
 def of_all(logp: Any, ref_logp: Any) -> Any:
     return k2(logp, ref_logp).sum()
 
@@ -129,6 +137,7 @@ ROWS: list[tuple[Any, Any, int, dict[str, bool | None]]] = [
     (k2, of_all, 1, {"value": False, "derivative": True}),
     (with_zeros, without_zeros, 1, dict.fromkeys(SAME, False)),
     (of_all, of_first_eight, 1, dict.fromkeys(SAME, False)),
+    (of_all, of_first_forty_in_a_helper, 1, dict.fromkeys(SAME, False)),
     (bound, bound_by_its_logarithm, 0, SAME),
     (of_logits, of_raw_logits, 1, dict.fromkeys(SAME, False)),
     (over_tokens, over_tokens, 0, SAME),
