@@ -99,6 +99,15 @@ def _part(found: Recovered, a: Expr, sampler: Sampler) -> Coefficient:
     return (at - found.penalty).coefficient(sampler)
 
 
+def at_once(every: tuple[Push, ...]) -> str:
+    """What the part with the advantage is where w = 1; empty where it is no one multiple of the policy gradient."""
+    multiples = {push.at_once for push in every}
+    m = multiples.pop() if len(multiples) == 1 else None
+    if m is None or not m.is_number or m == 0:
+        return ""
+    return "the policy gradient" if m == 1 else f"{text(m)} times the policy gradient"
+
+
 def sentences(every: tuple[Push, ...]) -> Iterator[str]:
     """What to say of the part with the advantage."""
     if not every:
@@ -107,11 +116,7 @@ def sentences(every: tuple[Push, ...]) -> Iterator[str]:
         yield f"minimising it {every[0]}"
     else:
         yield from (f"for {SIGNS[push.sign]} minimising it {push}" for push in every)
-    exact = [push.at_once == 1 for push in every]
-    multiples = {push.at_once for push in every}
-    if all(exact):
-        yield "where the old policy is the policy (w = 1) that is the policy gradient"
-    elif len(multiples) == 1 and (m := multiples.pop()) is not None and m.is_number and m != 0:
-        yield f"where the old policy is the policy (w = 1) that is {text(m)} times the policy gradient"
+    if said := at_once(every):
+        yield f"where the old policy is the policy (w = 1) that is {said}"
     weighted = any(push.is_weighted for push in every)
     yield "it depends on who sampled" if weighted else "it does not depend on who sampled"

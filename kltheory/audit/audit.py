@@ -176,11 +176,9 @@ def _examined(
     undecided += found_out
     if start.pushes and found.penalty.expr == 0:
         notes.append("there is no penalty: nothing is left where the advantages are 0")
-        raised = (*seen, *alarms(Case(found, (), placements, start.pushes)))
-        findings = tuple(probes(found, placements))
         if found.coupled:
             undecided.append(f"tokens are coupled: {found.coupled}; the advantage's part is for responses of one token")
-        return replace(start, alarms=raised, probes=findings, undecided=tuple(undecided), notes=tuple(notes))
+        return _concluded(start, found, (), seen, placements, undecided, notes)
     responses, failed = _on_responses(found, placements) if on_responses else ((), [])
     start = replace(start, responses=responses)
     notes += failed
@@ -188,7 +186,7 @@ def _examined(
         coupled = f"tokens are coupled: {found.coupled}"
         if found.surrogate is None and not found.reason:
             (notes if responses else undecided).append(coupled)
-            return replace(start, found=found, alarms=tuple(seen), undecided=tuple(undecided), notes=tuple(notes))
+            return replace(start, alarms=tuple(seen), undecided=tuple(undecided), notes=tuple(notes))
         (notes if responses else undecided).append(f"{coupled}; the first table is for responses of one token")
     if found.weights is not None and np.isnan(found.weights).any():
         undecided.append("tokens have different formulas; what follows is for the first that counts, or a batch of one")
@@ -201,7 +199,7 @@ def _examined(
     try:
         every = tuple(rows(found, placements))
     except (Undecidable, CannotTrace) as e:
-        return replace(start, found=found, alarms=tuple(seen), undecided=(*undecided, str(e)), notes=tuple(notes))
+        return replace(start, alarms=tuple(seen), undecided=(*undecided, str(e)), notes=tuple(notes))
     undecided += sorted(
         {f"{r.placement}, weight {r.weight}: {r.reason}" for r in every if r.gradient_of == "undecided"}
     )
@@ -211,14 +209,24 @@ def _examined(
         for r in every
         if r.how == "derived" and r.residual is not None and not r.residual <= limit(found)
     ]
-    raised = (*seen, *alarms(Case(found, every, placements, start.pushes)))
-    findings = tuple(probes(found, placements))
+    return _concluded(start, found, every, seen, placements, undecided, notes)
+
+
+def _concluded(
+    start: Audited,
+    found: Recovered,
+    every: tuple[Row, ...],
+    seen: list[Alarm],
+    placements: tuple[str, ...],
+    undecided: list[str],
+    notes: list[str],
+) -> Audited:
+    """The variant with its rows, what they alarm of, and what probes find."""
     return replace(
         start,
-        found=found,
         rows=every,
-        alarms=raised,
-        probes=findings,
+        alarms=(*seen, *alarms(Case(found, every, placements, start.pushes))),
+        probes=tuple(probes(found, placements)),
         undecided=tuple(undecided),
         notes=tuple(notes),
     )

@@ -1,7 +1,6 @@
 """Two formulas of one batch, entry by entry: where their values and derivatives part, for all log-probabilities."""
 
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -34,7 +33,6 @@ class Formulas:
     summed: bool
 
     @classmethod
-    @lru_cache(maxsize=4)
     def of(cls, a: Recovered, b: Recovered, per_response: bool, alone: bool) -> "Formulas | None":
         """The formulas of both; ``None`` where one has none, where tokens meet, or where they read different things."""
         if a.reading is not b.reading and Reading.VOCABULARY in (a.reading, b.reading):
@@ -48,17 +46,16 @@ class Formulas:
 
     def parts(self, what: str) -> tuple[str, ...] | None:
         """The regions in which the values or the derivatives part, none where they agree; ``None`` if undecided."""
-        seen: dict[Expr, list[tuple[str, ...]]] = {}
-        parts: dict[str, None] = {}
+        gaps = dict.fromkeys(Surrogate.of(a) - Surrogate.of(b) for a, b in self._pairs)
         try:
-            for unit in self.a:
-                gap = Surrogate.of(self.a[unit]) - Surrogate.of(self.b[unit])
-                if gap.expr not in seen:
-                    seen[gap.expr] = [self._parts(gap, what)]
-                parts |= dict.fromkeys(seen[gap.expr][0])
+            return tuple(dict.fromkeys(part for gap in gaps for part in self._parts(gap, what)))
         except Undecidable:
             return None
-        return tuple(parts)
+
+    @property
+    def _pairs(self) -> list[tuple[Expr, Expr]]:
+        """The terms of both, each pair once: most tokens have the same."""
+        return list(dict.fromkeys((self.a[unit], self.b[unit]) for unit in self.a))
 
     def same_expectation(self, placement: str, weight: str, sampler: Sampler) -> bool | None:
         """Whether every token's expected gradients agree for all policies; ``None`` if undecided.
@@ -68,12 +65,8 @@ class Formulas:
         if self.summed and (placement, weight) != ("loss", "none"):
             return None
         try:
-            return all(
-                self._descends(self.a[unit], placement, weight, sampler).equals(
-                    self._descends(self.b[unit], placement, weight, sampler)
-                )
-                for unit in self.a
-            )
+            both = ([self._descends(term, placement, weight, sampler) for term in pair] for pair in self._pairs)
+            return all(a.equals(b) for a, b in both)
         except Undecidable:
             return None
 

@@ -13,9 +13,9 @@ import numpy as np
 from sympy import Expr, Integer, S, Symbol, exp
 
 from kltheory.audit.layout import Layout
-from kltheory.audit.on_trees import simple
 from kltheory.audit.recover import traced, without_advantages
 from kltheory.audit.recovered import Recovered
+from kltheory.audit.simple import simple
 from kltheory.audit.subject import Raised
 from kltheory.calculus.estimators import k1, k2, k3, w
 from kltheory.calculus.exact import Undecidable, is_zero

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from sympy import Rational
 
 from kltheory.audit.batches import Batch, Outcome
+from kltheory.audit.simple import rounded, written
 
 COUNTS: Final[dict[str, Callable[[Batch], float]]] = {
     "": lambda batch: 1.0,
@@ -34,7 +34,7 @@ class Multiple:
     power: int
 
     def __str__(self) -> str:
-        times = {1.0: "a", -1.0: "-a"}.get(self.scale, f"{_written(self.scale)}·a")
+        times = {1.0: "a", -1.0: "-a"}.get(self.scale, f"{written(self.scale, DENOMINATOR)}·a")
         if not self.count:
             return f"b = {times}"
         return f"b = {times} {'divided by' if self.power < 0 else 'times'} {self.count}"
@@ -55,20 +55,11 @@ def multiple(a: Sequence[Outcome], b: Sequence[Outcome], batches: Sequence[Batch
         for power in (1, -1) if name else (1,):
             left = np.array([s * count(batch) ** -power for s, batch in zip(scales, batches, strict=True)])
             if left[0] and np.ptp(left) <= SAME * abs(left[0]):
-                found = Multiple(_near(float(left[0])), name, power)
+                found = Multiple(rounded(float(left[0]), SAME, DENOMINATOR), name, power)
                 return None if found.scale == 1 and not name else found
     return None
 
 
 SAME: Final = 1e-9
 
-
-def _near(x: float) -> float:
-    """The simple number that it was meant to be, if there is one within rounding."""
-    simple = float(Rational(x).limit_denominator(1000))
-    return simple if abs(simple - x) <= SAME * abs(x) else x
-
-
-def _written(x: float) -> str:
-    simple = Rational(x).limit_denominator(1000)
-    return str(simple) if float(simple) == x else f"{x:.6g}"
+DENOMINATOR: Final = 1000

@@ -10,12 +10,13 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 
 import numpy as np
-from sympy import Expr, Rational, S
+from sympy import Expr, S
 
 from kltheory.audit.experiments import SHRINKS, USES_OLD, Distance
 from kltheory.audit.layout import arrays, slope
 from kltheory.audit.recovered import Recovered
 from kltheory.audit.roles import Role
+from kltheory.audit.simple import simple
 from kltheory.calculus.sequence.language import length, to_go, total
 from kltheory.calculus.sequence.loss import SequenceObjective
 from kltheory.calculus.sequence.placements import TARGETS
@@ -158,11 +159,6 @@ class Run:
 
 SAME_WEIGHT: Final = 1e-5
 """Relative; slopes may be float32."""
-
-
-def simple(x: float) -> Rational:
-    """The simple number that a multiple, perhaps of float32, was meant to be."""
-    return Rational(x).limit_denominator(10_000)
 
 
 @lru_cache(maxsize=64)

@@ -9,6 +9,7 @@ from kltheory.audit.experiments import Placed, distances, predicted
 from kltheory.audit.row import Row
 from kltheory.calculus.divergence import DIVERGENCES, Divergence, reverse_kl
 from kltheory.calculus.surrogate import Sampler
+from kltheory.numerics.settings import Array
 
 MEASURED_TOLERANCE: Final = 1e-3
 """What a fit may leave, relative to the coefficient."""
@@ -21,9 +22,7 @@ def one_number(runs: list[Placed], sampler: Sampler) -> Row:
     for run in runs:
         drew = run.settings.logp if sampler is Sampler.POLICY else run.settings.logp_old
         d = np.exp(drew) - np.exp(run.settings.logp)
-        size = (d * d).sum(axis=-1, keepdims=True)
-        x = np.divide((run.expected * d).sum(axis=-1, keepdims=True), size, out=np.zeros_like(size), where=size > 0)
-        gaps.append(float((np.abs(run.expected - x * d).max(axis=-1) / np.maximum(1.0, run.scale)).max()))
+        gaps.append(float((_beside(run, d) / np.maximum(1.0, run.scale)).max()))
     name, title = ("zero", "zero") if sampler is Sampler.POLICY else ("none", BASELINE)
     near = distances(runs, reverse_kl.coefficient)
     return Row("reward", "none", sampler.value, name, "everywhere", "derived", max(gaps), title=title, distances=near)
@@ -41,7 +40,11 @@ def by_position(row: Row, runs: list[Placed]) -> Row:
 def _is_aligned(run: Placed, divergence: Divergence) -> bool:
     """Whether the expected gradient of every setting is a multiple of a divergence's."""
     goal, _ = predicted(divergence.coefficient, run.settings)
+    return bool((_beside(run, goal) <= MEASURED_TOLERANCE * np.abs(run.expected).max(axis=-1)).all())
+
+
+def _beside(run: Placed, goal: Array) -> Array:
+    """The largest entry of what is left of each setting's expected gradient beside a multiple of ``goal``."""
     size = (goal * goal).sum(axis=-1, keepdims=True)
     share = np.divide((run.expected * goal).sum(axis=-1, keepdims=True), size, out=np.zeros_like(size), where=size > 0)
-    gap = np.abs(run.expected - share * goal).max(axis=-1)
-    return bool((gap <= MEASURED_TOLERANCE * np.abs(run.expected).max(axis=-1)).all())
+    return np.asarray(np.abs(run.expected - share * goal).max(axis=-1))

@@ -20,11 +20,10 @@ def precision(subject: Subject, batch: Batch, rank: int, start: Outcome) -> str:
     Raises:
         Raised: the function raises.
     """
+    before = _numbers(start)
+    live = _numbers(run(subject, batch.moved(0.1), rank)) != before
     for dtype, step in STEPS.items():
-        moved = run(subject, batch.moved(step), rank)
-        before, after = _numbers(start), _numbers(moved)
-        live = _numbers(run(subject, batch.moved(0.1), rank)) != before
-        if not live.any() or (after != before)[live].mean() > 0.5:
+        if not live.any() or (_numbers(run(subject, batch.moved(step), rank)) != before)[live].mean() > 0.5:
             return dtype
     return "bfloat16"
 

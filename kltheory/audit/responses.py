@@ -14,9 +14,10 @@ from sympy import Expr, S, exp
 from kltheory.audit.confirm import EPSILON
 from kltheory.audit.experiments import Distance
 from kltheory.audit.known_losses import KnownLoss
-from kltheory.audit.on_trees import CREDITS, LENGTHS, Run, settings, simple
+from kltheory.audit.on_trees import CREDITS, LENGTHS, Run, settings
 from kltheory.audit.recovered import Reading, Recovered
 from kltheory.audit.rows import is_central, place
+from kltheory.audit.simple import rounded, simple, written
 from kltheory.calculus.exact import Undecidable
 from kltheory.calculus.moments import E, map_means
 from kltheory.calculus.sequence.language import length, total
@@ -30,6 +31,8 @@ from kltheory.numerics.trees.gradient import Gradient, expected_gradient
 
 AGREES: Final = {"float64": 1e-9, **{d: 256 * e for d, e in EPSILON.items() if d != "float64"}}
 """What a gradient may differ by from a target's, relative to the size of the terms it sums."""
+SAME: Final = 1e-6
+"""How near a multiple has to be to the simple number that it is taken for, relative to it."""
 
 
 @dataclass(frozen=True)
@@ -153,7 +156,7 @@ def _verdict(asked: _Asked, kind: str, pairs: Pairs) -> ResponseVerdict:
             loss, multiple, name, asked.sampler, horizon if kind == "fixed" else None
         )
         where = "near the reference" if settled and asked.cut else where
-        scale = {1.0: "", -1.0: "-"}.get(multiple, f"{_written(multiple)}*")
+        scale = {1.0: "", -1.0: "-"}.get(multiple, f"{written(multiple)}*")
         title = scale.replace("*", "·") + TARGETS[name][1]
         return ResponseVerdict(scale + name, title, where, "derived" if settled else "measured", gap)
     if loss is None or asked.cut or not all(_obeys(run, g, loss, asked) for run, g in pairs):
@@ -190,22 +193,11 @@ def _proposed(pairs: Pairs, asked: _Asked) -> tuple[float, str, float] | None:
         if name == "zero":
             continue
         goals = [run.target(name, asked.sampler).values for run, _ in pairs]
-        multiple = _rounded(float(pairs[0][1].values @ goals[0] / (goals[0] @ goals[0])))
+        multiple = rounded(float(pairs[0][1].values @ goals[0] / (goals[0] @ goals[0])), SAME)
         gap = max(_gap(g, multiple * goal) for (_, g), goal in zip(pairs, goals, strict=True))
         if gap <= asked.limit and multiple:
             return multiple, name, gap
     return None
-
-
-def _rounded(x: float) -> float:
-    """The simple number that it was meant to be, if there is one near."""
-    near = float(simple(x))
-    return near if abs(near - x) <= 1e-6 * abs(x) else x
-
-
-def _written(x: float) -> str:
-    """A fraction where it is a simple one, else to six digits."""
-    return str(simple(x)) if float(simple(x)) == x else f"{x:.6g}"
 
 
 def _settled(loss: SequenceLoss, multiple: float, name: str, sampler: Sampler, horizon: int | None) -> bool:

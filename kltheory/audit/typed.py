@@ -4,8 +4,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-from sympy import DiracDelta, Expr, S, Symbol
+from sympy import Expr, Symbol
 
+from kltheory.audit.confirm import differentiate
 from kltheory.calculus.symbols import advantage, erase_sg, logp, logp_old, logp_ref, to_log_probs
 from kltheory.numerics.bridge import NUMPY
 from kltheory.tracing.trace import Floats, Input, Trace
@@ -53,8 +54,5 @@ class FormulaTracer:
             with np.errstate(all="ignore"):
                 return np.array(np.broadcast_to(np.asarray(NUMPY(e, at), dtype=np.float64), shape))
 
-        slopes = {name: number(self._slope(s)) for s, name in ARGUMENTS.items() if name in arrays}
+        slopes = {name: number(differentiate(self.expr, s)) for s, name in ARGUMENTS.items() if name in arrays}
         return number(erase_sg(self.expr)), slopes
-
-    def _slope(self, by: Symbol) -> Expr:
-        return erase_sg(self.expr.diff(by)).replace(DiracDelta, lambda *_: S.Zero)

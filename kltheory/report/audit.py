@@ -5,10 +5,9 @@ from itertools import chain, repeat
 from typing import Any, Final
 
 import numpy as np
-from sympy import S
 
 from kltheory.__about__ import __version__
-from kltheory.audit.advantage import sentences
+from kltheory.audit.advantage import at_once, sentences
 from kltheory.audit.audit import Audit, Audited
 from kltheory.audit.experiments import Distance
 from kltheory.audit.on_trees import CREDITS
@@ -168,12 +167,9 @@ def _plain_variant(v: Audited) -> Iterator[str]:
 def answer(v: Audited) -> str:
     """The sentence to read first: what is descended, what becomes of the advantage, and how many alarms there are."""
     parts = [said for placement in ("loss", "reward") if (said := _descends(v, placement))]
-    at_once = {push.at_once for push in v.pushes}
     if v.pushes:
-        m = at_once.pop() if len(at_once) == 1 else None
-        known = {S.One: "the policy gradient", S.NegativeOne: "minus the policy gradient", S.Zero: "nothing"}
-        times = f"{text(tidy(m))} times the policy gradient" if m is not None else "not one for both signs"
-        parts.append(f"where w = 1, the part with the advantage is {known.get(m, times)}")
+        said = at_once(v.pushes) or "no one multiple of the policy gradient"
+        parts.append(f"where w = 1, the part with the advantage is {said}")
     parts += [f"{n} alarm{'s' * (n != 1)}"] if (n := len(v.alarming)) else []
     parts += ["UNDECIDED in part"] if v.undecided else []
     return "; ".join(parts)
