@@ -5,6 +5,7 @@ from typing import Final
 
 import numpy as np
 
+from kltheory.audit.codes import Code
 from kltheory.audit.finding import Finding
 from kltheory.audit.layout import arrays, slope
 from kltheory.audit.recovered import Recovered
@@ -40,7 +41,8 @@ def masked_junk(found: Recovered, _: tuple[str, ...]) -> Iterator[Finding]:
             where.append("gradient")
         if where:
             text = f"{name} at a masked position reaches the {' and the '.join(where)}"
-            yield Finding("masked_junk", text, name != "nan", {"junk": name, "reaches": where})
+            code = Code.MASKED_NAN if name == "nan" else Code.MASKED_JUNK
+            yield Finding(code, text, {"junk": name, "reaches": where})
 
 
 def _run(subject: Subject, at: Mapping[Role, Floats]) -> tuple[Floats, Floats]:
@@ -62,7 +64,7 @@ def padding(found: Recovered, _: tuple[str, ...]) -> Iterator[Finding]:
     factor = float(np.sum(twice) / np.sum(value)) if np.sum(value) else float("nan")
     if np.isfinite(factor) and abs(factor - 1) > 1e-6:
         text = f"the same batch twice gives {factor:.4g} times the output"
-        yield Finding("batch_size", text, data={"factor": factor})
+        yield Finding(Code.BATCH_SIZE, text, {"factor": factor})
     if Role.MASK in subject.roles:
         wide = {r: np.concatenate([a, a[:, :1]], axis=1) for r, a in base.items()}
         wide[Role.MASK] = np.concatenate([base[Role.MASK], np.zeros((layout.tokens[0], 1))], axis=1)
@@ -70,4 +72,4 @@ def padding(found: Recovered, _: tuple[str, ...]) -> Iterator[Finding]:
         if padded.shape == value.shape and np.abs(padded - value).max() > 1e-6 * np.abs(value).max():
             factor = float(np.sum(padded) / np.sum(value))
             text = f"one more masked column multiplies the output by {factor:.4g}: the average counts padding"
-            yield Finding("padding", text, True, {"factor": factor})
+            yield Finding(Code.PADDING, text, {"factor": factor})

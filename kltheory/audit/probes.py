@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from kltheory.audit.codes import Code
 from kltheory.audit.finding import Finding
 from kltheory.audit.masks import masked_junk, padding
 from kltheory.audit.measure import POINTS, Probe
@@ -34,7 +35,11 @@ def probes(found: Recovered, placements: tuple[str, ...]) -> Iterator[Finding]:
         try:
             yield from probe(found, placements)
         except (Raised, CannotTrace) as e:
-            yield Finding(probe.__name__, f"could not be probed: {e}")
+            yield _not_probed(probe.__name__, str(e))
+
+
+def _not_probed(probe: str, why: str) -> Finding:
+    return Finding(Code.NOT_PROBED, f"could not be probed: {why}", {"probe": probe})
 
 
 # --- dead zones -------------------------------------------------------------------------------------------------------
@@ -49,7 +54,7 @@ def dead_zones(found: Recovered, placements: tuple[str, ...]) -> Iterator[Findin
         lo, hi = (x if abs(x) <= FARTHEST else np.copysign(np.inf, x) for x in (lo, hi))
         text = f"the gradient vanishes for {_interval(lo, hi)}, where π_ref/π {_ratio_text(lo, hi)} ({how})"
         data = {"l": [_finite(lo), _finite(hi)], "ratio": [_finite(np.exp(-hi)), _finite(np.exp(-lo))], "how": how}
-        yield Finding("dead_zone", text, starts < WITHIN, data)
+        yield Finding(Code.DEAD_ZONE if starts < WITHIN else Code.DEAD_ZONE_FAR, text, data)
 
 
 def zones(found: Recovered) -> Iterator[tuple[float, float, str]]:
@@ -101,7 +106,7 @@ def not_finite(found: Recovered, placements: tuple[str, ...]) -> Iterator[Findin
     seen: dict[tuple[str, tuple[float, ...]], list[str]] = {}
     several, _ = found.subject.run(found.layout.arrays())
     if np.isfinite(several).all() and _broken(found, LOG_RATIOS, DTYPES[0])["value"].all():
-        yield Finding("not_finite", "could not be probed: a batch of one token has no finite value")
+        yield _not_probed("not_finite", "a batch of one token has no finite value")
         return
     for dtype in DTYPES:
         for what, bad in _broken(found, LOG_RATIOS, dtype).items():
@@ -109,10 +114,10 @@ def not_finite(found: Recovered, placements: tuple[str, ...]) -> Iterator[Findin
                 seen.setdefault((what, tuple(sorted(LOG_RATIOS[bad]))), []).append(dtype)
     for (what, where), dtypes in seen.items():
         points = ", ".join(f"{x:+g}" for x in where)
+        near = min(map(abs, where)) <= FINITE_WITHIN and dtypes != ["float16"]
         yield Finding(
-            "not_finite",
+            Code.NOT_FINITE if near else Code.NOT_FINITE_FAR,
             f"the {what} is inf or NaN at l = {points} in {', '.join(dtypes)}",
-            min(map(abs, where)) <= FINITE_WITHIN and dtypes != ["float16"],
             {"dtypes": dtypes, "of": what, "l": [_json_float(x) for x in where]},
         )
 
@@ -145,9 +150,9 @@ def cancellation(found: Recovered, _: tuple[str, ...]) -> Iterator[Finding]:
             error = abs(value - exact) / abs(exact)
             if error > 1e-3:
                 yield Finding(
-                    "cancellation",
+                    Code.CANCELLATION,
                     f"at l = {step:.3g} the value in {dtype} is off by {error:.1%}",
-                    data={"dtype": dtype, "l": step, "relative_error": float(error)},
+                    {"dtype": dtype, "l": step, "relative_error": float(error)},
                 )
 
 
@@ -164,7 +169,7 @@ def vocabulary_mean(found: Recovered, _: tuple[str, ...]) -> Iterator[Finding]:
         text = (
             f"one more action of no probability multiplies the output by {factor:.4g}: it averages over the vocabulary"
         )
-        yield Finding("vocabulary_mean", text, True, {"factor": factor})
+        yield Finding(Code.VOCABULARY_MEAN, text, {"factor": factor})
 
 
 NO_PROBABILITY: Final = -60.0

@@ -15,7 +15,7 @@ from kltheory.cli.strangers import of_strangers
 from kltheory.cli.supervisor import COULD_NOT_RUN
 
 if TYPE_CHECKING:
-    from kltheory.audit.audit import Audit
+    from kltheory.audit.audited import Audit
     from kltheory.audit.framework import Framework
     from kltheory.audit.target import Target
 

@@ -8,7 +8,8 @@ import numpy as np
 
 from kltheory.__about__ import __version__
 from kltheory.audit.advantage import at_once, sentences
-from kltheory.audit.audit import Audit, Audited
+from kltheory.audit.audited import Audit, Audited
+from kltheory.audit.codes import Code, Level
 from kltheory.audit.experiments import Distance
 from kltheory.audit.on_trees import CREDITS
 from kltheory.audit.recovered import Reading, Recovered
@@ -65,12 +66,25 @@ def _variant(v: Audited) -> dict[str, Any]:
         "advantage": [push.to_json() for push in v.pushes],
         "rows": [r.to_json() for r in v.rows],
         "responses": [r.to_json() for r in v.responses],
-        "alarms": [{"kind": a.kind, "text": a.text} for a in v.alarms]
-        + [{"kind": f.probe, "text": f.text} for f in v.probes if f.alarm],
-        "probes": [f.to_json() for f in v.probes],
-        "undecided": list(v.undecided),
+        "findings": [f.to_json() for f in v.findings],
+        **_by_kind(v),
+    }
+
+
+STOPPED: Final = (Code.RANDOM, Code.SHAPE, Code.RAISES)
+"""What ends an audit because of the function itself: the keys of schema 1 list it among the alarms as well."""
+
+
+def _by_kind(v: Audited) -> dict[str, Any]:
+    """The findings under the keys of schema 1."""
+    alarms = [f for f in v.findings if f.level is Level.ALARM or f.code in STOPPED]
+    probes = [f for f in v.findings if f.code.probe]
+    return {
+        "alarms": [{"kind": f.code.probe or f.name, "text": f.text} for f in alarms],
+        "probes": [{"probe": f.code.probe, "text": f.text, "alarm": f.level is Level.ALARM, **f.data} for f in probes],
+        "undecided": [f.text for f in v.undecided],
         "failure": v.failure or None,
-        "notes": list(v.notes),
+        "notes": [f.text for f in v.notes if f not in probes],
     }
 
 
@@ -142,7 +156,7 @@ def _tail(audit: Audit) -> Iterator[str]:
     yield ""
     for hint in audit.hints:
         yield f"hint: {hint}"
-    count = sum(len(v.alarming) for v in audit.variants)
+    count = sum(len(v.alarms) for v in audit.variants)
     what = f"{count} alarm{'s' * (count != 1)}" if audit.status == 1 else STATUS[audit.status]
     yield f"{len(audit.variants)} variant{'s' * (len(audit.variants) != 1)}: {what}"
 
@@ -158,10 +172,10 @@ def _plain_variant(v: Audited) -> Iterator[str]:
     yield from (f"  {line}" for line in _facts(v))
     yield from (f"  {line}" for table in _tables(v) for line in columns(table))
     yield from (f"  {line}" for line in _footnotes(v))
-    yield from (f"  ALARM        {line}" for line in v.alarming)
-    yield from (f"  probe        {f.text}" for f in v.probes if not f.alarm)
-    yield from (f"  UNDECIDED    {line}" for line in v.undecided)
-    yield from (f"  note         {line}" for line in v.notes)
+    yield from (f"  ALARM        {f.text}" for f in v.alarms)
+    yield from (f"  probe        {f.text}" for f in v.notes if f.code.probe)
+    yield from (f"  UNDECIDED    {f.text}" for f in v.undecided)
+    yield from (f"  note         {f.text}" for f in v.notes if not f.code.probe)
 
 
 def answer(v: Audited) -> str:
@@ -170,7 +184,7 @@ def answer(v: Audited) -> str:
     if v.pushes:
         said = at_once(v.pushes) or "no one multiple of the policy gradient"
         parts.append(f"where w = 1, the part with the advantage is {said}")
-    parts += [f"{n} alarm{'s' * (n != 1)}"] if (n := len(v.alarming)) else []
+    parts += [f"{n} alarm{'s' * (n != 1)}"] if (n := len(v.alarms)) else []
     parts += ["UNDECIDED in part"] if v.undecided else []
     return "; ".join(parts)
 
@@ -284,10 +298,9 @@ def markdown(audit: Audit) -> str:
         for head, *body in _tables(v):
             lines += ["", *markdown_table(head, body)]
         lines += ["", *(f"- {line}" for line in _footnotes(v))]
-        lines += ["", *(f"- **alarm** {line}" for line in v.alarming)]
-        lines += [f"- {f.text}" for f in v.probes if not f.alarm]
-        lines += [f"- **undecided** {line}" for line in v.undecided]
-        lines += [f"- {line}" for line in v.notes]
+        lines += ["", *(f"- **alarm** {f.text}" for f in v.alarms)]
+        lines += [f"- **undecided** {f.text}" for f in v.undecided]
+        lines += [f"- {f.text}" for f in v.notes]
     return "\n".join([*lines, *_tail(audit)])
 
 

@@ -10,7 +10,7 @@ from typing import Final
 
 from sympy import Expr
 
-from kltheory.audit.audit import Audited
+from kltheory.audit.audited import Audited
 from kltheory.audit.recover import recover
 from kltheory.audit.roles import Role
 from kltheory.audit.rows import PLACEMENTS, WEIGHTS, rows

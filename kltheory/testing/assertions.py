@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from kltheory.testing.records import Outcome, record
 
 if TYPE_CHECKING:
-    from kltheory.audit.audit import Audit
+    from kltheory.audit.audited import Audit
     from kltheory.audit.framework import Framework
 
 Function = Callable[..., Any] | str

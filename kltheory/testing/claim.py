@@ -5,7 +5,7 @@ from typing import Final
 
 from sympy import Rational
 
-from kltheory.audit.audit import Audited
+from kltheory.audit.audited import Audited
 from kltheory.audit.experiments import experiment
 from kltheory.audit.measure import POINTS, fit
 from kltheory.audit.recovered import Reading, Recovered

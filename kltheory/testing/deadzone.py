@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from sympy import Rational
 
-from kltheory.audit.audit import Audited
+from kltheory.audit.audited import Audited
+from kltheory.audit.codes import Code
 from kltheory.audit.pointwise import pointwise
 from kltheory.audit.probes import zones
 from kltheory.audit.recovered import Recovered
@@ -52,8 +53,8 @@ def _facts(one: Audited, within: float) -> list[tuple[str, str]]:
         return [("found", found)]
     if sums_vocabulary(one):
         return [("found", "undecided: it sums over the vocabulary, and has no derivative by one sample's l")]
-    if none := [a.text for a in one.alarms if a.kind == "no_gradient"]:
-        return [("found", none[0])]
+    if none := one.of(Code.NO_GRADIENT):
+        return [("found", none[0].text)]
     assert one.found is not None
     try:
         dead = sorted(_derived(one.found, within), key=lambda z: z.begins)

@@ -4,7 +4,7 @@ from typing import Final
 
 import numpy as np
 
-from kltheory.audit.audit import Audited
+from kltheory.audit.audited import Audited
 from kltheory.audit.pointwise import Samples, pointwise
 from kltheory.audit.probes import DTYPES
 from kltheory.audit.recovered import Recovered

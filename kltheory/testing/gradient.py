@@ -1,6 +1,6 @@
 """What ``assert_gradient_of`` checks, and the finding that it prints."""
 
-from kltheory.audit.audit import Audited
+from kltheory.audit.audited import Audited
 from kltheory.audit.row import Row
 from kltheory.audit.subject import Raised
 from kltheory.audit.target import Target
@@ -40,7 +40,7 @@ def _finding(claim: Claim, one: Audited, objection: str, target: Target, call: C
         ("how", f"{row.how}{residual}" if decided and row is not None else ""),
         ("reason", row.reason if row is not None and row.how == "measured" else ""),
         ("witness", _witness(claim, one) if decided else ""),
-        *(("alarm", text) for text in (one.alarming if decided else ())),
+        *(("alarm", f.text) for f in (one.alarms if decided else ())),
         *(("to change", text) for text in (advice(claim, one, call) if decided else ())),
     ]
     return block(f"{target.name} is not shown to have the expected gradient of {claim.expected.name}", facts)

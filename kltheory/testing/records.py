@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from kltheory.audit.audit import Audit
+    from kltheory.audit.audited import Audit
     from kltheory.audit.compare import Comparison
 
 Record = dict[str, Any]
@@ -32,7 +32,7 @@ def record(assertion: str, outcome: Outcome) -> None:
 
 
 def _plain(assertion: str, outcome: Outcome) -> Record:
-    from kltheory.audit.audit import Audit
+    from kltheory.audit.audited import Audit
     from kltheory.report import audit, comparison
 
     seen: dict[str, Any] = {"audit": None, "comparison": None, "markdown": outcome.message}

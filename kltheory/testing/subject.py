@@ -5,8 +5,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from kltheory.audit.audit import Audit, Audited, audit, audit_subject
+from kltheory.audit.audit import audit, audit_subject
+from kltheory.audit.audited import Audit, Audited
 from kltheory.audit.binding import bind
+from kltheory.audit.codes import Code
 from kltheory.audit.rows import PLACEMENTS
 from kltheory.audit.subject import Subject
 from kltheory.audit.target import CannotRun, Target, load, of_function
@@ -87,11 +89,9 @@ def problem(one: Audited) -> str:
     if one.failure:
         return for_python(f"it could not run: {one.failure}")
     if one.found is None or not one.rows:
-        return f"undecided: {'; '.join(one.undecided) or 'there is no finding'}"
-    if unseen := [text for text in one.undecided if "advantage" in text]:
-        return f"undecided: {unseen[0]}"
-    if raw := [a.text for a in one.alarms if a.kind == "unnormalised"]:
-        return f"undecided: {raw[0]}"
+        return f"undecided: {'; '.join(f.text for f in one.undecided) or 'there is no finding'}"
+    if unread := one.of(Code.ADVANTAGE_UNREAD, Code.UNNORMALISED):
+        return f"undecided: {unread[0].text}"
     if one.found.coupled:
         return f"undecided: tokens are coupled: {one.found.coupled}"
     weights = one.found.weights

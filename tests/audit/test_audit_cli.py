@@ -39,8 +39,9 @@ class Trainer:
 """
 VARIANT = {
     "name", "settings", "arguments", "formula", "coefficient", "how", "reading", "dtype", "residual", "aggregation",
-    "rows", "responses", "alarms", "probes", "advantage", "answer", "undecided", "failure", "notes",
+    "rows", "responses", "alarms", "probes", "advantage", "answer", "undecided", "failure", "notes", "findings",
 }  # fmt: skip
+LEVELS = ("note", "alarm", "undecided", "failure")
 RESPONSES = {
     (placement, credit, sampler)
     for placement, credit in (("loss", None), ("reward", "own"), ("reward", "to_go"), ("reward", "whole"))
@@ -142,6 +143,10 @@ def test_json_has_the_keys_that_programs_read(file: Path, tmp_path: Path) -> Non
             assert set(r["fixed"]) == set(r["random"]) == {"gradient_of", "title", "where", "how", "residual"}
         assert {"kind", "text"} == {k for a in v["alarms"] for k in a}
         assert all({"probe", "text", "alarm"} <= set(p) for p in v["probes"])
+        assert all({"code", "name", "level", "text", "data"} == set(f) for f in v["findings"])
+        by_level = {level: [f["text"] for f in v["findings"] if f["level"] == level] for level in LEVELS}
+        assert by_level["alarm"] == [a["text"] for a in v["alarms"]]
+        assert by_level["undecided"] == v["undecided"]
     json.dumps(data, allow_nan=False)
     target = tmp_path / "report.json"
     code, text = run("audit", f"{file}:kl", "--set", "kind=k1,k3", "--json", target)

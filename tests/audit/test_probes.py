@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import pytest
 
 from kltheory.audit.audit import audit
+from kltheory.audit.codes import Level
 from kltheory.audit.finding import Finding
 from kltheory.audit.target import of_function
 
@@ -78,26 +79,26 @@ ROWS: list[tuple[str, bool, Any, Any]] = [
 def findings(function: Any) -> list[Finding]:
     (found,) = audit(of_function(function, framework="jax"), placements=("loss",), responses=False).variants
     assert not found.failure
-    return list(found.probes)
+    return [f for f in found.findings if f.code.probe]
 
 
 @pytest.mark.parametrize(
     ("probe", "alarm", "wrong", "right"), ROWS, ids=[f"{n}-{'alarm' if a else 'told'}" for n, a, _, _ in ROWS]
 )
 def test_a_finding_and_its_twin(probe: str, alarm: bool, wrong: Any, right: Any) -> None:
-    seen = [f for f in findings(wrong) if f.probe == probe]
+    seen = [f for f in findings(wrong) if f.code.probe == probe]
     assert seen
-    assert any(f.alarm for f in seen) is alarm
-    assert [f for f in findings(right) if f.probe == probe] == []
+    assert any(f.level is Level.ALARM for f in seen) is alarm
+    assert [f for f in findings(right) if f.code.probe == probe] == []
 
 
 def test_a_dead_zone_is_given_in_l_and_as_a_ratio() -> None:
-    near, *_ = [f for f in findings(ROWS[0][2]) if f.probe == "dead_zone"]
+    near, *_ = [f for f in findings(ROWS[0][2]) if f.code.probe == "dead_zone"]
     assert near.data["l"] == [None, pytest.approx(-2.610869, abs=1e-5)]
     assert near.data["ratio"][0] == pytest.approx(13.6109, abs=1e-3)
     assert "the gradient vanishes for l < -2.611, where π_ref/π > 13.61" in near.text
 
 
 def test_overflow_is_told_by_type() -> None:
-    types = {d for f in findings(k3) if f.probe == "not_finite" and -20.0 in f.data["l"] for d in f.data["dtypes"]}
+    types = {d for f in findings(k3) if f.code.probe == "not_finite" and -20.0 in f.data["l"] for d in f.data["dtypes"]}
     assert types == {"float16"}

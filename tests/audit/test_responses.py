@@ -8,8 +8,10 @@ import response_functions as functions
 from sympy import exp
 
 from kltheory.audit import known_losses
-from kltheory.audit.audit import Audited, audit
+from kltheory.audit.audit import audit
+from kltheory.audit.audited import Audited
 from kltheory.audit.binding import bind
+from kltheory.audit.codes import Code
 from kltheory.audit.known_losses import recognised
 from kltheory.audit.on_trees import LENGTHS, Run, settings
 from kltheory.audit.recover import recover
@@ -98,7 +100,7 @@ def test_an_aggregate_has_no_rows_in_the_reward():
 def test_tokens_that_meet_within_a_response_are_decided_across_responses_are_not():
     within, across = audited("k2_of_the_response"), audited("centred")
     assert not within.undecided
-    assert any("tokens are coupled" in note for note in within.notes)
+    assert any("tokens are coupled" in f.text for f in within.notes)
     assert across.undecided
     assert not across.responses
 
@@ -118,7 +120,7 @@ RECOGNISED = {
 def test_forms_in_which_tokens_meet_are_told_by_name(name):
     found = recognised(recover(bind(of_function(getattr(functions, name), framework="jax"), {}, {}, None)))
     assert (found and found.name) == RECOGNISED[name]
-    told = [note for note in audited(name).notes if "told on responses" in note]
+    told = [f.text for f in audited(name).of(Code.RECOGNISED)]
     assert told == (
         [f"told on responses of two and three tokens: its gradient is that of {found.name}"] if found else []
     )
@@ -142,8 +144,8 @@ def test_a_form_is_written_out_token_by_token():
 def test_what_is_not_finite_on_some_responses_is_not_decided():
     found = audited("standardised")
     assert not found.responses
-    assert any("not finite" in note for note in found.notes)
-    assert any("tokens are coupled" in text for text in found.undecided)
+    assert any("not finite" in f.text for f in found.notes)
+    assert any("tokens are coupled" in f.text for f in found.undecided)
 
 
 def test_other_shapes_have_no_rows():
