@@ -6,7 +6,6 @@ from typing import Any, Final
 
 import numpy as np
 
-from kltheory.audit.advantage import pushes
 from kltheory.audit.alarms import Case, alarms
 from kltheory.audit.asking import POLICIES, no_policy, not_given, unknown_parameters
 from kltheory.audit.audited import Audit, Audited
@@ -16,16 +15,16 @@ from kltheory.audit.codes import Code
 from kltheory.audit.finding import Finding
 from kltheory.audit.known_losses import recognised
 from kltheory.audit.probes import probes
+from kltheory.audit.reading import Reading
 from kltheory.audit.recover import recover, runnable
-from kltheory.audit.recovered import Recovered
 from kltheory.audit.responses import response_rows
 from kltheory.audit.roles import Role
 from kltheory.audit.row import Row
-from kltheory.audit.rows import PLACEMENTS, limit, rows
+from kltheory.audit.rows import FINEST, PLACES, rows
 from kltheory.audit.subject import Raised, Subject
 from kltheory.audit.target import CannotRun, Target
 from kltheory.audit.variants import Variant, variants
-from kltheory.audit.vocabulary import READ_SO, over_vocabulary
+from kltheory.audit.vocabulary import READ_SO
 from kltheory.calculus.exact import Undecidable
 from kltheory.tracing.trace import CannotTrace
 
@@ -38,7 +37,7 @@ def audit(
     target: Target,
     choices: Mapping[str, list[Any]] | None = None,
     arguments: Mapping[str, str] | None = None,
-    placements: tuple[str, ...] = PLACEMENTS,
+    placements: tuple[str, ...] = PLACES,
     output: str | None = None,
     configurations: Iterable[Mapping[str, Any]] | None = None,
     progress: Callable[[str], None] = lambda name: None,
@@ -88,7 +87,7 @@ def audit_subject(name: str, subject: Subject, placements: tuple[str, ...], resp
         if start.of(*FATAL):
             return start
         found = recover(subject)
-        wide = None if found.per_token else over_vocabulary(found)
+        wide = None if found.per_token else found.widened()
         if wide is None:
             return _examined(start, found, placements, responses)
         start = replace(start, subject=wide).saying(Finding(Code.READ_OVER_VOCABULARY, READ_SO))
@@ -107,17 +106,17 @@ def _not_given(subject: Subject) -> str:
     return f"; {not_given(subject, unknown)}" if unknown else ""
 
 
-def _examined(start: Audited, found: Recovered, placements: tuple[str, ...], on_responses: bool) -> Audited:
+def _examined(start: Audited, found: Reading, placements: tuple[str, ...], on_responses: bool) -> Audited:
     """The variant with what its formula or its measurement tells."""
     one = _with_advantage(replace(start, found=found), found)
-    if one.pushes and found.penalty.expr == 0:
+    if one.pushes and not found.has_penalty:
         one = one.saying(Finding(Code.NO_PENALTY, "there is no penalty: nothing is left where the advantages are 0"))
         if found.coupled:
             one = one.saying(_coupled(found, "the advantage's part is for responses of one token"))
         return _concluded(one, found, placements)
     if on_responses:
         one = _on_responses(one, found, placements)
-    if found.coupled and found.surrogate is None and not found.reason:
+    if found.coupled and not found.is_of_one_token:
         return one.saying(_coupled(found, "", bool(one.responses)))
     if found.coupled:
         one = one.saying(_coupled(found, "the first table is for responses of one token", bool(one.responses)))
@@ -129,13 +128,13 @@ def _examined(start: Audited, found: Recovered, placements: tuple[str, ...], on_
     return _concluded(one.saying(*_of_rows(one.rows, found)), found, placements)
 
 
-def _coupled(found: Recovered, rest: str, told: bool = False) -> Finding:
+def _coupled(found: Reading, rest: str, told: bool = False) -> Finding:
     """That tokens meet: undecided, or a note where whole responses tell what comes of it."""
     text = "; ".join(filter(None, (f"tokens are coupled: {found.coupled}", rest)))
     return Finding(Code.COUPLED_ON_RESPONSES if told else Code.COUPLED, text)
 
 
-def _of_the_formula(found: Recovered, has_advantage: bool) -> Iterator[Finding]:
+def _of_the_formula(found: Reading, has_advantage: bool) -> Iterator[Finding]:
     """What to know of the formula before its rows are read."""
     if found.weights is not None and np.isnan(found.weights).any():
         text = "tokens have different formulas; what follows is for the first that counts, or a batch of one"
@@ -149,48 +148,41 @@ def _of_the_formula(found: Recovered, has_advantage: bool) -> Iterator[Finding]:
         yield Finding(Code.PENALTY_ALONE, "the tables are of the penalty: what is left where the advantages are 0")
 
 
-def _of_rows(every: tuple[Row, ...], found: Recovered) -> Iterator[Finding]:
+def _of_rows(every: tuple[Row, ...], found: Reading) -> Iterator[Finding]:
     """Rows that are not decided, or that the running function does not bear out."""
     reasons = sorted({(r.placement, r.weight, r.reason) for r in every if r.gradient_of == "undecided"})
     for placement, weight, reason in reasons:
         yield Finding(Code.ROW_UNDECIDED, f"{placement}, weight {weight}: {reason}")
     for r in every:
-        if r.how == "derived" and r.residual is not None and not r.residual <= limit(found):
+        if r.is_contradicted(found.rounding(FINEST)):
             yield Finding(
                 Code.ROW_DISAGREES,
-                f"{r.placement}, weight {r.weight}, sampler {r.sampler}: the running function's expected gradient "
-                f"differs from the derived one by {r.residual:.1e}",
+                f"{r.placed.key}: the running function's expected gradient differs from the derived one by "
+                f"{r.residual:.1e}",
             )
 
 
-def _concluded(one: Audited, found: Recovered, placements: tuple[str, ...]) -> Audited:
+def _concluded(one: Audited, found: Reading, placements: tuple[str, ...]) -> Audited:
     """The variant with what its rows alarm of, and what probes find."""
     return one.saying(*alarms(Case(found, one.rows, placements, one.pushes)), *probes(found, placements))
 
 
-def _with_advantage(one: Audited, found: Recovered) -> Audited:
+def _with_advantage(one: Audited, found: Reading) -> Audited:
     """What the part with the advantage does; or why that is not known."""
-    if Role.ADVANTAGE not in found.subject.roles:
-        return one
-    if found.meeting:
-        return one.saying(Finding(Code.ADVANTAGE_UNREAD, f"only the penalty is looked at: {found.meeting}"))
-    if found.surrogate is None:
-        text = "the part with the advantage is not looked at: there is no formula"
-        return one.saying(Finding(Code.ADVANTAGE_UNREAD, text))
     try:
-        return replace(one, pushes=pushes(found))
+        return replace(one, pushes=found.pushes())
     except Undecidable as e:
-        return one.saying(Finding(Code.ADVANTAGE_UNREAD, f"the part with the advantage: {e}"))
+        return one.saying(Finding(Code.ADVANTAGE_UNREAD, str(e)))
 
 
-def _on_responses(one: Audited, found: Recovered, placements: tuple[str, ...]) -> Audited:
+def _on_responses(one: Audited, found: Reading, placements: tuple[str, ...]) -> Audited:
     """The rows of whole responses, and what to know of them; or why there are none."""
     if found.across:
         text = f"responses are coupled as well: {found.across}"
         return one.saying(Finding(Code.RESPONSES_COUPLED, text))
     if len(found.layout.tokens) != 2:
         return one
-    known = recognised(found) if found.coupled else None
+    known = recognised(found.subject) if found.coupled else None
     try:
         every = tuple(response_rows(found, placements, known))
     except (Raised, CannotTrace) as e:
@@ -207,7 +199,7 @@ def _on_responses(one: Audited, found: Recovered, placements: tuple[str, ...]) -
 
 def _over_vocabulary(one: Audited) -> list[tuple[str, Subject]]:
     """The variant read the other way, where its entries may be tokens or the actions of a vocabulary."""
-    wide = None if one.found is None else over_vocabulary(one.found)
+    wide = None if one.found is None else one.found.widened()
     if wide is None:
         return []
     try:
@@ -236,9 +228,5 @@ def _without_optional(one: Audited) -> list[tuple[str, Subject]]:
         found = recover(bare)
     except (Raised, CannotTrace, CannotRun):
         return []  # it needs them here
-    if one.found.surrogate is not None and found.surrogate is not None:
-        same = found.surrogate.expr == one.found.surrogate.expr
-    else:
-        same = True
     name = ", ".join(filter(None, (one.name, *(f"{p}=None" for p in optional))))
-    return [] if same else [(name, bare)]
+    return [(name, bare)] if one.found.differs(found) else []

@@ -7,7 +7,7 @@ from typing import Any
 from kltheory.audit.advantage import Push
 from kltheory.audit.codes import Code, Level
 from kltheory.audit.finding import Finding
-from kltheory.audit.recovered import Recovered
+from kltheory.audit.reading import Reading
 from kltheory.audit.responses import ResponseRow
 from kltheory.audit.row import Row
 from kltheory.audit.subject import Subject
@@ -32,7 +32,7 @@ class Audited:
     name: str
     settings: Mapping[str, Any]
     subject: Subject | None = None
-    found: Recovered | None = None
+    found: Reading | None = None
     rows: tuple[Row, ...] = ()
     pushes: tuple[Push, ...] = ()
     responses: tuple[ResponseRow, ...] = ()

@@ -14,9 +14,8 @@ from sympy import Expr, Integer, S, Symbol, exp
 
 from kltheory.audit.layout import Layout
 from kltheory.audit.recover import traced, without_advantages
-from kltheory.audit.recovered import Recovered
 from kltheory.audit.simple import simple
-from kltheory.audit.subject import Raised
+from kltheory.audit.subject import Raised, Subject
 from kltheory.calculus.estimators import k1, k2, k3, w
 from kltheory.calculus.exact import Undecidable, is_zero
 from kltheory.calculus.sequence.language import Future, Past, Total, length, to_go, total
@@ -71,10 +70,10 @@ def _weights(known: Mapping[str, Expr]) -> Iterator[tuple[str, Expr]]:
         yield f", detached {name}", sg(weight)
 
 
-def recognised(found: Recovered) -> KnownLoss | None:
+def recognised(subject: Subject) -> KnownLoss | None:
     """The known loss that a function of one response is a multiple of, multiple and all; ``None`` if it is none."""
     try:
-        mine = [_slopes(_of_function(found, n), n) for n in LENGTHS]
+        mine = [_slopes(_of_function(subject, n), n) for n in LENGTHS]
         at = [_point(n) for n in LENGTHS]
         here = [np.array([float(NUMPY(e, p)) for e in slopes]) for slopes, p in zip(mine, at, strict=True)]
     except (CannotTrace, Raised, NotNumeric):
@@ -141,9 +140,9 @@ def _symbols(n: int) -> list[tuple[Symbol, Symbol, Symbol]]:
     return out
 
 
-def _of_function(found: Recovered, n: int) -> Expr:
-    layout = Layout.of(found.subject, (1, n))
-    exprs = without_advantages(traced(found.subject, layout), layout)
+def _of_function(subject: Subject, n: int) -> Expr:
+    layout = Layout.of(subject, (1, n))
+    exprs = without_advantages(traced(subject, layout), layout)
     return sum(exprs.ravel().tolist(), S.Zero)
 
 

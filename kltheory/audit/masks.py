@@ -8,7 +8,7 @@ import numpy as np
 from kltheory.audit.codes import Code
 from kltheory.audit.finding import Finding
 from kltheory.audit.layout import arrays, slope
-from kltheory.audit.recovered import Recovered
+from kltheory.audit.reading import Reading
 from kltheory.audit.roles import Role
 from kltheory.audit.subject import Subject
 from kltheory.tracing.trace import Floats
@@ -17,7 +17,7 @@ JUNK: Final = {"1e4": 1e4, "-inf": -np.inf, "nan": np.nan}
 """What is put at a masked position; NaN goes through any product, so it is no alarm."""
 
 
-def masked_junk(found: Recovered, _: tuple[str, ...]) -> Iterator[Finding]:
+def masked_junk(found: Reading, _: tuple[str, ...]) -> Iterator[Finding]:
     """What stands at a masked position must not reach the value or the gradient of the others."""
     subject, layout = found.subject, found.layout
     if Role.MASK not in subject.roles or not layout.tokens or layout.vocabulary:
@@ -50,7 +50,7 @@ def _run(subject: Subject, at: Mapping[Role, Floats]) -> tuple[Floats, Floats]:
     return value, slope(slopes, at)
 
 
-def padding(found: Recovered, _: tuple[str, ...]) -> Iterator[Finding]:
+def padding(found: Reading, _: tuple[str, ...]) -> Iterator[Finding]:
     """Whether more padding, or a batch twice as large, changes an aggregated output."""
     subject, layout = found.subject, found.layout
     if len(layout.tokens) != 2 or layout.vocabulary:

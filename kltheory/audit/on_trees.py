@@ -14,7 +14,7 @@ from sympy import Expr, S
 
 from kltheory.audit.experiments import SHRINKS, USES_OLD, Distance
 from kltheory.audit.layout import arrays, slope
-from kltheory.audit.recovered import Recovered
+from kltheory.audit.reading import Reading
 from kltheory.audit.roles import Role
 from kltheory.audit.simple import simple
 from kltheory.calculus.sequence.language import length, to_go, total
@@ -78,7 +78,7 @@ class Ran:
 class Run:
     """The function on all responses of one tree, under each sampler. Raises Raised when the function does."""
 
-    def __init__(self, found: Recovered, setting: TreeSetting) -> None:
+    def __init__(self, found: Reading, setting: TreeSetting) -> None:
         self.found, self.setting = found, setting
         self.table = setting.log_policy
         off = self._ran(setting.old)

@@ -11,15 +11,14 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from sympy import Expr, S, exp
 
-from kltheory.audit.confirm import EPSILON
 from kltheory.audit.experiments import Distance
 from kltheory.audit.known_losses import KnownLoss
 from kltheory.audit.on_trees import CREDITS, LENGTHS, Run, settings
-from kltheory.audit.recovered import Reading, Recovered
-from kltheory.audit.rows import is_central, place
+from kltheory.audit.reading import Reading
 from kltheory.audit.simple import rounded, simple, written
 from kltheory.calculus.exact import Undecidable
 from kltheory.calculus.moments import E, map_means
+from kltheory.calculus.placement import Placement
 from kltheory.calculus.sequence.language import length, total
 from kltheory.calculus.sequence.loss import SequenceLoss
 from kltheory.calculus.sequence.placements import TARGETS, in_sequence_reward
@@ -29,8 +28,8 @@ from kltheory.calculus.symbols import erase_sg, logp
 from kltheory.numerics.settings import Array
 from kltheory.numerics.trees.gradient import Gradient, expected_gradient
 
-AGREES: Final = {"float64": 1e-9, **{d: 256 * e for d, e in EPSILON.items() if d != "float64"}}
-"""What a gradient may differ by from a target's, relative to the size of the terms it sums."""
+FINEST: Final = 1e-9
+"""What a gradient may differ by from a target's in float64, relative to the size of the terms it sums."""
 SAME: Final = 1e-6
 """How near a multiple has to be to the simple number that it is taken for, relative to it."""
 
@@ -78,7 +77,7 @@ class ResponseRow:
         return data | {k: dict(vars(v)) for k, v in (*self.verdicts.items(), *self.distances.items())}
 
 
-def response_rows(found: Recovered, placements: Sequence[str], known: KnownLoss | None = None) -> Iterator[ResponseRow]:
+def response_rows(found: Reading, placements: Sequence[str], known: KnownLoss | None = None) -> Iterator[ResponseRow]:
     """All rows of a function of arrays of shape (B, T).
 
     Args:
@@ -99,9 +98,8 @@ def response_rows(found: Recovered, placements: Sequence[str], known: KnownLoss 
         for credit in CREDITS if placement == "reward" else ("",):
             loss = _formula(found, near, placement, credit) if whole is None else whole.loss
             for sampler in Sampler:
-                cut = whole is None and _is_cut(found, placement, sampler)
-                within = max(AGREES.get(found.dtype, AGREES["float32"]), 4 * found.left_out)
-                asked = _Asked(placement, sampler, loss, cut, within)
+                cut = whole is None and found.is_cut(Placement(placement, who=sampler))
+                asked = _Asked(placement, sampler, loss, cut, found.rounding(FINEST))
                 gradients = {
                     kind: [(run, run.gradient(placement, credit, sampler)) for run in both]
                     for kind, both in runs.items()
@@ -125,22 +123,20 @@ Pairs = Sequence[tuple[Run, Gradient]]
 """A function on trees, far from the reference and near it, and its expected gradients there."""
 
 
-def _formula(found: Recovered, near: Run, placement: str, credit: str) -> SequenceLoss | None:
+def _formula(found: Reading, near: Run, placement: str, credit: str) -> SequenceLoss | None:
     """The loss of one response, from the formula of one token; ``None`` where there is none, or tokens meet.
 
     Of several cells that of the reference is taken: it speaks of policies near it.
     """
-    if found.surrogate is None or found.coupled:
+    own = None if found.coupled else found.near_reference()
+    if own is None:
         return None
-    central = [s.expr for r, s in found.cells(Sampler.OLD) if is_central(r)]
-    if len(central) != 1:
-        return None
-    summed = found.reading is Reading.VOCABULARY
-    of_token = E(central[0] * exp(-logp)) if summed else central[0]
+    of_token = E(own * exp(-logp)) if found.sums_vocabulary else own
     if placement == "reward":
         return in_sequence_reward(CREDITS[credit].cost(map_means(erase_sg(of_token), erase_sg)))
-    slope = erase_sg(derivative(central[0]))
-    weight = S.One if found.per_token or slope == 0 else None if summed else near.token_weight(slope)
+    slope = erase_sg(derivative(own))
+    plain = found.per_token or slope == 0
+    weight = S.One if plain else None if found.sums_vocabulary else near.token_weight(slope)
     return None if weight is None else SequenceLoss(weight * total(of_token))
 
 
@@ -174,14 +170,6 @@ def _obeys(run: Run, mine: Gradient, loss: SequenceLoss, asked: _Asked) -> bool:
 def _gap(mine: Gradient, expected: Array) -> float:
     """The largest difference, relative to the size of what is summed."""
     return float(np.abs(mine.values - expected).max()) / max(1.0, mine.scale)
-
-
-def _is_cut(found: Recovered, placement: str, sampler: Sampler) -> bool:
-    """Whether a token's gradient has another formula far from the reference."""
-    try:
-        return found.surrogate is None or len(found.coefficient(place(found, placement, "none"), sampler).merged) > 1
-    except Undecidable:
-        return True
 
 
 def _proposed(pairs: Pairs, asked: _Asked) -> tuple[float, str, float] | None:

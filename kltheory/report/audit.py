@@ -12,14 +12,9 @@ from kltheory.audit.audited import Audit, Audited
 from kltheory.audit.codes import Code, Level
 from kltheory.audit.experiments import Distance
 from kltheory.audit.on_trees import CREDITS
-from kltheory.audit.recovered import Reading, Recovered
+from kltheory.audit.reading import Reading
 from kltheory.audit.responses import ResponseRow, ResponseVerdict
 from kltheory.audit.row import Row
-from kltheory.calculus.cells import is_smooth
-from kltheory.calculus.coefficient import tidy
-from kltheory.calculus.notation import text
-from kltheory.calculus.regions import DISPLAY
-from kltheory.calculus.symbols import sg
 from kltheory.report.columns import columns, markdown_table
 
 SCHEMA: Final = 1
@@ -56,10 +51,10 @@ def _variant(v: Audited) -> dict[str, Any]:
         },
         "arguments": {} if v.subject is None else _arguments(v.subject.paths),
         "answer": answer(v),
-        "formula": formula(found),
+        "formula": None if found is None else found.formula,
         "coefficient": coefficient(v),
-        "how": None if found is None else "derived" if found.surrogate is not None else "measured",
-        "reading": None if found is None else found.reading.value,
+        "how": None if found is None else found.how,
+        "reading": None if found is None else found.entries.value,
         "dtype": None if found is None else found.dtype,
         "residual": None if found is None else found.residual,
         "aggregation": None if found is None or found.weights is None or found.per_token else aggregation(found),
@@ -103,15 +98,6 @@ def _clean(value: Any) -> Any:
     return value
 
 
-def formula(found: Recovered | None) -> str | None:
-    """The formula of one token, as ``kltheory identify`` reads it; ``None`` when it was measured."""
-    if found is None or found.surrogate is None:
-        return None
-    expr = found.surrogate.expr
-    plain = is_smooth(expr) and not expr.has(sg)
-    return text(tidy(expr) if plain else expr.xreplace(DISPLAY))
-
-
 def coefficient(v: Audited) -> str | None:
     """The coefficient as a loss, on-policy: all its cells."""
     parts = [r for r in v.rows if (r.placement, r.weight, r.sampler) == ("loss", "none", "policy")]
@@ -122,7 +108,7 @@ def coefficient(v: Audited) -> str | None:
     return "; ".join(r.coefficient + f" where {r.where}" * (pieces and " where " not in r.coefficient) for r in parts)
 
 
-def aggregation(found: Recovered) -> dict[str, Any]:
+def aggregation(found: Reading) -> dict[str, Any]:
     """What each token of a full batch weighs, and the name that such weights have."""
     weights = found.weights
     assert weights is not None
@@ -212,10 +198,10 @@ def _facts(v: Audited) -> Iterator[str]:
     if found is None or not (v.rows or v.pushes):
         return
     yield f"answer       {answer(v)}"
-    over = " (summed over the vocabulary)" if found.reading is Reading.VOCABULARY else ""
-    if found.surrogate is not None:
+    over = " (summed over the vocabulary)" if found.sums_vocabulary else ""
+    if found.formula is not None:
         check = f"value and derivative within {found.residual:.0e} of the running function, {found.dtype}"
-        yield f"computes     {formula(found)}{over}"
+        yield f"computes     {found.formula}{over}"
         yield f"             derived; {check}"
     else:
         yield f"computes     no formula{over}: measured on |l| <= 100"

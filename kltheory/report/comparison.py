@@ -5,7 +5,6 @@ from typing import Any, Final
 from kltheory.__about__ import __version__
 from kltheory.audit.compare import Comparison
 from kltheory.audit.question import Question
-from kltheory.report.audit import formula
 
 SCHEMA: Final = 1
 ANSWERS: Final = {True: "the same", False: "DIFFERENT", None: "UNDECIDED"}
@@ -17,7 +16,7 @@ def to_json(found: Comparison) -> dict[str, Any]:
         "schema": SCHEMA,
         "version": __version__,
         "targets": list(found.names),
-        "formulas": [formula(f) for f in found.formulas],
+        "formulas": [f.formula for f in found.formulas],
         "same": {0: True, 1: False, 2: None}[found.status],
         "verdict": found.verdict,
         "multiple": None if found.multiple is None else str(found.multiple),
@@ -29,7 +28,7 @@ def to_json(found: Comparison) -> dict[str, Any]:
 def plain(found: Comparison) -> str:
     """For people: the answer, then what it rests on."""
     formulas = [
-        f"{letter}  {name}: {formula(f) or 'no formula, measured'}"
+        f"{letter}  {name}: {f.formula or 'no formula, measured'}"
         for letter, name, f in zip("ab", found.names, found.formulas, strict=True)
     ]
     questions = (line for q in found.questions for line in _lines(q))

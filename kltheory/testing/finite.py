@@ -7,9 +7,8 @@ import numpy as np
 from kltheory.audit.audited import Audited
 from kltheory.audit.pointwise import Samples, pointwise
 from kltheory.audit.probes import DTYPES
-from kltheory.audit.recovered import Recovered
+from kltheory.audit.reading import Reading
 from kltheory.audit.subject import Raised
-from kltheory.testing.claim import sums_vocabulary
 from kltheory.testing.records import Outcome
 from kltheory.testing.subject import Call, NothingToAudit, heading, problem
 from kltheory.testing.words import block, known, positive
@@ -40,10 +39,10 @@ def _facts(one: Audited, dtype: str, within: float) -> list[tuple[str, str]]:
     assert one.found is not None
     at = np.array([s * x * within for x in FRACTIONS for s in (-1, 1)])
     try:
-        bad = _broken(one.found, one, at, dtype)
+        bad = _broken(one.found, at, dtype)
         if not any(bad.values()):
             return []
-        fine = [d for d in DTYPES if d != dtype and not any(_broken(one.found, one, at, d).values())]
+        fine = [d for d in DTYPES if d != dtype and not any(_broken(one.found, at, d).values())]
     except (Raised, CannotTrace) as e:
         return [("found", f"in {dtype} the function raises {e}")]
     nearest = min((x for points in bad.values() for x, _ in points), key=abs)
@@ -52,7 +51,7 @@ def _facts(one: Audited, dtype: str, within: float) -> list[tuple[str, str]]:
     advice += [f"it is finite for |l| <= {within:g} in {', '.join(fine)}"] if fine else []
     return [
         *(("found", f"the {what} is {_points(points)}") for what, points in bad.items() if points),
-        ("witness", _witness(one, nearest, dtype)),
+        ("witness", _witness(one.found, nearest, dtype)),
         *(("to change", text) for text in advice),
     ]
 
@@ -61,9 +60,9 @@ Points = list[tuple[float, float]]
 """l, and the number that is not finite."""
 
 
-def _broken(found: Recovered, one: Audited, at: Floats, dtype: str) -> dict[str, Points]:
+def _broken(found: Reading, at: Floats, dtype: str) -> dict[str, Points]:
     """Where value and gradient are not finite, nearest first."""
-    sample = _run(found, one, at, dtype)
+    sample = _run(found, at, dtype)
     numbers = {"value": sample.value.reshape(len(at), -1), "gradient": sample.slope.reshape(len(at), -1)}
     out: dict[str, Points] = {}
     for what, rows in numbers.items():
@@ -76,10 +75,10 @@ def _is_bad(row: Floats) -> bool:
     return not bool(np.isfinite(row).all())
 
 
-def _run(found: Recovered, one: Audited, at: Floats, dtype: str) -> Samples:
+def _run(found: Reading, at: Floats, dtype: str) -> Samples:
     """The running function: one of the two log-probabilities is -1, the other |l| below it."""
     policy, ref = _log_probabilities(at)
-    if sums_vocabulary(one):
+    if found.sums_vocabulary:
         policy, ref = (np.stack([x, np.full(at.shape, -0.5), np.full(at.shape, -1.5)], axis=-1) for x in (policy, ref))
     with np.errstate(all="ignore"):
         return pointwise(found, policy, ref, policy, dtype)
@@ -94,10 +93,9 @@ def _points(points: Points) -> str:
     return ", ".join(shown) + (f" and {len(points) - 3} other points" if len(points) > 3 else "")
 
 
-def _witness(one: Audited, l: float, dtype: str) -> str:
-    assert one.found is not None
+def _witness(found: Reading, l: float, dtype: str) -> str:
     policy, ref = _log_probabilities(np.array([l]))
-    sample = _run(one.found, one, np.array([l]), dtype)
+    sample = _run(found, np.array([l]), dtype)
     slopes = ", ".join(f"{x:.4g}" for x in sample.slope.ravel())
     value = f"{sample.value.ravel()[0]:.4g}"
     return f"log π = {policy[0]:.4g}, log π_ref = {ref[0]:.4g}: value {value}, derivative {slopes}"

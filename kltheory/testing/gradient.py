@@ -34,7 +34,7 @@ def _finding(claim: Claim, one: Audited, objection: str, target: Target, call: C
     facts = [
         *heading(target, one),
         ("coefficient", _coefficient(rows) if decided else ""),
-        ("asked", f"{claim.where}, {claim.asked}"),
+        ("asked", f"{claim.placed}, {claim.asked}"),
         ("expected", f"{claim.expected.name}: {claim.expected.title}"),
         ("found", objection),
         ("how", f"{row.how}{residual}" if decided and row is not None else ""),
@@ -56,9 +56,8 @@ def _coefficient(rows: list[Row]) -> str:
 def _witness(claim: Claim, one: Audited) -> str:
     if claim.expected.coefficient is None or one.found is None:
         return ""
-    key = (claim.placement, claim.weight, claim.sampler)
     try:
-        found = against_divergence(one.found, claim.expected.coefficient, key, claim.within)
+        found = against_divergence(one.found, claim.expected.coefficient, claim.placed, claim.within)
     except Raised as e:
         return f"the function raises {e}"
     if found is None:

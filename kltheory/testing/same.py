@@ -7,7 +7,6 @@ from kltheory.audit.compare import Comparison, Configured, compare_targets
 from kltheory.audit.question import Question
 from kltheory.audit.subject import Raised
 from kltheory.audit.target import CannotRun
-from kltheory.report.audit import formula
 from kltheory.testing.records import Outcome
 from kltheory.testing.subject import Call, for_python
 from kltheory.testing.words import block, known
@@ -49,7 +48,7 @@ def _configured(call: Call) -> Configured:
 
 def _finding(found: Comparison, wrong: list[Question], places: list[str]) -> str:
     heads = [
-        (letter, f"{name} · {place}: {formula(f) or 'no formula, measured'}")
+        (letter, f"{name} · {place}: {f.formula or 'no formula, measured'}")
         for letter, name, place, f in zip("ab", found.names, places, found.formulas, strict=True)
     ]
     facts = [

@@ -9,7 +9,7 @@ from kltheory.audit.audit import audit, audit_subject
 from kltheory.audit.audited import Audit, Audited
 from kltheory.audit.binding import bind
 from kltheory.audit.codes import Code
-from kltheory.audit.rows import PLACEMENTS
+from kltheory.audit.rows import PLACES
 from kltheory.audit.subject import Subject
 from kltheory.audit.target import CannotRun, Target, load, of_function
 from kltheory.audit.variants import Variant, variants
@@ -54,8 +54,8 @@ class Call:
         """One audited variant for each choice of what is not set. Raises NothingToAudit."""
         __tracebackhide__ = True
         try:
-            done = tuple(audit_subject(v.name, s, PLACEMENTS, responses=False) for v, s in self.subjects())
-            return Audit(self.target, PLACEMENTS, done)
+            done = tuple(audit_subject(v.name, s, PLACES, responses=False) for v, s in self.subjects())
+            return Audit(self.target, PLACES, done)
         except CannotRun as e:
             raise NothingToAudit(for_python(f"there is nothing to assert yet: {e}")) from None
 
@@ -102,12 +102,10 @@ def problem(one: Audited) -> str:
 
 def heading(target: Target, one: Audited) -> list[tuple[str, str]]:
     """What was called: function, file and line, arguments, formula."""
-    from kltheory.report.audit import formula
-
     name = f"{target.name} ({one.name})" if one.name else target.name
     framework = "PyTorch" if target.framework == "torch" else "JAX"
     roles = {} if one.subject is None else one.subject.paths
-    computes = formula(one.found) or ("" if one.found is None else "no formula: measured")
+    computes = "" if one.found is None else one.found.formula or "no formula: measured"
     if one.found is not None and one.found.coupled:
         computes = f"in a batch of one token: {computes}"
     return [
