@@ -97,6 +97,7 @@ def test_what_the_readme_shows_of_an_audit_is_what_it_prints(tmp_path, monkeypat
     (arguments, output) = next(pair for pair in CONSOLE if pair[0].startswith("audit my_losses.py"))
     tmp_path.joinpath("my_losses.py").write_text(source, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "80")
     assert roughly(kltheory(*shlex.split(arguments))).rstrip() == roughly(output).rstrip()
 
 

@@ -97,7 +97,7 @@ def audit_subject(name: str, subject: Subject, placements: tuple[str, ...], resp
             return start.saying(Finding(Code.RAISES, f"{e}{_not_given(subject)}", {"raised": str(e)}))
         return start.saying(Finding(Code.NO_POLICY, f"{no_policy(subject)} (it raises {e})"))
     except (CannotRun, CannotTrace) as e:
-        return start.saying(Finding(Code.CANNOT_RUN, str(e)))
+        return start.saying(Finding(Code.CANNOT_RUN if subject.roles & set(POLICIES) else Code.NO_POLICY, str(e)))
 
 
 def _not_given(subject: Subject) -> str:
@@ -125,7 +125,7 @@ def _examined(start: Audited, found: Reading, placements: tuple[str, ...], on_re
         one = replace(one, rows=tuple(rows(found, placements)))
     except (Undecidable, CannotTrace) as e:
         return one.saying(Finding(Code.ROW_UNDECIDED, str(e)))
-    return _concluded(one.saying(*_of_rows(one.rows, found)), found, placements)
+    return _concluded(one.saying(*of_rows(one.rows, found)), found, placements)
 
 
 def _coupled(found: Reading, rest: str, told: bool = False) -> Finding:
@@ -148,7 +148,7 @@ def _of_the_formula(found: Reading, has_advantage: bool) -> Iterator[Finding]:
         yield Finding(Code.PENALTY_ALONE, "the tables are of the penalty: what is left where the advantages are 0")
 
 
-def _of_rows(every: tuple[Row, ...], found: Reading) -> Iterator[Finding]:
+def of_rows(every: tuple[Row, ...], found: Reading) -> Iterator[Finding]:
     """Rows that are not decided, or that the running function does not bear out."""
     reasons = sorted({(r.placement, r.weight, r.reason) for r in every if r.gradient_of == "undecided"})
     for placement, weight, reason in reasons:

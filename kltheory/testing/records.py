@@ -33,11 +33,11 @@ def record(assertion: str, outcome: Outcome) -> None:
 
 def _plain(assertion: str, outcome: Outcome) -> Record:
     from kltheory.audit.audited import Audit
-    from kltheory.report import audit, comparison
+    from kltheory.report import audit, audit_json, comparison
 
     seen: dict[str, Any] = {"audit": None, "comparison": None, "markdown": outcome.message}
     if isinstance(outcome.seen, Audit):
-        seen |= {"audit": audit.to_json(outcome.seen), "markdown": audit.markdown(outcome.seen)}
+        seen |= {"audit": audit_json.to_json(outcome.seen), "markdown": audit.markdown(outcome.seen)}
     elif outcome.seen is not None:
         text = comparison.plain(outcome.seen)
         seen |= {"comparison": comparison.to_json(outcome.seen), "markdown": f"```text\n{text}\n```"}

@@ -15,7 +15,8 @@ from kltheory.audit.recover import recover
 from kltheory.audit.rows import rows
 from kltheory.audit.target import CannotRun, of_function
 from kltheory.calculus.surrogate import Sampler
-from kltheory.report.audit import aggregation, to_json
+from kltheory.report.audit_facts import aggregation
+from kltheory.report.audit_json import to_json
 from kltheory.report.table import class_table
 
 TABLE = {(r.estimator, r.placement, r.weight, r.sampler.value): r for r in class_table()}

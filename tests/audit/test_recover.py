@@ -11,7 +11,7 @@ from kltheory.audit.binding import bind
 from kltheory.audit.reading import Entries, Reading
 from kltheory.audit.recover import recover
 from kltheory.audit.target import of_function
-from kltheory.report.audit import aggregation
+from kltheory.report.audit_facts import aggregation
 
 
 def recovered(function: Any) -> Reading:
