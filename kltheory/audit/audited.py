@@ -8,8 +8,7 @@ from kltheory.audit.advantage import Push
 from kltheory.audit.codes import Code, Level
 from kltheory.audit.finding import Finding
 from kltheory.audit.reading import Reading
-from kltheory.audit.responses import ResponseRow
-from kltheory.audit.row import Row
+from kltheory.audit.row import ResponseRow, Row
 from kltheory.audit.subject import Subject
 from kltheory.audit.target import Target
 

@@ -6,8 +6,7 @@ from typing import Final
 from kltheory.audit.audited import Audited
 from kltheory.audit.experiments import Distance
 from kltheory.audit.on_trees import CREDITS
-from kltheory.audit.responses import ResponseRow, ResponseVerdict
-from kltheory.audit.row import Row
+from kltheory.audit.row import ResponseRow, Row, Verdict
 
 HEADER: Final = ("placed", "weight", "sampled by", "gradient of", "where", "how", "residual", "order", "near", "far")
 
@@ -102,5 +101,5 @@ def _placed(r: ResponseRow) -> str:
     return f"{r.placement}, {CREDITS[r.credit].title}" if r.credit else r.placement
 
 
-def _verdict(v: ResponseVerdict) -> str:
+def _verdict(v: Verdict) -> str:
     return v.title if v.where == "everywhere" else f"{v.title}, {v.where}"

@@ -15,10 +15,11 @@ from kltheory.audit.codes import Code
 from kltheory.audit.known_losses import recognised
 from kltheory.audit.on_trees import LENGTHS, Run, settings
 from kltheory.audit.recover import recover
-from kltheory.audit.responses import ResponseRow
+from kltheory.audit.row import ResponseRow
 from kltheory.audit.target import of_function
 from kltheory.calculus.estimators import k1, k2, k3
 from kltheory.calculus.moments import E
+from kltheory.calculus.placement import Placement
 from kltheory.calculus.sequence.language import length, to_go, total
 from kltheory.calculus.sequence.loss import SequenceLoss
 from kltheory.calculus.sequence.placements import in_sequence_reward, prefix_weight, token_loss
@@ -118,7 +119,7 @@ RECOGNISED = {
 
 @pytest.mark.parametrize("name", RECOGNISED)
 def test_forms_in_which_tokens_meet_are_told_by_name(name):
-    found = recognised(recover(bind(of_function(getattr(functions, name), framework="jax"), {}, {}, None)))
+    found = recognised(recover(bind(of_function(getattr(functions, name), framework="jax"), {}, {}, None)).subject)
     assert (found and found.name) == RECOGNISED[name]
     told = [f.text for f in audited(name).of(Code.RECOGNISED)]
     assert told == (
@@ -172,7 +173,7 @@ def test_the_running_gradient_is_that_of_the_object(name, kind):
         run = Run(found, setting)
         for sampler in Sampler:
             expected = expected_gradient(loss, setting, sampler)
-            gap = np.abs(run.gradient(placement, credit, sampler).values - expected.values).max()
+            gap = np.abs(run.gradient(Placement(placement, who=sampler), credit).values - expected.values).max()
             assert gap <= 1e-13 * max(1.0, expected.scale)
 
 
@@ -180,4 +181,4 @@ def test_and_not_that_of_another():
     found = recover(bind(of_function(functions.k3_suffix_weight, framework="jax"), {}, {}, None))
     (setting, _), sampler = settings("fixed"), Sampler.OLD
     expected = expected_gradient(WRITTEN["k3_prefix_weight"][0], setting, sampler).values
-    assert np.abs(Run(found, setting).gradient("loss", "", sampler).values - expected).max() > 1e-3
+    assert np.abs(Run(found, setting).gradient(Placement("loss", who=sampler), "").values - expected).max() > 1e-3
