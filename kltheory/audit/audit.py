@@ -14,11 +14,11 @@ from kltheory.audit.binding import bind
 from kltheory.audit.codes import Code
 from kltheory.audit.finding import Finding
 from kltheory.audit.known_losses import recognised
+from kltheory.audit.others import other_readings
 from kltheory.audit.probes import probes
 from kltheory.audit.reading import Reading
-from kltheory.audit.recover import recover, runnable
+from kltheory.audit.recover import read, recover, runnable
 from kltheory.audit.responses import response_rows
-from kltheory.audit.roles import Role
 from kltheory.audit.row import Row
 from kltheory.audit.rows import FINEST, PLACES, rows
 from kltheory.audit.subject import Raised, Subject
@@ -30,7 +30,6 @@ from kltheory.tracing.trace import CannotTrace
 
 FATAL: Final = (Code.RANDOM, Code.SHAPE)
 """Findings after which nothing more can be said."""
-OPTIONAL: Final = (Role.LOGP_OLD, Role.LOG_WEIGHT, Role.WEIGHT)
 
 
 def audit(
@@ -67,26 +66,37 @@ def audit(
         progress(variant.name)
         subject = bind(target, arguments or {}, variant.settings, output)
         one = audit_subject(variant.name, subject, placements, responses)
-        done += [one]
-        done += [
-            audit_subject(name, other, placements, responses)
-            for name, other in (*_without_optional(one), *_over_vocabulary(one))
-        ]
+        others = () if one.found is None else other_readings(variant.name, one.found)
+        done += [one, *(audit_subject(name, x.subject, placements, responses, x) for name, x in others)]
     return Audit(target, placements, tuple(done))
 
 
-def audit_subject(name: str, subject: Subject, placements: tuple[str, ...], responses: bool = True) -> Audited:
-    """One variant, on whole responses as well unless told otherwise. Never raises because of what the function does."""
+def audit_subject(
+    name: str,
+    subject: Subject,
+    placements: tuple[str, ...],
+    responses: bool = True,
+    known: Reading | None = None,
+) -> Audited:
+    """One variant. Never raises because of what the function does.
+
+    Args:
+        name: what distinguishes it.
+        subject: what is called.
+        placements: ``loss``, ``reward`` or both.
+        responses: whether to run it on whole responses as well.
+        known: its reading, where it was read before.
+    """
     start = Audited(name, subject.settings, subject)
     try:
-        subject, layout = runnable(subject)
+        subject, layout = runnable(subject) if known is None else (known.subject, known.layout)
         start = replace(start, subject=subject).saying(*(Finding(Code.ASSUMED, text) for text in subject.notes))
         if not subject.roles & set(POLICIES):
             return start.saying(Finding(Code.NO_POLICY, no_policy(subject)))
         start = start.saying(*behaviour(subject, layout))
         if start.of(*FATAL):
             return start
-        found = recover(subject)
+        found = known or read(subject, layout)
         wide = None if found.per_token else found.widened()
         if wide is None:
             return _examined(start, found, placements, responses)
@@ -195,38 +205,3 @@ def _on_responses(one: Audited, found: Reading, placements: tuple[str, ...]) -> 
         return one
     text = f"told on responses of two and three tokens: its gradient is that of {known.name}"
     return one.saying(Finding(Code.RECOGNISED, text))
-
-
-def _over_vocabulary(one: Audited) -> list[tuple[str, Subject]]:
-    """The variant read the other way, where its entries may be tokens or the actions of a vocabulary."""
-    wide = None if one.found is None else one.found.widened()
-    if wide is None:
-        return []
-    try:
-        recover(wide)
-    except (Raised, CannotTrace, CannotRun):
-        return []  # it takes no further axis
-    name = ", ".join(filter(None, (one.name, "the last axis is the vocabulary")))
-    return [(name, wide)]
-
-
-def _without_optional(one: Audited) -> list[tuple[str, Subject]]:
-    """The variant without its optional old policy or weight, where that computes something else."""
-    if one.found is None or one.subject is None:
-        return []
-    parameters = one.subject.target.signature.parameters
-    optional = [
-        path
-        for path, role in one.subject.paths.items()
-        if role in OPTIONAL and path in parameters and parameters[path].default is None
-    ]
-    paths = {p: r for p, r in one.subject.paths.items() if p not in optional}
-    if not optional or not set(paths.values()) & set(POLICIES):
-        return []
-    bare = replace(one.subject, paths=paths)
-    try:
-        found = recover(bare)
-    except (Raised, CannotTrace, CannotRun):
-        return []  # it needs them here
-    name = ", ".join(filter(None, (one.name, *(f"{p}=None" for p in optional))))
-    return [(name, bare)] if one.found.differs(found) else []

@@ -144,8 +144,7 @@ class Derived(Reading):
 
     def agrees(self, placement: Placement, target: Coefficient, within: float | None) -> bool:
         """Whether both differ by a constant in the window."""
-        variables = (log_ratio, log_weight) if placement.who is Sampler.OLD else (log_ratio,)
-        window = around(within, *variables)
+        window = around(within, placement.who)
         cells = (self.coefficient(placement) - target).cells
         return Coefficient(tuple((r, e) for cell, e in cells if (r := cell & window) is not None)).is_constant()
 

@@ -14,13 +14,13 @@ from kltheory.audit.pieces import first_order
 from kltheory.audit.positions import MEASURED_TOLERANCE, by_position
 from kltheory.audit.reading import Reading
 from kltheory.audit.row import Row
-from kltheory.audit.window import around, covers
+from kltheory.audit.window import around
 from kltheory.audit.zones import Zone
 from kltheory.calculus.coefficient import Coefficient
 from kltheory.calculus.divergence import reverse_kl
 from kltheory.calculus.exact import Undecidable
 from kltheory.calculus.placement import AS_LOSS, Placement
-from kltheory.calculus.surrogate import Sampler
+from kltheory.calculus.regions import Region
 from kltheory.calculus.symbols import log_ratio, log_weight
 
 NO_FORMULA: Final = "the part with the advantage is not looked at: there is no formula"
@@ -78,9 +78,8 @@ class Measured(Reading):
             return False
         if within is not None and within > POINTS[-1]:
             raise Undecidable(f"it was measured for |l| <= {POINTS[-1]:g} only")
-        variables = (log_ratio, log_weight) if placement.who is Sampler.OLD else (log_ratio,)
         same = _exact(match.identification.coefficient).equals(target)
-        return same and covers(match.region, around(within, *variables), log_ratio, log_weight)
+        return same and _covers(match.region, around(within, placement.who))
 
     def zones(self) -> list[Zone]:
         """Intervals of a grid."""
@@ -97,3 +96,15 @@ class Measured(Reading):
 def _exact(c: Coefficient) -> Coefficient:
     """Scales that were measured to six digits, as the decimals they are printed as."""
     return c.map(lambda e: e.replace(lambda x: x.is_Float, lambda x: Rational(str(x))))
+
+
+def _covers(region: Region, other: Region) -> bool:
+    """Whether an interval that was measured holds a window; an infinite end was measured as far as one can look."""
+    for variable in (log_ratio, log_weight):
+        lo, hi = region.bounds(variable)
+        a, b = other.bounds(variable)
+        if (lo is not None and (a is None or float(a) < float(lo))) or (
+            hi is not None and (b is None or float(b) > float(hi))
+        ):
+            return False
+    return True

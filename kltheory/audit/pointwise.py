@@ -45,6 +45,24 @@ def pointwise(found: Reading, logp: Floats, ref: Floats, old: Floats, dtype: str
     return Samples(np.concatenate(values).reshape(shape), np.concatenate(slopes).reshape(logp.shape))
 
 
+def apart(l: Floats) -> tuple[Floats, Floats]:
+    """log π and log π_ref with these log-ratios: the larger is -1."""
+    return -1.0 + np.minimum(l, 0.0), -1.0 - np.maximum(l, 0.0)
+
+
+def at_log_ratios(found: Reading, l: Floats, dtype: str) -> Samples:
+    """The function at these log-ratios, shape (N,), w = 1; of a sum over the vocabulary beside two more actions.
+
+    Raises:
+        Raised: the function raises.
+    """
+    policy, ref = apart(l)
+    if found.sums_vocabulary:
+        policy, ref = (np.stack([x, np.full(l.shape, -0.5), np.full(l.shape, -1.5)], axis=-1) for x in (policy, ref))
+    with np.errstate(all="ignore"):
+        return pointwise(found, policy, ref, policy, dtype)
+
+
 def _batch(found: Reading, columns: list[Floats], dtype: str) -> tuple[Floats, Floats]:
     tokens = len(columns[0])
     rank = len(found.layout.tokens)

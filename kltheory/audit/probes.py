@@ -8,7 +8,7 @@ import numpy as np
 from kltheory.audit.codes import Code
 from kltheory.audit.finding import Finding
 from kltheory.audit.masks import masked_junk, padding
-from kltheory.audit.pointwise import pointwise
+from kltheory.audit.pointwise import at_log_ratios, pointwise
 from kltheory.audit.reading import Reading
 from kltheory.audit.subject import Raised
 from kltheory.audit.zones import interval
@@ -91,11 +91,7 @@ def _json_float(x: float) -> float | str:
 
 
 def _broken(found: Reading, at: Floats, dtype: str) -> dict[str, Any]:
-    policy, ref = -1.0 + np.minimum(at, 0.0), -1.0 - np.maximum(at, 0.0)
-    if found.sums_vocabulary:
-        policy, ref = (np.stack([x, np.full(at.shape, -0.5), np.full(at.shape, -1.5)], axis=-1) for x in (policy, ref))
-    with np.errstate(all="ignore"):
-        sample = pointwise(found, policy, ref, policy, dtype)
+    sample = at_log_ratios(found, at, dtype)
     slopes = sample.slope.reshape(len(at), -1)
     return {"value": ~np.isfinite(sample.value), "gradient": ~np.isfinite(slopes).all(axis=1)}
 

@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from sympy import Expr
@@ -77,7 +78,7 @@ class Reading(ABC):
     reason: str = ""
 
     # --- what was run -----------------------------------------------------------------------------------------------
-    @property
+    @cached_property
     def entries(self) -> Entries:
         """What its entries are."""
         return Entries.of(self.subject)

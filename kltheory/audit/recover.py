@@ -8,7 +8,7 @@ import math
 from collections.abc import Mapping
 from functools import partial
 from itertools import product
-from typing import Final, TypedDict
+from typing import Any, Final
 
 import numpy as np
 from sympy import Add, Basic, DiracDelta, Expr, Max, Min, Rational, S, Symbol, exp, expand_mul, nan, oo, zoo
@@ -34,15 +34,14 @@ LONG: Final = 10**6
 
 
 def recover(subject: Subject) -> Reading:
-    """Trace a subject and confirm the trace on the running function.
+    """The reading of a subject whose arrays are still to be found. Raises Raised where it raises on every shape."""
+    return read(*runnable(subject))
 
-    Raises:
-        Raised: the function raises on every shape it was offered.
-    """
-    subject, layout = runnable(subject)
+
+def read(subject: Subject, layout: Layout) -> Reading:
+    """Trace a subject and confirm the trace on the running function; what cannot be traced is measured."""
     try:
-        trace = _traced(subject, layout)
-        return _separated(subject, layout, trace)
+        return _separated(subject, layout, _traced(subject, layout))
     except (CannotTrace, Disagreement, Undecidable, NotNumeric, RecursionError) as e:
         coupled = entangled(subject, layout)
         return Measured(
@@ -105,35 +104,14 @@ def _separated(subject: Subject, layout: Layout, trace: Trace) -> Reading:
     if single is None and not coupled:
         single = _of_several(subject, layout, terms) if exprs.size == 1 else _first(terms)
     across = coupled and (responses_meet(exprs, layout) or entangled(subject, layout, responses=True))
-    told = _Told(
-        subject=subject,
-        layout=layout,
-        dtype=trace.dtype,
-        coupled=coupled,
-        across=across,
-        residual=residual,
-        meeting=meeting,
-        left_out=left_out,
-    )
+    facts: dict[str, Any] = {"dtype": trace.dtype, "coupled": coupled, "across": across, "meeting": meeting}
+    facts |= {"subject": subject, "layout": layout, "residual": residual, "left_out": left_out}
     if single is None:
-        return Measured(**told)
+        return Measured(**facts)
     s = Surrogate.of(single)
     weights = None if coupled else token_weights(terms, layout, s)
     own = exprs.shape in (layout.tokens, layout.shape) and weights is not None and bool((weights == 1).all())
-    return Derived(**told, surrogate=s, weights=weights, per_token=own)
-
-
-class _Told(TypedDict):
-    """What a trace tells of a function, whether or not a token has a formula."""
-
-    subject: Subject
-    layout: Layout
-    dtype: str
-    coupled: str
-    across: str
-    residual: float
-    meeting: str
-    left_out: float
+    return Derived(surrogate=s, weights=weights, per_token=own, **facts)
 
 
 SLIGHT: Final = Rational(1, 10**5)

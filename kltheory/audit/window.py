@@ -7,6 +7,8 @@ from sympy import Rational, Symbol
 
 from kltheory.calculus.line import roots
 from kltheory.calculus.regions import Region
+from kltheory.calculus.surrogate import Sampler
+from kltheory.calculus.symbols import log_ratio, log_weight
 
 Ends = tuple[float, float]
 """Of an interval; infinite where it has none."""
@@ -22,18 +24,7 @@ def window(intervals: Mapping[Symbol, Ends], digits: str = "") -> Region:
     return Region(box)
 
 
-def around(within: float | None, *variables: Symbol) -> Region:
-    """Where these variables are within so many nats of 0; everywhere without a limit."""
+def around(within: float | None, who: Sampler = Sampler.POLICY) -> Region:
+    """Where |l|, and |log w| of samples of the old policy, is below so many nats; everywhere without a limit."""
+    variables = (log_ratio, log_weight) if who is Sampler.OLD else (log_ratio,)
     return window({} if within is None else dict.fromkeys(variables, (-within, within)))
-
-
-def covers(region: Region, other: Region, *variables: Symbol) -> bool:
-    """Whether the intervals of one box hold those of another; what has no end goes on without one."""
-    for variable in variables:
-        lo, hi = region.bounds(variable)
-        a, b = other.bounds(variable)
-        if (lo is not None and (a is None or float(a) < float(lo))) or (
-            hi is not None and (b is None or float(b) > float(hi))
-        ):
-            return False
-    return True

@@ -56,14 +56,14 @@ class Zone:
         """Whether some of it is that near the reference."""
         if self.region is None:
             return self.lo < within and self.hi > -within
-        return self.region & around(within, log_ratio) is not None
+        return self.region & around(within) is not None
 
     def sample(self, within: float) -> tuple[float, float] | None:
         """A place in it that near the reference, as (log π, ℓ)."""
         if self.region is None:
             l = (max(self.lo, -within) + min(self.hi, within)) / 2
             return min(l, 0.0) - 1, l
-        met = self.region & around(within, log_ratio)
+        met = self.region & around(within)
         at = None if met is None else met.sample()
         return None if at is None else (float(at[logp]), float(at[log_ratio]))
 

@@ -9,7 +9,6 @@ from kltheory.audit.window import around
 from kltheory.calculus.exact import Undecidable
 from kltheory.calculus.placement import PLACED, WEIGHTS, Placement
 from kltheory.calculus.surrogate import Sampler
-from kltheory.calculus.symbols import log_ratio, log_weight
 from kltheory.testing.expected import Expected
 from kltheory.testing.subject import problem
 from kltheory.testing.words import known, positive
@@ -65,8 +64,7 @@ class Claim:
 
     def _by_name(self, rows: list[Row]) -> str:
         """By the names of the rows that it asks for."""
-        variables = (log_ratio, log_weight) if self.placed.who is Sampler.OLD else (log_ratio,)
-        window = around(self.within, *variables)
+        window = around(self.within, self.placed.who)
         asked = {r.gradient_of for r in rows if r.region & window is not None}
         return "" if asked == {self.expected.name} else _actual(rows)
 

@@ -5,7 +5,7 @@ from typing import Final
 import numpy as np
 
 from kltheory.audit.audited import Audited
-from kltheory.audit.pointwise import Samples, pointwise
+from kltheory.audit.pointwise import apart, at_log_ratios
 from kltheory.audit.probes import DTYPES
 from kltheory.audit.reading import Reading
 from kltheory.audit.subject import Raised
@@ -62,7 +62,7 @@ Points = list[tuple[float, float]]
 
 def _broken(found: Reading, at: Floats, dtype: str) -> dict[str, Points]:
     """Where value and gradient are not finite, nearest first."""
-    sample = _run(found, at, dtype)
+    sample = at_log_ratios(found, at, dtype)
     numbers = {"value": sample.value.reshape(len(at), -1), "gradient": sample.slope.reshape(len(at), -1)}
     out: dict[str, Points] = {}
     for what, rows in numbers.items():
@@ -75,27 +75,14 @@ def _is_bad(row: Floats) -> bool:
     return not bool(np.isfinite(row).all())
 
 
-def _run(found: Reading, at: Floats, dtype: str) -> Samples:
-    """The running function: one of the two log-probabilities is -1, the other |l| below it."""
-    policy, ref = _log_probabilities(at)
-    if found.sums_vocabulary:
-        policy, ref = (np.stack([x, np.full(at.shape, -0.5), np.full(at.shape, -1.5)], axis=-1) for x in (policy, ref))
-    with np.errstate(all="ignore"):
-        return pointwise(found, policy, ref, policy, dtype)
-
-
-def _log_probabilities(at: Floats) -> tuple[Floats, Floats]:
-    return -1.0 + np.minimum(at, 0.0), -1.0 - np.maximum(at, 0.0)
-
-
 def _points(points: Points) -> str:
     shown = [f"{x} at l = {l:.4g}" for l, x in points[:3]]
     return ", ".join(shown) + (f" and {len(points) - 3} other points" if len(points) > 3 else "")
 
 
 def _witness(found: Reading, l: float, dtype: str) -> str:
-    policy, ref = _log_probabilities(np.array([l]))
-    sample = _run(found, np.array([l]), dtype)
+    policy, ref = apart(np.array([l]))
+    sample = at_log_ratios(found, np.array([l]), dtype)
     slopes = ", ".join(f"{x:.4g}" for x in sample.slope.ravel())
     value = f"{sample.value.ravel()[0]:.4g}"
     return f"log π = {policy[0]:.4g}, log π_ref = {ref[0]:.4g}: value {value}, derivative {slopes}"
