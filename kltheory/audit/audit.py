@@ -98,10 +98,11 @@ def audit_subject(
             return start
         found = known or read(subject, layout)
         wide = None if found.per_token else found.widened()
-        if wide is None:
-            return _examined(start, found, placements, responses)
-        start = replace(start, subject=wide).saying(Finding(Code.READ_OVER_VOCABULARY, READ_SO))
-        return _examined(start, recover(wide), placements, responses)
+        if wide is not None:
+            start = replace(start, subject=wide).saying(Finding(Code.READ_OVER_VOCABULARY, READ_SO))
+            found = recover(wide)
+        one = examined(start, found, placements, responses)
+        return _concluded(one, found, placements) if one.rows or one.pushes else one
     except Raised as e:
         if subject.roles & set(POLICIES):
             return start.saying(Finding(Code.RAISES, f"{e}{_not_given(subject)}", {"raised": str(e)}))
@@ -116,14 +117,14 @@ def _not_given(subject: Subject) -> str:
     return f"; {not_given(subject, unknown)}" if unknown else ""
 
 
-def _examined(start: Audited, found: Reading, placements: tuple[str, ...], on_responses: bool) -> Audited:
-    """The variant with what its formula or its measurement tells."""
+def examined(start: Audited, found: Reading, placements: tuple[str, ...], on_responses: bool = False) -> Audited:
+    """The variant with what its reading tells, before anything is alarmed of or probed. Raises Raised."""
     one = _with_advantage(replace(start, found=found), found)
     if one.pushes and not found.has_penalty:
         one = one.saying(Finding(Code.NO_PENALTY, "there is no penalty: nothing is left where the advantages are 0"))
         if found.coupled:
             one = one.saying(_coupled(found, "the advantage's part is for responses of one token"))
-        return _concluded(one, found, placements)
+        return one
     if on_responses:
         one = _on_responses(one, found, placements)
     if found.coupled and not found.is_of_one_token:
@@ -135,7 +136,7 @@ def _examined(start: Audited, found: Reading, placements: tuple[str, ...], on_re
         one = replace(one, rows=tuple(rows(found, placements)))
     except (Undecidable, CannotTrace) as e:
         return one.saying(Finding(Code.ROW_UNDECIDED, str(e)))
-    return _concluded(one.saying(*of_rows(one.rows, found)), found, placements)
+    return one.saying(*of_rows(one.rows, found))
 
 
 def _coupled(found: Reading, rest: str, told: bool = False) -> Finding:

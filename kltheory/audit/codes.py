@@ -201,8 +201,7 @@ class Code(Enum):
     )
     NO_POLICY = (
         "KL502", Level.FAILURE,
-        "no argument is known to hold the policy's log-probabilities",
-        "say which with --args logp=NAME",
+        "no argument is known to hold the policy's log-probabilities; it says how to name one",
     )
     CANNOT_RUN = (
         "KL503", Level.FAILURE,

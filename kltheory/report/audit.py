@@ -11,14 +11,11 @@ from kltheory.audit.finding import Finding
 from kltheory.audit.target import Target
 from kltheory.report.audit_facts import answer, arguments, coefficient, read
 from kltheory.report.audit_tables import footnotes, short_tables, tables
-from kltheory.report.columns import columns, facts, markdown_table, paragraphs
+from kltheory.report.columns import Fact, columns, facts, markdown_table, paragraphs
 
 LABELS: Final = {Level.ALARM: "ALARM", Level.UNDECIDED: "UNDECIDED", Level.FAILURE: "COULD NOT RUN", Level.NOTE: "note"}
 """What stands before the code of a finding."""
 COUNTED: Final = {Level.ALARM: "alarm", Level.UNDECIDED: "undecided", Level.FAILURE: "could not run"}
-
-Fact = tuple[str, str]
-"""A label, and the text beside it."""
 
 
 def plain(audit: Audit, width: int | None = None, details: bool = False) -> str:
@@ -43,10 +40,15 @@ def called(target: Target, name: str = "") -> str:
     return " · ".join(filter(None, (shown, target.version, target.place, framework)))
 
 
+def labelled(findings: Iterable[Finding]) -> Iterator[Fact]:
+    """Findings beside their codes."""
+    return ((f"{LABELS[f.level]} {f.code.number}", f.text) for f in findings)
+
+
 def said(findings: Iterable[Finding]) -> Iterator[Fact]:
-    """Findings beside their codes, each code followed by what to change."""
+    """The same, each code followed by what to change."""
     for code, same in groupby(findings, key=lambda f: f.code):
-        yield from ((f"{LABELS[f.level]} {code.number}", f.text) for f in same)
+        yield from labelled(same)
         if code.change and code.level is not Level.NOTE:
             yield "  to change", code.change
 

@@ -1,6 +1,6 @@
 """What there is to say of one variant, in a line each: the answer, the formula, the coefficient, the aggregation."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import chain, repeat
 from typing import Any
 
@@ -10,6 +10,7 @@ from kltheory.audit.advantage import at_once, sentences
 from kltheory.audit.audited import Audited
 from kltheory.audit.reading import Reading
 from kltheory.audit.row import Row
+from kltheory.report.columns import Fact
 
 
 def answer(v: Audited) -> str:
@@ -47,8 +48,14 @@ def coefficient(v: Audited) -> str | None:
     parts = parts or [r for r in v.rows if (r.weight, r.sampler) == ("none", "policy")]
     if not parts or not parts[0].coefficient:
         return None
-    pieces = len(parts) > 1
-    return "; ".join(r.coefficient + f" where {r.where}" * (pieces and " where " not in r.coefficient) for r in parts)
+    return cells_of(parts)
+
+
+def cells_of(rows: Sequence[Row]) -> str:
+    """The coefficient of rows that are the cells of one placement; empty where it was measured."""
+    pieces = len(rows) > 1
+    parts = (r.coefficient + f" where {r.where}" * (pieces and " where " not in r.coefficient) for r in rows)
+    return "; ".join(parts) if rows[0].coefficient else ""
 
 
 def aggregation(found: Reading) -> dict[str, Any]:
@@ -70,7 +77,7 @@ def _aggregation_name(weights: Any) -> str:
     return next((name for value, name in names.items() if abs(value - w) < 1e-9), f"each token times {w:.6g}")
 
 
-def read(v: Audited) -> Iterator[tuple[str, str]]:
+def read(v: Audited) -> Iterator[Fact]:
     """How the function was read: label and text."""
     found = v.found
     if found is None or not (v.rows or v.pushes):

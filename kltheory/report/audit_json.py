@@ -15,7 +15,7 @@ STATUS: Final = {0: "nothing to report", 1: "alarms", 2: "undecided", 3: "could 
 
 
 def to_json(audit: Audit) -> dict[str, Any]:
-    """Plain data; the keys are documented in the README. Numbers that are not finite are ``null``."""
+    """Plain data; docs/json.md has the keys. Numbers that are not finite are ``null``."""
     t = audit.target
     data = {
         "schema": SCHEMA,

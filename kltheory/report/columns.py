@@ -10,6 +10,8 @@ from itertools import zip_longest
 from typing import Final
 
 Row = Sequence[str]
+Fact = tuple[str, str]
+"""A label, and the text beside it."""
 LEAST: Final = 20
 """Columns that a text beside a label has at least; a terminal that is narrower wraps it by itself."""
 
@@ -59,7 +61,7 @@ def _listed(rows: Sequence[Row], width: int) -> Iterator[str]:
     yield from paragraphs(said, width, "  ")
 
 
-def facts(pairs: Iterable[tuple[str, str]], width: int | None = None, indent: str = "") -> list[str]:
+def facts(pairs: Iterable[Fact], width: int | None = None, indent: str = "") -> list[str]:
     """Texts beside their labels, the labels in one column; those without a text are left out.
 
     Args:

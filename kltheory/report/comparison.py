@@ -6,14 +6,11 @@ from typing import Any, Final
 from kltheory.__about__ import __version__
 from kltheory.audit.compare import Comparison
 from kltheory.audit.question import Question
-from kltheory.report.columns import facts, paragraphs
+from kltheory.report.columns import Fact, facts, paragraphs
 
 SCHEMA: Final = 1
 ANSWERS: Final = {True: "the same", False: "differs", None: "undecided"}
 EXPECTED: Final = "expected gradient"
-
-Fact = tuple[str, str]
-"""A label, and the text beside it."""
 
 
 def to_json(found: Comparison) -> dict[str, Any]:

@@ -11,10 +11,10 @@ from typing import Final
 
 from sympy import Expr
 
+from kltheory.audit.audit import examined
 from kltheory.audit.audited import Audited
 from kltheory.audit.recover import recover
 from kltheory.audit.roles import Role
-from kltheory.audit.rows import rows
 from kltheory.audit.subject import Raised
 from kltheory.audit.target import CannotRun
 from kltheory.audit.variants import choices_of
@@ -105,9 +105,8 @@ def _holds(claim: Claim, call: Call) -> bool:
     """Whether the claim holds of every variant of another call; of its rows alone, nothing else is looked at."""
     try:
         for variant, subject in call.subjects():
-            found = recover(subject)
-            every = tuple(rows(found, (claim.placed.where,)))
-            if claim.objection(Audited(variant.name, variant.settings, subject, found, every)):
+            start = Audited(variant.name, variant.settings, subject)
+            if claim.objection(examined(start, recover(subject), (claim.placed.where,))):
                 return False
     except (CannotRun, CannotTrace, Raised, Undecidable):
         return False

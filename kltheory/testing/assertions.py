@@ -174,7 +174,7 @@ def audited(
     output: str | None = None,
     framework: "Framework | None" = None,
 ) -> "Audit":
-    """The audit of a function, for assertions of one's own: every row, alarm and probe of ``kltheory audit``.
+    """The audit of a function, for assertions of one's own: every row and finding of ``kltheory audit``.
 
     Args:
         fn: the function, unchanged.

@@ -10,7 +10,7 @@ from kltheory.calculus.exact import Undecidable
 from kltheory.calculus.placement import PLACED, WEIGHTS, Placement
 from kltheory.calculus.surrogate import Sampler
 from kltheory.testing.expected import Expected
-from kltheory.testing.subject import problem
+from kltheory.testing.subject import stopping
 from kltheory.testing.words import known, positive
 
 
@@ -44,8 +44,8 @@ class Claim:
 
     def objection(self, one: Audited) -> str:
         """Why the variant does not bear it out; empty when it does."""
-        if found := problem(one):
-            return found
+        if stops := stopping(one):
+            return f"undecided: {stops[0].text}"
         rows = self.rows(one)
         if not rows:
             return "there is no such row: it sums over the vocabulary, so no sample carries a weight"

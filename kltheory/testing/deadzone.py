@@ -1,5 +1,8 @@
 """What ``assert_no_dead_zone`` checks, and the finding that it prints."""
 
+from collections.abc import Iterator
+from functools import partial
+
 import numpy as np
 
 from kltheory.audit.audited import Audited
@@ -7,43 +10,36 @@ from kltheory.audit.codes import Code
 from kltheory.audit.pointwise import pointwise
 from kltheory.audit.reading import Reading
 from kltheory.audit.subject import Raised
+from kltheory.report.audit import said
+from kltheory.report.columns import Fact
+from kltheory.testing.judged import judge
 from kltheory.testing.records import Outcome
-from kltheory.testing.subject import Call, NothingToAudit, heading, problem
-from kltheory.testing.words import below, block, positive
+from kltheory.testing.subject import Call
+from kltheory.testing.words import below, positive
 
 
 def check(call: Call, within: float) -> Outcome:
     """The outcome; the first variant with a dead zone is shown."""
     positive("within", within)
-    try:
-        audit = call.audit()
-    except NothingToAudit as e:
-        return Outcome(str(e))
-    for one in audit.variants:
-        if facts := _facts(one, within):
-            title = f"{audit.target.name} is not shown to have a gradient everywhere where |l| < {within:g}"
-            return Outcome(block(title, [*heading(audit.target, one), *facts]), audit)
-    return Outcome("", audit)
+    return judge(call, f"have a gradient everywhere where |l| < {within:g}", partial(_against, within))
 
 
-def _facts(one: Audited, within: float) -> list[tuple[str, str]]:
-    if found := problem(one):
-        return [("found", found)]
+def _against(within: float, one: Audited) -> Iterator[Fact]:
     assert one.found is not None
     if one.found.sums_vocabulary:
-        return [("found", "undecided: it sums over the vocabulary, and has no derivative by one sample's l")]
+        yield "found", "undecided: it sums over the vocabulary, and has no derivative by one sample's l"
+        return
     if none := one.of(Code.NO_GRADIENT):
-        return [("found", none[0].text)]
+        yield from said(none)
+        return
     dead = sorted((z for z in one.found.zones() if z.meets(within)), key=lambda z: z.begins)
     if not dead:
-        return []
+        return
+    yield from (("found", f"the gradient vanishes where {z.where}, {z.how}") for z in dead)
+    yield "witness", _witness(one.found, dead[0].sample(within))
     begins = dead[0].begins
     nearer = f"; as it is, within={below(begins)} asks for no more" if begins else ""
-    return [
-        *(("found", f"the gradient vanishes where {z.where}, {z.how}") for z in dead),
-        ("witness", _witness(one.found, dead[0].sample(within))),
-        ("to change", f"whatever holds it constant there may begin at |l| = {within:g}, no nearer{nearer}"),
-    ]
+    yield "to change", f"whatever holds it constant there may begin at |l| = {within:g}, no nearer{nearer}"
 
 
 def _witness(found: Reading, sample: tuple[float, float] | None) -> str:

@@ -1,5 +1,7 @@
 """What ``assert_finite`` checks, and the finding that it prints."""
 
+from collections.abc import Iterator
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -9,9 +11,11 @@ from kltheory.audit.pointwise import apart, at_log_ratios
 from kltheory.audit.probes import DTYPES
 from kltheory.audit.reading import Reading
 from kltheory.audit.subject import Raised
+from kltheory.report.columns import Fact
+from kltheory.testing.judged import judge
 from kltheory.testing.records import Outcome
-from kltheory.testing.subject import Call, NothingToAudit, heading, problem
-from kltheory.testing.words import block, known, positive
+from kltheory.testing.subject import Call
+from kltheory.testing.words import known, positive
 from kltheory.tracing.trace import CannotTrace, Floats
 
 FRACTIONS: Final = (0.0, 0.01, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
@@ -22,38 +26,28 @@ def check(call: Call, dtype: str, within: float) -> Outcome:
     """The outcome; the first variant that overflows is shown."""
     known("dtype", dtype, DTYPES)
     positive("within", within)
-    try:
-        audit = call.audit()
-    except NothingToAudit as e:
-        return Outcome(str(e))
-    for one in audit.variants:
-        if facts := _facts(one, dtype, within):
-            title = f"{audit.target.name} is not shown to be finite in {dtype} for |l| <= {within:g}"
-            return Outcome(block(title, [*heading(audit.target, one), *facts]), audit)
-    return Outcome("", audit)
+    return judge(call, f"be finite in {dtype} for |l| <= {within:g}", partial(_against, dtype, within))
 
 
-def _facts(one: Audited, dtype: str, within: float) -> list[tuple[str, str]]:
-    if found := problem(one):
-        return [("found", found)]
+def _against(dtype: str, within: float, one: Audited) -> Iterator[Fact]:
     assert one.found is not None
     at = np.array([s * x * within for x in FRACTIONS for s in (-1, 1)])
     try:
         bad = _broken(one.found, at, dtype)
         if not any(bad.values()):
-            return []
+            return
         fine = [d for d in DTYPES if d != dtype and not any(_broken(one.found, at, d).values())]
     except (Raised, CannotTrace) as e:
-        return [("found", f"in {dtype} the function raises {e}")]
+        yield "found", f"in {dtype} the function raises {e}"
+        return
+    yield from (("found", f"the {what} is {_points(points)}") for what, points in bad.items() if points)
     nearest = min((x for points in bad.values() for x, _ in points), key=abs)
+    yield "witness", _witness(one.found, nearest, dtype)
     held = max((abs(x) for x in at if abs(x) < abs(nearest)), default=None)
-    advice = [f"it is finite for |l| <= {held:g} in {dtype}"] if held is not None else []
-    advice += [f"it is finite for |l| <= {within:g} in {', '.join(fine)}"] if fine else []
-    return [
-        *(("found", f"the {what} is {_points(points)}") for what, points in bad.items() if points),
-        ("witness", _witness(one.found, nearest, dtype)),
-        *(("to change", text) for text in advice),
-    ]
+    if held is not None:
+        yield "to change", f"it is finite for |l| <= {held:g} in {dtype}"
+    if fine:
+        yield "to change", f"it is finite for |l| <= {within:g} in {', '.join(fine)}"
 
 
 Points = list[tuple[float, float]]

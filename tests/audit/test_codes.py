@@ -1,12 +1,11 @@
 """The codes of findings and their page: in step, every example audited, and every twin without what it is a twin of."""
 
 import re
-from dataclasses import dataclass, replace
-from functools import cache
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from findings_page import PAGE, ROOT, functions, sections
 from sympy import cos, sin
 
 from kltheory.audit.audit import audit, of_rows
@@ -19,34 +18,10 @@ from kltheory.audit.target import of_function
 from kltheory.calculus.surrogate import Surrogate
 from kltheory.calculus.symbols import log_ratio
 
-ROOT = Path(__file__).parents[2]
-PAGE = ROOT.joinpath("docs/findings.md").read_text(encoding="utf-8")
-PRELUDE = "import jax.numpy as jnp, numpy as np\nfrom jax.lax import stop_gradient\nfrom jax.nn import log_softmax\n"
 BY_HAND = {Code.ROW_UNDECIDED, Code.ROW_DISAGREES}
 """No function is known that has them."""
 IN_TORCH = {Code.CHANGES_INPUT}
 ON_RESPONSES = {Code.RECOGNISED, Code.COUPLED_ON_RESPONSES, Code.RESPONSES_COUPLED, Code.NOT_ON_RESPONSES}
-
-
-@dataclass(frozen=True)
-class Section:
-    """What the page says of one code."""
-
-    number: str
-    label: str
-    level: str
-    text: str
-
-    @property
-    def source(self) -> str:
-        (block,) = re.findall(r"```python\n(.*?)```", self.text, flags=re.DOTALL)
-        return block
-
-
-def sections(page: str) -> list[Section]:
-    _, *parts = re.split(r"^### ", page, flags=re.MULTILINE)
-    titles = (re.fullmatch(r"(KL\d{3}) (\w+) \((\w+)\)", part.partition("\n")[0]) for part in parts)
-    return [Section(*title.groups(), part) for title, part in zip(titles, parts, strict=True) if title]
 
 
 def complaints(page: str) -> list[str]:
@@ -98,19 +73,9 @@ def test_theorems_on_the_page_are_in_the_library() -> None:
     assert [name for name in named if f"\ndef {name}(" not in library] == []
 
 
-@cache
-def codes(number: str) -> list[set[Code]]:
-    """The findings of the functions of one section, in their order."""
-    (section,) = (s for s in sections(PAGE) if s.number == number)
-    (code,) = (c for c in Code if c.number == number)
-    space: dict[str, Any] = {}
-    exec(PRELUDE, space)  # noqa: S102 (our own text)
-    known = set(space)
-    exec(compile(section.source, f"docs/findings.md {number}", "exec"), space)  # noqa: S102
-    functions = [x for name, x in space.items() if name not in known]
-    framework = "torch" if code in IN_TORCH else "jax"
-    done = [audit(of_function(f, framework=framework), responses=code in ON_RESPONSES) for f in functions]
-    return [{f.code for v in one.variants for f in v.findings} for one in done]
+def codes(function: Any, of: Code) -> set[Code]:
+    target = of_function(function, framework="torch" if of in IN_TORCH else "jax")
+    return {f.code for v in audit(target, responses=of in ON_RESPONSES).variants for f in v.findings}
 
 
 EXAMPLES = [
@@ -124,9 +89,9 @@ EXAMPLES = [
 def test_the_example_has_the_code_and_its_twin_has_not(code: Code) -> None:
     if code in IN_TORCH:
         pytest.importorskip("torch", reason="PyTorch is not installed; `make test` installs it")
-    example, twin = codes(code.number)
-    assert code in example
-    assert code not in twin
+    example, twin = functions(code)
+    assert code in codes(example, code)
+    assert code not in codes(twin, code)
 
 
 # --- by hand ----------------------------------------------------------------------------------------------------------
