@@ -109,14 +109,8 @@ def audit(
         data = [x.to_json() if isinstance(x, Unreached) else to_json(x) for x in found]
         write_json(data[0] if len(targets) == 1 else data, json_target)
     if json_target != "-":
-        from kltheory.report.audit import markdown, plain
-
-        def shown(x: "Audit | Unreached") -> str:
-            if isinstance(x, Unreached):
-                return coloured(x.plain(columns_to_fill()))
-            return markdown(x) if as_markdown else coloured(plain(x, columns_to_fill(), details))
-
-        click.echo("\n\n".join(map(shown, found)))
+        show = _as_markdown if as_markdown else functools.partial(_in_columns, details=details)
+        click.echo("\n\n".join(map(show, found)))
     raise SystemExit(max(x.status for x in found))
 
 
@@ -141,6 +135,19 @@ class Unreached:
 
         head = {"schema": SCHEMA, "version": __version__, "target": self.target}
         return {**head, "status": STATUS[self.status], "failure": self.failure, "hints": [], "variants": []}
+
+
+def _as_markdown(found: "Audit | Unreached") -> str:
+    from kltheory.report.audit import markdown
+
+    return found.plain(None) if isinstance(found, Unreached) else markdown(found)
+
+
+def _in_columns(found: "Audit | Unreached", details: bool) -> str:
+    from kltheory.report.audit import plain
+
+    width = columns_to_fill()
+    return coloured(found.plain(width) if isinstance(found, Unreached) else plain(found, width, details))
 
 
 def _reached(run: "Callable[[], Audit]", target: str) -> "Audit | Unreached":

@@ -10,7 +10,6 @@ from kltheory.audit.row import ResponseRow, Row, Verdict
 
 HEADER: Final = ("placed", "weight", "sampled by", "gradient of", "where", "how", "residual", "order", "near", "far")
 
-
 SHORT: Final = ("placed", "weight", "on-policy", "off-policy", "where")
 RESPONSES: Final = ("whole responses", "sampled by", "of one length", "how", "of random length", "how", "near", "far")
 SHORT_RESPONSES: Final = ("whole responses of one length", "on-policy", "off-policy")
@@ -34,19 +33,9 @@ def short_tables(v: Audited) -> Iterator[Table]:
         on = [r for r in _main_rows(v.rows) if r.sampler == "policy"]
         yield [SHORT, *(_short_cells(r, off[r.placement, r.weight]) for r in on)]
     if v.responses:
-        off_policy = {(r.placement, r.credit): r for r in v.responses if r.sampler == "old"}
-        yield [
-            SHORT_RESPONSES,
-            *(
-                (
-                    _placed(r),
-                    _verdict(r.verdicts["fixed"]),
-                    _verdict(off_policy[r.placement, r.credit].verdicts["fixed"]),
-                )
-                for r in v.responses
-                if r.sampler == "policy"
-            ),
-        ]
+        said = {(_placed(r), r.sampler): _verdict(r.verdicts["fixed"]) for r in v.responses}
+        places = dict.fromkeys(map(_placed, v.responses))
+        yield [SHORT_RESPONSES, *((place, said[place, "policy"], said[place, "old"]) for place in places)]
 
 
 def _short_cells(on: Row, off: Row) -> tuple[str, ...]:

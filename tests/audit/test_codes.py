@@ -9,9 +9,11 @@ from findings_page import PAGE, ROOT, functions, sections
 from sympy import cos, sin
 
 from kltheory.audit.audit import audit, of_rows
+from kltheory.audit.audited import Audit, Audited
 from kltheory.audit.binding import bind
 from kltheory.audit.codes import Code, Level
 from kltheory.audit.derived import Derived
+from kltheory.audit.finding import Finding
 from kltheory.audit.recover import recover
 from kltheory.audit.rows import rows
 from kltheory.audit.target import of_function
@@ -112,3 +114,24 @@ def test_a_formula_that_is_not_the_functions_is_undecided(code: Code) -> None:
     other = replace(found, surrogate=Surrogate(WRONG[code](found.surrogate.expr)))
     assert code in {f.code for f in of_rows(tuple(rows(other, ("loss",))), other)}
     assert list(of_rows(tuple(rows(found, ("loss",))), found)) == []
+
+
+# --- the exit status --------------------------------------------------------------------------------------------------
+NOTE, ALARM, OPEN, FAILED = Code.ASSUMED, Code.NO_GRADIENT, Code.COUPLED, Code.RAISES
+STATUSES: list[tuple[list[list[Code]], int]] = [
+    ([[]], 0),
+    ([[NOTE]], 0),
+    ([[NOTE, ALARM], []], 1),
+    ([[ALARM, OPEN]], 2),
+    ([[ALARM], [OPEN]], 2),
+    ([[FAILED], [FAILED, NOTE]], 3),
+    ([[FAILED], [NOTE]], 1),
+    ([[FAILED], [OPEN]], 2),
+    ([], 3),
+]
+
+
+@pytest.mark.parametrize(("variants", "status"), STATUSES)
+def test_the_exit_status_is_that_of_the_worst_level(variants: list[list[Code]], status: int) -> None:
+    seen = tuple(Audited("", {}, findings=tuple(Finding(code, "") for code in codes)) for codes in variants)
+    assert Audit(of_function(square, framework="jax"), ("loss",), seen).status == status
