@@ -48,8 +48,8 @@ RESPONSES = {
     for sampler in ("policy", "old")
 }
 ROW = {
-    "placement", "weight", "sampler", "gradient_of", "where", "how", "residual", "coefficient", "title", "order",
-    "reason", "direction", "multiple",
+    "level", "placement", "weight", "sampler", "gradient_of", "where", "how", "residual", "coefficient", "title",
+    "order", "reason", "direction", "multiple",
 }  # fmt: skip
 
 
@@ -139,7 +139,7 @@ def test_json_has_the_keys_that_programs_read(file: Path, tmp_path: Path) -> Non
             assert r["how"] in ("derived", "measured")
         assert {(r["placement"], r["credit"], r["sampler"]) for r in v["responses"]} == RESPONSES
         for r in v["responses"]:
-            assert set(r) == {"placement", "credit", "sampler", "fixed", "random", "near", "far"}
+            assert set(r) == {"level", "placement", "weight", "credit", "sampler", "fixed", "random", "near", "far"}
             assert set(r["fixed"]) == set(r["random"]) == {"gradient_of", "title", "where", "how", "residual"}
         assert {"kind", "text"} == {k for a in v["alarms"] for k in a}
         assert all({"probe", "text", "alarm"} <= set(p) for p in v["probes"])

@@ -243,6 +243,7 @@ def test_the_json_has_a_row_for_every_placement():
         (p, w, s.value) for p in ("loss", "reward") for w in ("none", "detached", "live") for s in Sampler
     }
     assert first["loss", "none", "policy"] | {"residual": 0, "near": 0, "far": 0} == {
+        "level": "token",
         "placement": "loss",
         "weight": "none",
         "sampler": "policy",
