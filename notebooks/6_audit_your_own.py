@@ -44,7 +44,7 @@ descended = {
 }
 print(descended)
 assert list(descended.values()) == ["zero", "reverse_kl", "forward_kl"]
-assert any("gradient vanishes" in text for v in report.variants for text in v.alarming)
+assert any("gradient vanishes" in f.text for v in report.variants for f in v.alarms)
 
 # %% [markdown]
 # ## Two implementations
@@ -97,6 +97,6 @@ def swapped(logps, ref_logps):
     return jnp.exp(logps - ref_logps) - 1 - (logps - ref_logps)
 
 
-alarms = again(of_function(swapped)).variants[0].alarming
+alarms = [f.text for f in again(of_function(swapped)).variants[0].alarms]
 print("\n".join(alarms))
 assert any("exchanged" in text for text in alarms)

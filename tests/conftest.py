@@ -11,6 +11,8 @@ settings.register_profile("any machine", deadline=None, suppress_health_check=[H
 settings.load_profile("any machine")
 os.environ.setdefault("KLTHEORY_TIMEOUT", "100000")  # of every command that is given none
 
+os.environ.pop("COLUMNS", None)  # how wide a report is: workers of pytest are told one, and tests say it themselves
+
 # What is compiled here runs a few times on a few numbers: optimising it costs more than it saves. Read when JAX starts.
 QUICKLY = (
     "--xla_backend_optimization_level=0",

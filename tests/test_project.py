@@ -97,6 +97,7 @@ def test_what_the_readme_shows_of_an_audit_is_what_it_prints(tmp_path, monkeypat
     (arguments, output) = next(pair for pair in CONSOLE if pair[0].startswith("audit my_losses.py"))
     tmp_path.joinpath("my_losses.py").write_text(source, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "80")
     assert roughly(kltheory(*shlex.split(arguments))).rstrip() == roughly(output).rstrip()
 
 
@@ -170,7 +171,7 @@ def test_what_the_docs_show_is_what_is_printed(arguments, output):
     assert roughly(printed).strip() == roughly(output).strip()
 
 
-@pytest.mark.parametrize("name", DOCS)
+@pytest.mark.parametrize("name", [name for name in DOCS if name != "docs/findings.md"])  # tests/audit audits that one's
 def test_what_the_docs_compute_holds(name):
     for code in re.findall(r"```python\n(.*?)```", ROOT.joinpath(name).read_text(encoding="utf-8"), flags=re.DOTALL):
         assert "assert " in code

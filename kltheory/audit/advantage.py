@@ -6,8 +6,7 @@ from typing import Any, Final
 
 from sympy import Expr, Integer, Rational, S
 
-from kltheory.audit.recovered import Reading, Recovered
-from kltheory.audit.rows import is_central
+from kltheory.audit.pieces import is_central
 from kltheory.calculus.coefficient import Coefficient, tidy
 from kltheory.calculus.exact import Undecidable, is_zero
 from kltheory.calculus.notation import text
@@ -64,39 +63,32 @@ def _where(region: Region) -> str:
     return "" if str(region) == "everywhere" else f" where {region}"
 
 
-def pushes(found: Recovered) -> tuple[Push, ...]:
-    """One for each sign of the advantage; none where the loss has no such part.
+def pushes(surrogate: Surrogate, penalty: Surrogate) -> tuple[Push, ...]:
+    """One for each sign of the advantage: of a surrogate, less what is left of it where the advantage is 0.
 
     Raises:
-        Undecidable: there is no formula, or the part is not proportional to the advantage.
+        Undecidable: the part is not proportional to the advantage.
     """
-    if found.surrogate is None or not found.surrogate.expr.has(advantage):
-        return ()
-    if found.reading is Reading.VOCABULARY:
-        raise Undecidable("an advantage multiplies a sum over the vocabulary")
-    return tuple(_push(found, sign) for sign in SIGNS)
+    return tuple(_push(surrogate, penalty, sign) for sign in SIGNS)
 
 
 SIZES: Final = (Integer(1), Integer(1000), Rational(1, 1000))
 """Of the advantage, at which what it multiplies has to be proportional to it."""
 
 
-def _push(found: Recovered, sign: int) -> Push:
-    one, *others = (_part(found, sign * size, Sampler.OLD) for size in SIZES)
+def _push(surrogate: Surrogate, penalty: Surrogate, sign: int) -> Push:
+    def part(a: Expr, sampler: Sampler) -> Coefficient:
+        """The coefficient at this advantage, less the penalty's."""
+        return (Surrogate(surrogate.expr.xreplace({advantage: a})) - penalty).coefficient(sampler)
+
+    one, *others = (part(sign * size, Sampler.OLD) for size in SIZES)
     for size, other in zip(SIZES[1:], others, strict=True):
         if not (other - size * one).is_zero():
             raise Undecidable("what the advantage multiplies is not proportional to it")
     cells = one.map(lambda e: -sign * e).merged
-    here = _part(found, Integer(sign), Sampler.POLICY).map(lambda e: -sign * e).merged
+    here = part(Integer(sign), Sampler.POLICY).map(lambda e: -sign * e).merged
     central = [e for r, e in here if len(here) == 1 or is_central(r)]
     return Push(sign, cells, central[0] if central else None)
-
-
-def _part(found: Recovered, a: Expr, sampler: Sampler) -> Coefficient:
-    """The coefficient at this advantage, less the penalty's."""
-    assert found.surrogate is not None
-    at = Surrogate(found.surrogate.expr.xreplace({advantage: a}))
-    return (at - found.penalty).coefficient(sampler)
 
 
 def at_once(every: tuple[Push, ...]) -> str:

@@ -1,100 +1,42 @@
 """The audit of one target: every variant bound, recovered, placed, identified, alarmed and probed."""
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
 
-from kltheory.audit.advantage import Push, pushes
-from kltheory.audit.alarms import Alarm, Case, alarms
+from kltheory.audit.alarms import Case, alarms
 from kltheory.audit.asking import POLICIES, no_policy, not_given, unknown_parameters
+from kltheory.audit.audited import Audit, Audited
 from kltheory.audit.behaviour import behaviour
 from kltheory.audit.binding import bind
+from kltheory.audit.codes import Code
 from kltheory.audit.finding import Finding
 from kltheory.audit.known_losses import recognised
+from kltheory.audit.others import other_readings
 from kltheory.audit.probes import probes
-from kltheory.audit.recover import recover, runnable
-from kltheory.audit.recovered import Recovered
-from kltheory.audit.responses import ResponseRow, response_rows
-from kltheory.audit.roles import Role
+from kltheory.audit.reading import Reading
+from kltheory.audit.recover import read, recover, runnable
+from kltheory.audit.responses import response_rows
 from kltheory.audit.row import Row
-from kltheory.audit.rows import PLACEMENTS, limit, rows
+from kltheory.audit.rows import FINEST, PLACES, rows
 from kltheory.audit.subject import Raised, Subject
 from kltheory.audit.target import CannotRun, Target
 from kltheory.audit.variants import Variant, variants
-from kltheory.audit.vocabulary import READ_SO, over_vocabulary
+from kltheory.audit.vocabulary import READ_SO
 from kltheory.calculus.exact import Undecidable
 from kltheory.tracing.trace import CannotTrace
 
-NOTHING, ALARMS, UNDECIDED, COULD_NOT_RUN = 0, 1, 2, 3
-"""Exit statuses."""
-
-FATAL: Final = ("random", "shape")
-"""Alarms after which nothing more can be said."""
-OPTIONAL: Final = (Role.LOGP_OLD, Role.LOG_WEIGHT, Role.WEIGHT)
-
-
-@dataclass(frozen=True)
-class Audited:
-    """One variant.
-
-    Attributes:
-        name: the settings that distinguish it.
-        settings: all settings.
-        subject: what was called; ``None`` if binding failed.
-        found: what was recovered; ``None`` if it did not run.
-        rows, alarms, probes: the findings.
-        pushes: what the part with the advantage does, for each sign of it.
-        responses: what it descends on whole responses, where it takes arrays of shape (B, T).
-        undecided: what was not decided, and why.
-        failure: why it could not run, or empty.
-        notes: what else a reader should know.
-    """
-
-    name: str
-    settings: Mapping[str, Any]
-    subject: Subject | None = None
-    found: Recovered | None = None
-    rows: tuple[Row, ...] = ()
-    pushes: tuple[Push, ...] = ()
-    responses: tuple[ResponseRow, ...] = ()
-    alarms: tuple[Alarm, ...] = ()
-    probes: tuple[Finding, ...] = ()
-    undecided: tuple[str, ...] = ()
-    failure: str = ""
-    notes: tuple[str, ...] = ()
-
-    @property
-    def alarming(self) -> list[str]:
-        """The texts of all alarms, those of probes included."""
-        return [a.text for a in self.alarms] + [f.text for f in self.probes if f.alarm]
-
-
-@dataclass(frozen=True)
-class Audit:
-    """All variants of one target."""
-
-    target: Target
-    placements: tuple[str, ...]
-    variants: tuple[Audited, ...]
-    hints: tuple[str, ...] = field(default=())
-
-    @property
-    def status(self) -> int:
-        """The exit status: 3 when nothing ran, 2 when something is undecided, 1 for alarms, else 0."""
-        if all(v.failure for v in self.variants):
-            return COULD_NOT_RUN
-        if any(v.undecided for v in self.variants):
-            return UNDECIDED
-        return ALARMS if any(v.alarming or v.failure for v in self.variants) else NOTHING
+FATAL: Final = (Code.RANDOM, Code.SHAPE)
+"""Findings after which nothing more can be said."""
 
 
 def audit(
     target: Target,
     choices: Mapping[str, list[Any]] | None = None,
     arguments: Mapping[str, str] | None = None,
-    placements: tuple[str, ...] = PLACEMENTS,
+    placements: tuple[str, ...] = PLACES,
     output: str | None = None,
     configurations: Iterable[Mapping[str, Any]] | None = None,
     progress: Callable[[str], None] = lambda name: None,
@@ -124,41 +66,49 @@ def audit(
         progress(variant.name)
         subject = bind(target, arguments or {}, variant.settings, output)
         one = audit_subject(variant.name, subject, placements, responses)
-        done += [one]
-        done += [
-            audit_subject(name, other, placements, responses)
-            for name, other in (*_without_optional(one), *_over_vocabulary(one))
-        ]
+        others = () if one.found is None else other_readings(variant.name, one.found)
+        done += [one, *(audit_subject(name, x.subject, placements, responses, x) for name, x in others)]
     return Audit(target, placements, tuple(done))
 
 
-def audit_subject(name: str, subject: Subject, placements: tuple[str, ...], responses: bool = True) -> Audited:
-    """One variant, on whole responses as well unless told otherwise. Never raises because of what the function does."""
+def audit_subject(
+    name: str,
+    subject: Subject,
+    placements: tuple[str, ...],
+    responses: bool = True,
+    known: Reading | None = None,
+) -> Audited:
+    """One variant. Never raises because of what the function does.
+
+    Args:
+        name: what distinguishes it.
+        subject: what is called.
+        placements: ``loss``, ``reward`` or both.
+        responses: whether to run it on whole responses as well.
+        known: its reading, where it was read before.
+    """
     start = Audited(name, subject.settings, subject)
     try:
-        subject, layout = runnable(subject)
-        start = replace(start, subject=subject, notes=subject.notes)
-        _require_policy(subject)
-        seen = list(behaviour(subject, layout))
-        if fatal := tuple(a.text for a in seen if a.kind in FATAL):
-            return replace(start, alarms=tuple(seen), undecided=fatal)
-        found = recover(subject)
-        wide = None if found.per_token else over_vocabulary(found)
-        if wide is None:
-            return _examined(start, found, seen, placements, responses)
-        start = replace(start, subject=wide, notes=(*start.notes, READ_SO))
-        return _examined(start, recover(wide), seen, placements, responses)
+        subject, layout = runnable(subject) if known is None else (known.subject, known.layout)
+        start = replace(start, subject=subject).saying(*(Finding(Code.ASSUMED, text) for text in subject.notes))
+        if not subject.roles & set(POLICIES):
+            return start.saying(Finding(Code.NO_POLICY, no_policy(subject)))
+        start = start.saying(*behaviour(subject, layout))
+        if start.of(*FATAL):
+            return start
+        found = known or read(subject, layout)
+        wide = None if found.per_token else found.widened()
+        if wide is not None:
+            start = replace(start, subject=wide).saying(Finding(Code.READ_OVER_VOCABULARY, READ_SO))
+            found = recover(wide)
+        one = examined(start, found, placements, responses)
+        return _concluded(one, found, placements) if one.rows or one.pushes else one
     except Raised as e:
         if subject.roles & set(POLICIES):
-            return replace(start, failure=f"{e}{_not_given(subject)}", alarms=(Alarm("raises", f"it raises {e}"),))
-        return replace(start, failure=f"{no_policy(subject)} (it raises {e})")
+            return start.saying(Finding(Code.RAISES, f"{e}{_not_given(subject)}", {"raised": str(e)}))
+        return start.saying(Finding(Code.NO_POLICY, f"{no_policy(subject)} (it raises {e})"))
     except (CannotRun, CannotTrace) as e:
-        return replace(start, failure=str(e))
-
-
-def _require_policy(subject: Subject) -> None:
-    if not subject.roles & set(POLICIES):
-        raise CannotRun(no_policy(subject))
+        return start.saying(Finding(Code.CANNOT_RUN if subject.roles & set(POLICIES) else Code.NO_POLICY, str(e)))
 
 
 def _not_given(subject: Subject) -> str:
@@ -167,138 +117,92 @@ def _not_given(subject: Subject) -> str:
     return f"; {not_given(subject, unknown)}" if unknown else ""
 
 
-def _examined(
-    start: Audited, found: Recovered, seen: list[Alarm], placements: tuple[str, ...], on_responses: bool
-) -> Audited:
-    undecided: list[str] = []
-    notes = list(start.notes)
-    start, found_out = _with_advantage(replace(start, found=found), found)
-    undecided += found_out
-    if start.pushes and found.penalty.expr == 0:
-        notes.append("there is no penalty: nothing is left where the advantages are 0")
+def examined(start: Audited, found: Reading, placements: tuple[str, ...], on_responses: bool = False) -> Audited:
+    """The variant with what its reading tells, before anything is alarmed of or probed. Raises Raised."""
+    one = _with_advantage(replace(start, found=found), found)
+    if one.pushes and not found.has_penalty:
+        one = one.saying(Finding(Code.NO_PENALTY, "there is no penalty: nothing is left where the advantages are 0"))
         if found.coupled:
-            undecided.append(f"tokens are coupled: {found.coupled}; the advantage's part is for responses of one token")
-        return _concluded(start, found, (), seen, placements, undecided, notes)
-    responses, failed = _on_responses(found, placements) if on_responses else ((), [])
-    start = replace(start, responses=responses)
-    notes += failed
+            one = one.saying(_coupled(found, "the advantage's part is for responses of one token"))
+        return one
+    if on_responses:
+        one = _on_responses(one, found, placements)
+    if found.coupled and not found.is_of_one_token:
+        return one.saying(_coupled(found, "", bool(one.responses)))
     if found.coupled:
-        coupled = f"tokens are coupled: {found.coupled}"
-        if found.surrogate is None and not found.reason:
-            (notes if responses else undecided).append(coupled)
-            return replace(start, alarms=tuple(seen), undecided=tuple(undecided), notes=tuple(notes))
-        (notes if responses else undecided).append(f"{coupled}; the first table is for responses of one token")
-    if found.weights is not None and np.isnan(found.weights).any():
-        undecided.append("tokens have different formulas; what follows is for the first that counts, or a batch of one")
-    if found.reason:
-        notes.append(f"measured, not derived: {found.reason}")
-    if found.left_out:
-        notes.append(f"a small constant, which changes a factor by {found.left_out:.0e}, is left out of the formula")
-    if start.pushes:
-        notes.append("the tables are of the penalty: what is left where the advantages are 0")
+        one = one.saying(_coupled(found, "the first table is for responses of one token", bool(one.responses)))
+    one = one.saying(*_of_the_formula(found, bool(one.pushes)))
     try:
-        every = tuple(rows(found, placements))
+        one = replace(one, rows=tuple(rows(found, placements)))
     except (Undecidable, CannotTrace) as e:
-        return replace(start, alarms=tuple(seen), undecided=(*undecided, str(e)), notes=tuple(notes))
-    undecided += sorted(
-        {f"{r.placement}, weight {r.weight}: {r.reason}" for r in every if r.gradient_of == "undecided"}
-    )
-    undecided += [
-        f"{r.placement}, weight {r.weight}, sampler {r.sampler}: the running function's expected gradient differs from "
-        f"the derived one by {r.residual:.1e}"
-        for r in every
-        if r.how == "derived" and r.residual is not None and not r.residual <= limit(found)
-    ]
-    return _concluded(start, found, every, seen, placements, undecided, notes)
+        return one.saying(Finding(Code.ROW_UNDECIDED, str(e)))
+    return one.saying(*of_rows(one.rows, found))
 
 
-def _concluded(
-    start: Audited,
-    found: Recovered,
-    every: tuple[Row, ...],
-    seen: list[Alarm],
-    placements: tuple[str, ...],
-    undecided: list[str],
-    notes: list[str],
-) -> Audited:
-    """The variant with its rows, what they alarm of, and what probes find."""
-    return replace(
-        start,
-        rows=every,
-        alarms=(*seen, *alarms(Case(found, every, placements, start.pushes))),
-        probes=tuple(probes(found, placements)),
-        undecided=tuple(undecided),
-        notes=tuple(notes),
-    )
+def _coupled(found: Reading, rest: str, told: bool = False) -> Finding:
+    """That tokens meet: undecided, or a note where whole responses tell what comes of it."""
+    text = "; ".join(filter(None, (f"tokens are coupled: {found.coupled}", rest)))
+    return Finding(Code.COUPLED_ON_RESPONSES if told else Code.COUPLED, text)
 
 
-def _with_advantage(start: Audited, found: Recovered) -> tuple[Audited, list[str]]:
+def _of_the_formula(found: Reading, has_advantage: bool) -> Iterator[Finding]:
+    """What to know of the formula before its rows are read."""
+    if found.weights is not None and np.isnan(found.weights).any():
+        text = "tokens have different formulas; what follows is for the first that counts, or a batch of one"
+        yield Finding(Code.TOKENS_DIFFER, text)
+    if found.reason:
+        yield Finding(Code.MEASURED, f"measured, not derived: {found.reason}")
+    if found.left_out:
+        text = f"a small constant, which changes a factor by {found.left_out:.0e}, is left out of the formula"
+        yield Finding(Code.LEFT_OUT, text, {"factor": found.left_out})
+    if has_advantage:
+        yield Finding(Code.PENALTY_ALONE, "the tables are of the penalty: what is left where the advantages are 0")
+
+
+def of_rows(every: tuple[Row, ...], found: Reading) -> Iterator[Finding]:
+    """Rows that are not decided, or that the running function does not bear out."""
+    reasons = sorted({(r.placement, r.weight, r.reason) for r in every if r.gradient_of == "undecided"})
+    for placement, weight, reason in reasons:
+        yield Finding(Code.ROW_UNDECIDED, f"{placement}, weight {weight}: {reason}")
+    for r in every:
+        if r.is_contradicted(found.rounding(FINEST)):
+            yield Finding(
+                Code.ROW_DISAGREES,
+                f"{r.placed.key}: the running function's expected gradient differs from the derived one by "
+                f"{r.residual:.1e}",
+            )
+
+
+def _concluded(one: Audited, found: Reading, placements: tuple[str, ...]) -> Audited:
+    """The variant with what its rows alarm of, and what probes find."""
+    return one.saying(*alarms(Case(found, one.rows, placements, one.pushes)), *probes(found, placements))
+
+
+def _with_advantage(one: Audited, found: Reading) -> Audited:
     """What the part with the advantage does; or why that is not known."""
-    if Role.ADVANTAGE not in found.subject.roles:
-        return start, []
-    if found.meeting:
-        return start, [f"only the penalty is looked at: {found.meeting}"]
-    if found.surrogate is None:
-        return start, ["the part with the advantage is not looked at: there is no formula"]
     try:
-        return replace(start, pushes=pushes(found)), []
+        return replace(one, pushes=found.pushes())
     except Undecidable as e:
-        return start, [f"the part with the advantage: {e}"]
+        return one.saying(Finding(Code.ADVANTAGE_UNREAD, str(e)))
 
 
-def _on_responses(found: Recovered, placements: tuple[str, ...]) -> tuple[tuple[ResponseRow, ...], list[str]]:
+def _on_responses(one: Audited, found: Reading, placements: tuple[str, ...]) -> Audited:
     """The rows of whole responses, and what to know of them; or why there are none."""
     if found.across:
-        return (), [f"responses are coupled as well: {found.across}"]
+        text = f"responses are coupled as well: {found.across}"
+        return one.saying(Finding(Code.RESPONSES_COUPLED, text))
     if len(found.layout.tokens) != 2:
-        return (), []
-    known = recognised(found) if found.coupled else None
-    notes = (
-        [] if known is None else [f"told on responses of two and three tokens: its gradient is that of {known.name}"]
-    )
+        return one
+    known = recognised(found.subject) if found.coupled else None
     try:
         every = tuple(response_rows(found, placements, known))
     except (Raised, CannotTrace) as e:
-        return (), [f"on whole responses it raises {e}"]
+        return one.saying(Finding(Code.NOT_ON_RESPONSES, f"on whole responses it raises {e}"))
     if not all(np.isfinite(d.relative_error) for r in every for d in r.distances.values()):
-        return (), ["on some whole responses its value or gradient is not finite"]
-    return every, notes
-
-
-def _over_vocabulary(one: Audited) -> list[tuple[str, Subject]]:
-    """The variant read the other way, where its entries may be tokens or the actions of a vocabulary."""
-    wide = None if one.found is None else over_vocabulary(one.found)
-    if wide is None:
-        return []
-    try:
-        recover(wide)
-    except (Raised, CannotTrace, CannotRun):
-        return []  # it takes no further axis
-    name = ", ".join(filter(None, (one.name, "the last axis is the vocabulary")))
-    return [(name, wide)]
-
-
-def _without_optional(one: Audited) -> list[tuple[str, Subject]]:
-    """The variant without its optional old policy or weight, where that computes something else."""
-    if one.found is None or one.subject is None:
-        return []
-    parameters = one.subject.target.signature.parameters
-    optional = [
-        path
-        for path, role in one.subject.paths.items()
-        if role in OPTIONAL and path in parameters and parameters[path].default is None
-    ]
-    paths = {p: r for p, r in one.subject.paths.items() if p not in optional}
-    if not optional or not set(paths.values()) & set(POLICIES):
-        return []
-    bare = replace(one.subject, paths=paths)
-    try:
-        found = recover(bare)
-    except (Raised, CannotTrace, CannotRun):
-        return []  # it needs them here
-    if one.found.surrogate is not None and found.surrogate is not None:
-        same = found.surrogate.expr == one.found.surrogate.expr
-    else:
-        same = True
-    name = ", ".join(filter(None, (one.name, *(f"{p}=None" for p in optional))))
-    return [] if same else [(name, bare)]
+        text = "on some whole responses its value or gradient is not finite"
+        return one.saying(Finding(Code.NOT_ON_RESPONSES, text))
+    one = replace(one, responses=every)
+    if known is None:
+        return one
+    text = f"told on responses of two and three tokens: its gradient is that of {known.name}"
+    return one.saying(Finding(Code.RECOGNISED, text))

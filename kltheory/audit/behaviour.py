@@ -4,13 +4,14 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from kltheory.audit.alarms import Alarm
+from kltheory.audit.codes import Code
+from kltheory.audit.finding import Finding
 from kltheory.audit.layout import Layout
 from kltheory.audit.subject import Subject, guarded
 from kltheory.tracing.trace import Floats
 
 
-def behaviour(subject: Subject, layout: Layout) -> Iterator[Alarm]:
+def behaviour(subject: Subject, layout: Layout) -> Iterator[Finding]:
     """Random results, changed inputs, an output of an unexpected shape.
 
     Raises:
@@ -18,16 +19,16 @@ def behaviour(subject: Subject, layout: Layout) -> Iterator[Alarm]:
     """
     first, *others = (_called(subject, layout) for _ in range(4))  # a mask of six bits may repeat
     if not all(np.array_equal(a, b, equal_nan=True) for other in others for a, b in zip(first, other, strict=True)):
-        yield Alarm("random", "calls with the same inputs give different results: nothing more is said of it")
+        yield Finding(Code.RANDOM, "calls with the same inputs give different results: nothing more is said of it")
     shape = first[0].shape
     if shape not in (layout.shape, layout.tokens, (), (1,), *(layout.tokens[:n] for n in range(len(layout.tokens)))):
-        yield Alarm("shape", f"inputs of shape {layout.shape} give an output of shape {shape}")
+        yield Finding(Code.SHAPE, f"inputs of shape {layout.shape} give an output of shape {shape}")
     if subject.target.framework == "torch":
         yield from _changes(subject, layout)
     yield from _unnormalised(subject, layout)
 
 
-def _unnormalised(subject: Subject, layout: Layout) -> Iterator[Alarm]:
+def _unnormalised(subject: Subject, layout: Layout) -> Iterator[Finding]:
     """Whether the output moves with a number that is added to all logits of a position, as no softmax lets it."""
     roles = [r for r in subject.roles if r.is_over_vocabulary]
     if not roles:
@@ -38,8 +39,8 @@ def _unnormalised(subject: Subject, layout: Layout) -> Iterator[Alarm]:
     before, after = (subject.run(x)[0] for x in (at, shifted))
     if not np.allclose(before, after, rtol=1e-6, atol=1e-9, equal_nan=True):
         names = [p for p, r in subject.paths.items() if r in roles]
-        yield Alarm(
-            "unnormalised",
+        yield Finding(
+            Code.UNNORMALISED,
             f"a number added to all logits of a position changes the output: no softmax normalises {' or '.join(names)}"
             "; what follows is for log-probabilities",
         )
@@ -56,7 +57,7 @@ def _called(subject: Subject, layout: Layout) -> list[Floats]:
         return [np.asarray(subject(**arrays), dtype=np.float64)]
 
 
-def _changes(subject: Subject, layout: Layout) -> Iterator[Alarm]:
+def _changes(subject: Subject, layout: Layout) -> Iterator[Finding]:
     at = layout.arrays()
     arrays = subject.variables(at, "float64")
     before = {role: a.clone() for role, a in arrays.items()}
@@ -65,4 +66,4 @@ def _changes(subject: Subject, layout: Layout) -> Iterator[Alarm]:
     for role, array in arrays.items():
         if not np.array_equal(array.detach().numpy(), before[role].numpy(), equal_nan=True):
             names = [p for p, r in subject.paths.items() if r.value == role]
-            yield Alarm("changes_input", f"it changes its argument {names[0]} in place")
+            yield Finding(Code.CHANGES_INPUT, f"it changes its argument {names[0]} in place")

@@ -11,8 +11,8 @@ from kltheory.audit.binding import bind
 from kltheory.audit.multiple import Multiple, multiple
 from kltheory.audit.pair import Pair
 from kltheory.audit.question import Question
+from kltheory.audit.reading import Reading
 from kltheory.audit.recover import recover
-from kltheory.audit.recovered import Recovered
 from kltheory.audit.subject import Raised
 from kltheory.audit.target import CannotRun, Target
 from kltheory.tracing.trace import CannotTrace
@@ -35,7 +35,7 @@ class Comparison:
     """
 
     names: tuple[str, str]
-    formulas: tuple[Recovered, Recovered]
+    formulas: tuple[Reading, Reading]
     questions: tuple[Question, ...]
     precision: str = "float64"
     multiple: Multiple | None = None
@@ -98,7 +98,7 @@ def compare_targets(a: Configured, b: Configured) -> Comparison:
     return Comparison(names, found, tuple(questions), pair.precision, seen, tuple(pair.limits()))
 
 
-def _recovered(target: Target, settings: Mapping[str, Any], arguments: Mapping[str, str]) -> Recovered:
+def _recovered(target: Target, settings: Mapping[str, Any], arguments: Mapping[str, str]) -> Reading:
     subject, unknown = (
         bind(target, arguments, settings),
         f"no argument of {target.name} is known to be a log-probability",

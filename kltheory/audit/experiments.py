@@ -9,9 +9,10 @@ from typing import Final
 import numpy as np
 
 from kltheory.audit.pointwise import Samples, by_action, pointwise
-from kltheory.audit.recovered import Reading, Recovered
+from kltheory.audit.reading import Entries, Reading
 from kltheory.audit.roles import Role
 from kltheory.calculus.coefficient import Coefficient
+from kltheory.calculus.placement import Placement
 from kltheory.calculus.surrogate import Sampler
 from kltheory.numerics.enumeration import values
 from kltheory.numerics.settings import Array, Settings, standard_settings
@@ -43,7 +44,7 @@ def settings_for(few: bool) -> tuple[Settings, ...]:
 
 @dataclass(frozen=True, eq=False)
 class Placed:
-    """The running function in one placement, with one weight, under one sampler: what multiplies each score."""
+    """The running function in one placement: what multiplies each score."""
 
     settings: Settings
     shrink: float
@@ -77,30 +78,19 @@ class Placed:
 class Experiment:
     """The running function on every setting, under each sampler."""
 
-    found: Recovered
+    found: Reading
     shrinks: tuple[float, ...]
     settings: tuple[Settings, ...]
     samples: Mapping[Sampler, tuple[Samples, ...]]
 
-    def placed(self, placement: str, weight: str, sampler: Sampler) -> list[Placed]:
+    def placed(self, placement: Placement) -> list[Placed]:
         """What each score is multiplied by, batch by batch."""
-        out = []
-        for shrink, s, sample in zip(cycle(self.shrinks), self.settings, self.samples[sampler], strict=False):
-            w = np.exp(s.log_weight) if sampler is Sampler.OLD else np.ones(s.logp.shape)
-            if self.found.reading is Reading.SAMPLE:
-                out.append(Placed(s, shrink, multiplier(sample, w, placement, weight), sampler))
-                continue
-            drew = np.exp(s.logp) / w
-            if self.found.reading is Reading.ACTION:
-                by_logit = _by_logit(sample, drew, w, placement, weight)
-            else:  # in the reward one number for all actions
-                by_logit = sample.slope if placement == "loss" else drew * sample.value[:, None]
-            out.append(Placed(s, shrink, by_logit, sampler, True))
-        return out
+        batches = zip(self.settings, self.samples[placement.who], cycle(self.shrinks), strict=False)
+        return [placed(self.found, *batch, placement) for batch in batches]
 
 
 @lru_cache(maxsize=8)
-def experiment(found: Recovered, few: bool | None = None) -> Experiment:
+def experiment(found: Reading, few: bool | None = None) -> Experiment:
     """Run the function; on few settings, unless told otherwise, when it has to be called token by token.
 
     Raises:
@@ -108,28 +98,47 @@ def experiment(found: Recovered, few: bool | None = None) -> Experiment:
     """
     few = not found.takes_many if few is None else few
     settings = settings_for(few)
-    run = by_action if found.reading is Reading.ACTION else pointwise
-    on = tuple(run(found, s.logp, s.logp_ref, s.logp) for s in settings)
+    on = tuple(drawn(found, s, Sampler.POLICY) for s in settings)
     blind = not found.subject.roles & USES_OLD
-    off = on if blind else tuple(run(found, s.logp, s.logp_ref, s.logp_old) for s in settings)
+    off = on if blind else tuple(drawn(found, s, Sampler.OLD) for s in settings)
     return Experiment(found, shrinks(few), settings, {Sampler.POLICY: on, Sampler.OLD: off})
 
 
-def multiplier(sample: Samples, w: Floats, placement: str, weight: str) -> Floats:
+def drawn(found: Reading, s: Settings, who: Sampler) -> Samples:
+    """The function on every action of these settings; on-policy the old policy is the policy. Raises Raised."""
+    run = by_action if found.entries is Entries.ACTION else pointwise
+    return run(found, s.logp, s.logp_ref, s.logp if who is Sampler.POLICY else s.logp_old)
+
+
+def placed(found: Reading, s: Settings, sample: Samples, shrink: float, placement: Placement) -> Placed:
+    """What each score is multiplied by."""
+    who = placement.who
+    w = np.exp(s.log_weight) if who is Sampler.OLD else np.ones(s.logp.shape)
+    if found.entries is Entries.SAMPLE:
+        return Placed(s, shrink, multiplier(sample, w, placement), who)
+    drew = np.exp(s.logp) / w
+    if found.entries is Entries.ACTION:
+        by_logit = _by_logit(sample, drew, w, placement)
+    else:  # in the reward one number for all actions
+        by_logit = sample.slope if placement.where == "loss" else drew * sample.value[:, None]
+    return Placed(s, shrink, by_logit, who, True)
+
+
+def multiplier(sample: Samples, w: Floats, placement: Placement) -> Floats:
     """What the score of a sample is multiplied by: in the reward the value, in the loss the derivative."""
-    if placement == "reward":
-        return sample.value if weight == "none" else w * sample.value
-    if weight == "live":
+    if placement.where == "reward":
+        return sample.value if placement.weight == "none" else w * sample.value
+    if placement.weight == "live":
         return w * (sample.slope + sample.value)  # the weight has a derivative of its own: w
-    return sample.slope if weight == "none" else w * sample.slope
+    return sample.slope if placement.weight == "none" else w * sample.slope
 
 
-def _by_logit(sample: Samples, drew: Floats, w: Floats, placement: str, weight: str) -> Floats:
+def _by_logit(sample: Samples, drew: Floats, w: Floats, placement: Placement) -> Floats:
     """Σ_a of what action a contributes to the derivative by each logit, up to a multiple of the policy."""
-    share = drew if weight == "none" else drew * w
-    if placement == "reward":
+    share = drew if placement.weight == "none" else drew * w
+    if placement.where == "reward":
         return share * sample.value
-    live = share * sample.value if weight == "live" else 0.0  # the weight has a derivative of its own: w times a score
+    live = share * sample.value if placement.weight == "live" else 0.0  # w has a derivative of its own: w times a score
     return np.asarray((share[..., None] * sample.slope).sum(axis=1) + live)
 
 

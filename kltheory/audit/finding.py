@@ -1,26 +1,37 @@
-"""A finding: what a probe of the running function saw."""
+"""A finding: one thing that an audit says, under the code that documents it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from kltheory.audit.codes import Code, Level
+
 
 @dataclass(frozen=True)
 class Finding:
-    """What a probe saw.
+    """One thing that an audit says.
 
     Attributes:
-        probe: its name.
-        text: for people.
-        alarm: whether it is one.
-        data: for programs.
+        code: what kind of thing; it settles the level.
+        text: what was seen in this function, for people.
+        data: the same for programs.
     """
 
-    probe: str
+    code: Code
     text: str
-    alarm: bool = False
     data: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def level(self) -> Level:
+        """How serious it is."""
+        return self.code.level
+
+    @property
+    def name(self) -> str:
+        """The short name of its code, ``no_gradient``."""
+        return self.code.label
 
     def to_json(self) -> dict[str, Any]:
         """Plain data."""
-        return {"probe": self.probe, "text": self.text, "alarm": bool(self.alarm), **self.data}
+        head = {"code": self.code.number, "name": self.name, "level": self.level.name.lower(), "text": self.text}
+        return {**head, "data": dict(self.data)}

@@ -7,16 +7,16 @@ import numpy as np
 from sympy import Add, Expr, S, exp, expand_mul
 
 from kltheory.audit.layout import Index, Layout
+from kltheory.audit.reading import Reading
 from kltheory.audit.recover import terms_of, traced
-from kltheory.audit.recovered import Reading, Recovered
-from kltheory.audit.rows import WEIGHTS
 from kltheory.audit.subject import Raised
 from kltheory.calculus.cells import split
 from kltheory.calculus.coefficient import Coefficient
 from kltheory.calculus.exact import Undecidable, is_zero
+from kltheory.calculus.placement import Placement
 from kltheory.calculus.regions import Region
-from kltheory.calculus.surrogate import Sampler, Surrogate
-from kltheory.calculus.symbols import VARIABLES, erase_sg, logp, sg
+from kltheory.calculus.surrogate import Surrogate
+from kltheory.calculus.symbols import VARIABLES, logp
 from kltheory.numerics.bridge import NUMPY
 from kltheory.tracing.trace import CannotTrace, Exprs, Floats
 
@@ -33,16 +33,16 @@ class Formulas:
     summed: bool
 
     @classmethod
-    def of(cls, a: Recovered, b: Recovered, per_response: bool, alone: bool) -> "Formulas | None":
+    def of(cls, a: Reading, b: Reading, per_response: bool, alone: bool) -> "Formulas | None":
         """The formulas of both; ``None`` where one has none, where tokens meet, or where they read different things."""
-        if a.reading is not b.reading and Reading.VOCABULARY in (a.reading, b.reading):
+        if a.sums_vocabulary != b.sums_vocabulary:
             return None
-        if any(f.surrogate is None or f.coupled or f.meeting or len(f.layout.tokens) != 2 for f in (a, b)):
+        if not all(f.is_of_each_token and len(f.layout.tokens) == 2 for f in (a, b)):
             return None
         found = [_terms(f, per_response, MASKS[alone]) for f in (a, b)]
         if found[0] is None or found[1] is None:
             return None
-        return cls(found[0], found[1], a.reading is Reading.VOCABULARY)
+        return cls(found[0], found[1], a.sums_vocabulary)
 
     def parts(self, what: str) -> tuple[str, ...] | None:
         """The regions in which the values or the derivatives part, none where they agree; ``None`` if undecided."""
@@ -57,26 +57,25 @@ class Formulas:
         """The terms of both, each pair once: most tokens have the same."""
         return list(dict.fromkeys((self.a[unit], self.b[unit]) for unit in self.a))
 
-    def same_expectation(self, placement: str, weight: str, sampler: Sampler) -> bool | None:
+    def same_expectation(self, placement: Placement) -> bool | None:
         """Whether every token's expected gradients agree for all policies; ``None`` if undecided.
 
         In the reward and with a weight it is asked of functions that have an output for each token.
         """
-        if self.summed and (placement, weight) != ("loss", "none"):
+        if self.summed and (placement.where, placement.weight) != ("loss", "none"):
             return None
         try:
-            both = ([self._descends(term, placement, weight, sampler) for term in pair] for pair in self._pairs)
+            both = ([self._descends(term, placement) for term in pair] for pair in self._pairs)
             return all(a.equals(b) for a, b in both)
         except Undecidable:
             return None
 
-    def _descends(self, term: Expr, placement: str, weight: str, sampler: Sampler) -> Coefficient:
+    def _descends(self, term: Expr, placement: Placement) -> Coefficient:
         """The coefficient of one token's term."""
         s = Surrogate.of(term)
         if self.summed:
-            return s.sampled_by(sampler).score().map(lambda e: e * exp(-logp))
-        expr = WEIGHTS[weight] * s.expr
-        return Surrogate(expr if placement == "loss" else sg(erase_sg(expr)) * logp).coefficient(sampler)
+            return s.sampled_by(placement.who).score().map(lambda e: e * exp(-logp))
+        return placement.of(s).coefficient(placement.who)
 
     def _parts(self, gap: Surrogate, what: str) -> tuple[str, ...]:
         if what == "value":
@@ -105,7 +104,7 @@ def _is_thin(region: Region) -> bool:
     return any(lo is not None and hi is not None and float(hi) - float(lo) < THIN for lo, hi in ends)
 
 
-def _terms(found: Recovered, per_response: bool, mask: Floats) -> dict[Index, Expr] | None:
+def _terms(found: Reading, per_response: bool, mask: Floats) -> dict[Index, Expr] | None:
     layout = replace(Layout.of(found.subject, mask.shape), per_response=per_response)
     try:
         exprs = traced(found.subject, layout, mask)

@@ -4,45 +4,29 @@ A traced function of one response is an expression in every token's symbols. The
 spelled out in the same symbols, and compared slope by slope: first at a point, then exactly.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
 import numpy as np
-from sympy import Expr, Integer, S, Symbol, exp
+from sympy import Expr, Integer, S, Symbol
 
 from kltheory.audit.layout import Layout
 from kltheory.audit.recover import traced, without_advantages
-from kltheory.audit.recovered import Recovered
 from kltheory.audit.simple import simple
-from kltheory.audit.subject import Raised
-from kltheory.calculus.estimators import k1, k2, k3, w
+from kltheory.audit.subject import Raised, Subject
 from kltheory.calculus.exact import Undecidable, is_zero
-from kltheory.calculus.sequence.language import Future, Past, Total, length, to_go, total
+from kltheory.calculus.sequence.language import Future, Past, Total, length
 from kltheory.calculus.sequence.loss import SequenceLoss
-from kltheory.calculus.sequence.placements import (
-    earlier_weight,
-    geometric_weight,
-    prefix_weight,
-    response_weight,
-    token_loss,
-)
-from kltheory.calculus.symbols import erase_sg, log_ratio, log_weight, logp, logp_old, logp_ref, sg
+from kltheory.calculus.sequence.placements import NAMED
+from kltheory.calculus.symbols import erase_sg, log_ratio, log_weight, logp, logp_old, logp_ref
 from kltheory.numerics.bridge import NUMPY, NotNumeric
 from kltheory.numerics.responses import pseudorandom
 from kltheory.tracing.trace import CannotTrace, Floats
 
 LENGTHS: Final = (2, 3)
 """Responses on which a function and a known loss have to agree."""
-OF_TOKENS: Final = {
-    "token weight": w,
-    "prefix weight": prefix_weight,
-    "weight of earlier tokens": earlier_weight,
-    "suffix weight": exp(to_go(log_weight)),
-}
-OF_RESPONSES: Final = {"response weight": response_weight, "geometric weight": geometric_weight}
-AGGREGATIONS: Final[dict[str, Expr]] = {"": S.One, ", mean over tokens": 1 / length}
 
 
 @dataclass(frozen=True)
@@ -53,28 +37,10 @@ class KnownLoss:
     loss: SequenceLoss
 
 
-def known_losses() -> Iterator[KnownLoss]:
-    """What libraries write: an estimator of each token or of the response, a weight, an aggregation."""
-    for k in (k1, k2, k3):
-        of_response = k.expr.xreplace({log_ratio: total(log_ratio)})
-        for words, weight in _weights(OF_RESPONSES):
-            yield KnownLoss(f"{k.name} of the response{words}", SequenceLoss(weight * of_response))
-        for words, weight in _weights(OF_TOKENS | OF_RESPONSES):
-            for end, share in AGGREGATIONS.items():
-                yield KnownLoss(f"{k.name} per token{words}{end}", share * token_loss(k, weight))
-
-
-def _weights(known: Mapping[str, Expr]) -> Iterator[tuple[str, Expr]]:
-    yield "", S.One
-    for name, weight in known.items():
-        yield f", {name}", weight
-        yield f", detached {name}", sg(weight)
-
-
-def recognised(found: Recovered) -> KnownLoss | None:
+def recognised(subject: Subject) -> KnownLoss | None:
     """The known loss that a function of one response is a multiple of, multiple and all; ``None`` if it is none."""
     try:
-        mine = [_slopes(_of_function(found, n), n) for n in LENGTHS]
+        mine = [_slopes(_of_function(subject, n), n) for n in LENGTHS]
         at = [_point(n) for n in LENGTHS]
         here = [np.array([float(NUMPY(e, p)) for e in slopes]) for slopes, p in zip(mine, at, strict=True)]
     except (CannotTrace, Raised, NotNumeric):
@@ -105,7 +71,7 @@ def _equal(mine: list[list[Expr]], spelled: list[list[Expr]], multiple: Expr) ->
 def _spelled() -> list[tuple[KnownLoss, list[list[Expr]], list[Floats]]]:
     """Every known loss, its slopes at each length, and their numbers at a point; of two with the same, the first."""
     out, seen = [], set()
-    for known in known_losses():
+    for known in (KnownLoss(*named) for named in NAMED.items()):
         slopes = [_slopes(written(known.loss.expr, n), n) for n in LENGTHS]
         numbers = [np.array([float(NUMPY(e, _point(n))) for e in s]) for s, n in zip(slopes, LENGTHS, strict=True)]
         key = tuple(np.concatenate(numbers).round(9))
@@ -141,9 +107,9 @@ def _symbols(n: int) -> list[tuple[Symbol, Symbol, Symbol]]:
     return out
 
 
-def _of_function(found: Recovered, n: int) -> Expr:
-    layout = Layout.of(found.subject, (1, n))
-    exprs = without_advantages(traced(found.subject, layout), layout)
+def _of_function(subject: Subject, n: int) -> Expr:
+    layout = Layout.of(subject, (1, n))
+    exprs = without_advantages(traced(subject, layout), layout)
     return sum(exprs.ravel().tolist(), S.Zero)
 
 

@@ -5,9 +5,10 @@ from typing import Final
 
 import numpy as np
 
+from kltheory.audit.codes import Code
 from kltheory.audit.finding import Finding
 from kltheory.audit.layout import arrays, slope
-from kltheory.audit.recovered import Recovered
+from kltheory.audit.reading import Reading
 from kltheory.audit.roles import Role
 from kltheory.audit.subject import Subject
 from kltheory.tracing.trace import Floats
@@ -16,7 +17,7 @@ JUNK: Final = {"1e4": 1e4, "-inf": -np.inf, "nan": np.nan}
 """What is put at a masked position; NaN goes through any product, so it is no alarm."""
 
 
-def masked_junk(found: Recovered, _: tuple[str, ...]) -> Iterator[Finding]:
+def masked_junk(found: Reading, _: tuple[str, ...]) -> Iterator[Finding]:
     """What stands at a masked position must not reach the value or the gradient of the others."""
     subject, layout = found.subject, found.layout
     if Role.MASK not in subject.roles or not layout.tokens or layout.vocabulary:
@@ -40,7 +41,8 @@ def masked_junk(found: Recovered, _: tuple[str, ...]) -> Iterator[Finding]:
             where.append("gradient")
         if where:
             text = f"{name} at a masked position reaches the {' and the '.join(where)}"
-            yield Finding("masked_junk", text, name != "nan", {"junk": name, "reaches": where})
+            code = Code.MASKED_NAN if name == "nan" else Code.MASKED_JUNK
+            yield Finding(code, text, {"junk": name, "reaches": where})
 
 
 def _run(subject: Subject, at: Mapping[Role, Floats]) -> tuple[Floats, Floats]:
@@ -48,7 +50,7 @@ def _run(subject: Subject, at: Mapping[Role, Floats]) -> tuple[Floats, Floats]:
     return value, slope(slopes, at)
 
 
-def padding(found: Recovered, _: tuple[str, ...]) -> Iterator[Finding]:
+def padding(found: Reading, _: tuple[str, ...]) -> Iterator[Finding]:
     """Whether more padding, or a batch twice as large, changes an aggregated output."""
     subject, layout = found.subject, found.layout
     if len(layout.tokens) != 2 or layout.vocabulary:
@@ -62,7 +64,7 @@ def padding(found: Recovered, _: tuple[str, ...]) -> Iterator[Finding]:
     factor = float(np.sum(twice) / np.sum(value)) if np.sum(value) else float("nan")
     if np.isfinite(factor) and abs(factor - 1) > 1e-6:
         text = f"the same batch twice gives {factor:.4g} times the output"
-        yield Finding("batch_size", text, data={"factor": factor})
+        yield Finding(Code.BATCH_SIZE, text, {"factor": factor})
     if Role.MASK in subject.roles:
         wide = {r: np.concatenate([a, a[:, :1]], axis=1) for r, a in base.items()}
         wide[Role.MASK] = np.concatenate([base[Role.MASK], np.zeros((layout.tokens[0], 1))], axis=1)
@@ -70,4 +72,4 @@ def padding(found: Recovered, _: tuple[str, ...]) -> Iterator[Finding]:
         if padded.shape == value.shape and np.abs(padded - value).max() > 1e-6 * np.abs(value).max():
             factor = float(np.sum(padded) / np.sum(value))
             text = f"one more masked column multiplies the output by {factor:.4g}: the average counts padding"
-            yield Finding("padding", text, True, {"factor": factor})
+            yield Finding(Code.PADDING, text, {"factor": factor})

@@ -15,12 +15,14 @@ from sympy import Expr, Float, Rational, S, Symbol, exp
 
 from kltheory.audit.experiments import Placed, multiplier
 from kltheory.audit.pointwise import Samples, pointwise
-from kltheory.audit.recovered import Reading, Recovered
+from kltheory.audit.reading import Entries, Reading
+from kltheory.audit.window import window
+from kltheory.audit.zones import Zone
 from kltheory.calculus.coefficient import Coefficient
 from kltheory.calculus.divergence import DIVERGENCES, Divergence
 from kltheory.calculus.divergence import u as generator_argument
 from kltheory.calculus.identify import Identification, Term
-from kltheory.calculus.line import roots
+from kltheory.calculus.placement import AS_LOSS, Placement
 from kltheory.calculus.regions import Region
 from kltheory.calculus.surrogate import Sampler
 from kltheory.calculus.symbols import log_ratio, log_weight
@@ -89,12 +91,7 @@ class Fit:
     @property
     def region(self) -> Region:
         """The intervals, as a region of the calculus."""
-        box = dict(Region().box)
-        for variable, ends in zip((log_ratio, log_weight), self.extents, strict=True):
-            lo, hi = (None if np.isinf(e) else roots(variable - Rational(f"{e:.4g}"), variable)[0] for e in ends)
-            if lo is not None or hi is not None:
-                box[variable] = (lo, hi)
-        return Region(box)
+        return window(dict(zip((log_ratio, log_weight), self.extents, strict=True)), ".4g")
 
     @property
     def where(self) -> str:
@@ -109,38 +106,36 @@ class Fit:
 
 @dataclass(frozen=True)
 class Probe:
-    """The running function in one placement, with one weight, under one sampler."""
+    """The running function in one placement."""
 
-    found: Recovered
-    placement: str
-    weight: str
-    sampler: Sampler
+    found: Reading
+    placement: Placement
 
     def grid(self, log_u: Floats, log_w: Floats) -> Grid:
         """The coefficient at these points, all in one group."""
         sample = _samples(self.found, tuple(log_u), tuple(log_w))
         with np.errstate(all="ignore"):
-            c = multiplier(sample, np.exp(log_w), self.placement, self.weight)
-            c = c * np.exp(-log_w) if self.sampler is Sampler.OLD else c
+            c = multiplier(sample, np.exp(log_w), self.placement)
+            c = c * np.exp(-log_w) if self.placement.who is Sampler.OLD else c
         return Grid(log_u, log_w, c, np.zeros(log_u.shape, int))
 
 
 @lru_cache(maxsize=2048)
-def _samples(found: Recovered, log_u: tuple[float, ...], log_w: tuple[float, ...]) -> Samples:
+def _samples(found: Reading, log_u: tuple[float, ...], log_w: tuple[float, ...]) -> Samples:
     """The function at log-ratios and log-weights; all three are log-probabilities, below zero."""
     u, w = np.array(log_u), np.array(log_w)
     policy = np.minimum(0.0, np.minimum(u, w)) - np.resize([0.7, 2.3, 1.1], u.shape)
     return pointwise(found, policy, policy - u, policy - w)
 
 
-def fit(found: Recovered, runs: Sequence[Placed], placement: str, weight: str, sampler: Sampler) -> Fit | None:
+def fit(found: Reading, runs: Sequence[Placed], placement: Placement) -> Fit | None:
     """The first known class that the running coefficient belongs to near the reference. Raises Raised."""
-    probe = Probe(found, placement, weight, sampler)
+    probe, off_policy = Probe(found, placement), placement.who is Sampler.OLD
     ratios = np.array([s * p for p in POINTS for s in (-1, 1)])
-    off = LOG_WEIGHTS if sampler is Sampler.OLD else LOG_WEIGHTS[:1]
-    vocabulary = found.reading is not Reading.SAMPLE
+    off = LOG_WEIGHTS if off_policy else LOG_WEIGHTS[:1]
+    vocabulary = found.entries is not Entries.SAMPLE
     whole = _from_runs(runs) if vocabulary else probe.grid(*_mesh(ratios, off))
-    for reach_w, reach_u in WINDOWS if sampler is Sampler.OLD and not vocabulary else WINDOWS[: len(WINDOWS) // 2]:
+    for reach_w, reach_u in WINDOWS if off_policy and not vocabulary else WINDOWS[: len(WINDOWS) // 2]:
         grid = whole if vocabulary else whole.within(reach_w)
         near = np.abs(grid.log_ratio) <= reach_u
         for tolerance in TOLERANCES.values():
@@ -151,7 +146,7 @@ def fit(found: Recovered, runs: Sequence[Placed], placement: str, weight: str, s
                     return Fit(matched[0], (EVERYWHERE, EVERYWHERE))
                 along_u = _extent(probe, grid, log_ratio, matched, tolerance)
                 reach = np.array([x for x in (-0.3, 0.2) if along_u[0] < x < along_u[1]])
-                far = probe.grid(*_mesh(reach, FAR_LOG_WEIGHTS if sampler is Sampler.OLD else (0.0,)))
+                far = probe.grid(*_mesh(reach, FAR_LOG_WEIGHTS if off_policy else (0.0,)))
                 return Fit(matched[0], (along_u, _extent(probe, far, log_weight, matched, tolerance)))
     return None
 
@@ -247,3 +242,15 @@ def _extent(probe: Probe, grid: Grid, along: Symbol, matched: Match, tolerance: 
             inner, outer = (abs(middle[0]), outer) if holds else (inner, abs(middle[0]))
         ends.append(side * inner)
     return ends[0], ends[1]
+
+
+# --- dead zones -------------------------------------------------------------------------------------------------------
+def measured_zones(found: Reading) -> list[Zone]:
+    """The intervals of the points at which the derivative is zero; none where it is zero at all of them."""
+    points = np.array(sorted(s * p for p in POINTS for s in (-1, 1)))
+    dead = Probe(found, AS_LOSS).grid(points, np.zeros(points.shape)).value == 0
+    if dead.all():
+        return []
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], dead.astype(int), [0]])))
+    ends = ((points[a], points[b - 1], a == 0, b == len(points)) for a, b in zip(edges[::2], edges[1::2], strict=True))
+    return [Zone(-np.inf if first else lo, np.inf if last else hi) for lo, hi, first, last in ends]

@@ -14,9 +14,10 @@ from sympy import Expr, S
 
 from kltheory.audit.experiments import SHRINKS, USES_OLD, Distance
 from kltheory.audit.layout import arrays, slope
-from kltheory.audit.recovered import Recovered
+from kltheory.audit.reading import Reading
 from kltheory.audit.roles import Role
 from kltheory.audit.simple import simple
+from kltheory.calculus.placement import Placement
 from kltheory.calculus.sequence.language import length, to_go, total
 from kltheory.calculus.sequence.loss import SequenceObjective
 from kltheory.calculus.sequence.placements import TARGETS
@@ -78,7 +79,7 @@ class Ran:
 class Run:
     """The function on all responses of one tree, under each sampler. Raises Raised when the function does."""
 
-    def __init__(self, found: Recovered, setting: TreeSetting) -> None:
+    def __init__(self, found: Reading, setting: TreeSetting) -> None:
         self.found, self.setting = found, setting
         self.table = setting.log_policy
         off = self._ran(setting.old)
@@ -107,13 +108,13 @@ class Run:
         costs = np.where(block.mask > 0, value, 0.0) if value.shape == block.mask.shape else value
         return Ran(block, old, costs, slope(slopes, at))
 
-    def gradient(self, placement: str, credit: str, sampler: Sampler) -> Gradient:
+    def gradient(self, placed: Placement, credit: str) -> Gradient:
         """The exact expected gradient by the parameters."""
         by_table, scale = np.zeros(self.table.shape), 0.0
-        drew = self.table if sampler is Sampler.POLICY else self.setting.old
-        for ran in self.ran[sampler]:
+        drew = self.table if placed.who is Sampler.POLICY else self.setting.old
+        for ran in self.ran[placed.who]:
             nodes, tokens, mask = ran.block.nodes, ran.block.tokens, ran.block.mask
-            each = ran.slopes if placement == "loss" else CREDITS[credit].costs(ran.value)
+            each = ran.slopes if placed.where == "loss" else CREDITS[credit].costs(ran.value)
             p = np.exp((drew[nodes, tokens] * mask).sum(-1))[:, None] * mask
             weighed = each * p[..., None] if each.ndim == 3 else each * p
             np.add.at(by_table, (nodes,) if each.ndim == 3 else (nodes, tokens), weighed)

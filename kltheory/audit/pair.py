@@ -14,12 +14,11 @@ from kltheory.audit.placed_batches import Expectations, expectations
 from kltheory.audit.precision import coarsest, precision, tolerance
 from kltheory.audit.question import PLAIN, Question, difference
 from kltheory.audit.reach import largest_number
-from kltheory.audit.recovered import Recovered
+from kltheory.audit.reading import Reading
 from kltheory.audit.roles import Role
-from kltheory.audit.rows import PLACEMENTS, WEIGHTS
 from kltheory.audit.subject import Raised
 from kltheory.audit.target import CannotRun
-from kltheory.calculus.surrogate import Sampler
+from kltheory.calculus.placement import WEIGHTS, Placement, placements
 from kltheory.tracing.trace import CannotTrace, Floats
 
 COARSE: Final = 0.1
@@ -37,7 +36,7 @@ SMALL: Final = 5
 """A small batch of some spread."""
 
 
-def _with_labels_left_out(a: Recovered, b: Recovered, rank: int, shown: tuple[Batch, ...]) -> tuple[Batch, ...]:
+def _with_labels_left_out(a: Reading, b: Reading, rank: int, shown: tuple[Batch, ...]) -> tuple[Batch, ...]:
     """Batches whose labels leave out what a mask would, where both functions take labels so."""
     if not any(Role.ACTIONS in f.subject.roles for f in (a, b)):
         return ()
@@ -64,8 +63,8 @@ class Pair:
         precision: the coarsest floating type that one of them computes in.
     """
 
-    a: Recovered
-    b: Recovered
+    a: Reading
+    b: Reading
     rank: int
     alone: bool
     per_response: bool
@@ -74,7 +73,7 @@ class Pair:
     precision: str
 
     @classmethod
-    def of(cls, a: Recovered, b: Recovered) -> "Pair":
+    def of(cls, a: Reading, b: Reading) -> "Pair":
         """Run both. Raises CannotRun where one raises on whole batches."""
         rank = min(len(f.layout.tokens) for f in (a, b))
         alone = rank == 0 or a.is_typed != b.is_typed
@@ -140,24 +139,22 @@ class Pair:
     def expected(self, value: Question, derivative: Question) -> Iterator[Question]:
         """Whether the expected gradients are the same: what agrees sample by sample does; the rest is enumerated."""
         per_token = all(x.value.size == x.slope[..., 0].size for ran in self.ran for x in ran)
-        for placement in PLACEMENTS:
-            for weight in WEIGHTS if per_token else ("none",):
-                needs = [value] if placement == "reward" else [derivative] + [value] * (weight == "live")
-                for sampler in Sampler:
-                    what = f"expected gradient: {placement}, weight {weight}, sampler {sampler.value}"
-                    if all(q.same for q in needs):
-                        yield Question(what, True, needs[0].how, gap=max(q.gap for q in needs))
-                        continue
-                    ours, theirs = (x[placement, weight, sampler] for x in self._expectations)
-                    measured = self._measured(what, ours, theirs)
-                    if measured.same and not self._is_seen_in_small:
-                        yield replace(
-                            measured, same=None, reason="batches as small as those summed do not tell them apart"
-                        )
-                        continue
-                    formulas = self._formulas if measured.same else None
-                    answer = None if formulas is None else formulas.same_expectation(placement, weight, sampler)
-                    yield measured if answer is None else replace(measured, same=answer, how="derived")
+        for placement in placements(weights=tuple(WEIGHTS) if per_token else ("none",)):
+            in_reward, live = placement.where == "reward", placement.weight == "live"
+            yield self._expected(placement, [value] if in_reward else [derivative, value] if live else [derivative])
+
+    def _expected(self, placement: Placement, needs: list[Question]) -> Question:
+        """The same of one placement, which is what these answers need to agree in."""
+        what = f"expected gradient: {placement.key}"
+        if all(q.same for q in needs):
+            return Question(what, True, needs[0].how, gap=max(q.gap for q in needs))
+        ours, theirs = (x[placement] for x in self._expectations)
+        measured = self._measured(what, ours, theirs)
+        if measured.same and not self._is_seen_in_small:
+            return replace(measured, same=None, reason="batches as small as those summed do not tell them apart")
+        formulas = self._formulas if measured.same else None
+        answer = None if formulas is None else formulas.same_expectation(placement)
+        return measured if answer is None else replace(measured, same=answer, how="derived")
 
     @cached_property
     def _is_seen_in_small(self) -> bool:

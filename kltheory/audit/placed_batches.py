@@ -8,18 +8,18 @@ from typing import Final
 import numpy as np
 
 from kltheory.audit.batches import Batch, Outcome, enumerated, run
-from kltheory.audit.recovered import Recovered
-from kltheory.audit.rows import WEIGHTS
+from kltheory.audit.reading import Reading
+from kltheory.calculus.placement import WEIGHTS, Placement, placements
 from kltheory.calculus.surrogate import Sampler
 from kltheory.tracing.trace import Floats
 
 SPREADS: Final = (0.3, 1.0, 2.5)
 
-Expectations = Mapping[tuple[str, str, Sampler], list[Floats]]
-"""By placement, weight and sampler: for each setting the expected gradient by the logits, shape (B, T, V)."""
+Expectations = Mapping[Placement, list[Floats]]
+"""For each setting the expected gradient by the logits, shape (B, T, V)."""
 
 
-def expectations(found: Recovered, rank: int, per_response: bool, kind: str) -> Expectations:
+def expectations(found: Reading, rank: int, per_response: bool, kind: str) -> Expectations:
     """The exact expected gradients of a function; weights in front only where each token has an output.
 
     ``kind`` is that of the batches: ``masked``, ``whole`` or ``alone``.
@@ -27,22 +27,22 @@ def expectations(found: Recovered, rank: int, per_response: bool, kind: str) -> 
     Raises:
         Raised: the function raises.
     """
-    out: dict[tuple[str, str, Sampler], list[Floats]] = defaultdict(list)
+    out: dict[Placement, list[Floats]] = defaultdict(list)
     for seed, spread in enumerate(SPREADS):
         for sampler in Sampler:
-            sums: dict[tuple[str, str], Floats] = {}
+            sums: dict[Placement, Floats] = {}
             for batch in enumerated(seed, spread, per_response, kind):
                 drew = batch.logp if sampler is Sampler.POLICY else batch.old
                 here = replace(batch, old=batch.logp) if sampler is Sampler.POLICY else batch
                 chance = float(np.exp((batch.of_action(drew) * batch.mask).sum()))
-                for key, each in _placed(run(found.subject, here, rank), here).items():
+                for key, each in _placed(run(found.subject, here, rank), here, sampler).items():
                     sums[key] = sums.get(key, 0.0) + chance * each
             for key, total in sums.items():
-                out[(*key, sampler)].append(total)
+                out[key].append(total)
     return out
 
 
-def _placed(outcome: Outcome, batch: Batch) -> dict[tuple[str, str], Floats]:
+def _placed(outcome: Outcome, batch: Batch, who: Sampler) -> dict[Placement, Floats]:
     """What one sample contributes to each expected gradient."""
     score = -np.exp(batch.logp)
     np.put_along_axis(score, batch.taken, 1 + batch.of_action(score)[..., None], axis=-1)
@@ -52,9 +52,9 @@ def _placed(outcome: Outcome, batch: Batch) -> dict[tuple[str, str], Floats]:
     value = value * batch.mask
     w = np.exp(batch.of_action(batch.logp) - batch.of_action(batch.old)) if per_token else np.ones(shape)
     found = {}
-    for weight in WEIGHTS if per_token else ("none",):
-        factor = np.ones(shape) if weight == "none" else w
-        live = (factor * value)[..., None] * score if weight == "live" else 0.0
-        found["loss", weight] = factor[..., None] * outcome.slope + live
-        found["reward", weight] = (factor * value)[..., None] * score
+    for placement in placements(weights=tuple(WEIGHTS) if per_token else ("none",), who=(who,)):
+        factor = np.ones(shape) if placement.weight == "none" else w
+        scored = (factor * value)[..., None] * score
+        live = scored if placement.weight == "live" else 0.0
+        found[placement] = scored if placement.where == "reward" else factor[..., None] * outcome.slope + live
     return found

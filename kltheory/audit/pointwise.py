@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 
 from kltheory.audit.layout import arrays, slope
-from kltheory.audit.recovered import Reading, Recovered
+from kltheory.audit.reading import Entries, Reading
 from kltheory.audit.roles import Role
 from kltheory.tracing.trace import Floats
 
@@ -24,11 +24,11 @@ class Samples:
     slope: Floats
 
 
-def pointwise(found: Recovered, logp: Floats, ref: Floats, old: Floats, dtype: str = "float64") -> Samples:
+def pointwise(found: Reading, logp: Floats, ref: Floats, old: Floats, dtype: str = "float64") -> Samples:
     """Run the function on these samples; a function that aggregates is called once for each token.
 
     Args:
-        found: the subject, with its layout and its reading.
+        found: the subject, with its layout.
         logp: log π; the last axis is the vocabulary if the function sums over it.
         ref: log π_ref, the same shape.
         old: log π_old, the same shape.
@@ -37,20 +37,38 @@ def pointwise(found: Recovered, logp: Floats, ref: Floats, old: Floats, dtype: s
     Raises:
         Raised: the function raises.
     """
-    tail = logp.shape[-1:] if found.reading is Reading.VOCABULARY else ()
+    tail = logp.shape[-1:] if found.sums_vocabulary else ()
     rows = [a.reshape((-1, *tail)) for a in (logp, ref, old)]
     batches = [slice(0, len(rows[0]))] if found.takes_many else [slice(i, i + 1) for i in range(len(rows[0]))]
     values, slopes = zip(*(_batch(found, [r[b] for r in rows], dtype) for b in batches), strict=True)
-    shape = logp.shape[:-1] if found.reading is Reading.VOCABULARY else logp.shape
+    shape = logp.shape[:-1] if found.sums_vocabulary else logp.shape
     return Samples(np.concatenate(values).reshape(shape), np.concatenate(slopes).reshape(logp.shape))
 
 
-def _batch(found: Recovered, columns: list[Floats], dtype: str) -> tuple[Floats, Floats]:
+def apart(l: Floats) -> tuple[Floats, Floats]:
+    """log π and log π_ref with these log-ratios: the larger is -1."""
+    return -1.0 + np.minimum(l, 0.0), -1.0 - np.maximum(l, 0.0)
+
+
+def at_log_ratios(found: Reading, l: Floats, dtype: str) -> Samples:
+    """The function at these log-ratios, shape (N,), w = 1; of a sum over the vocabulary beside two more actions.
+
+    Raises:
+        Raised: the function raises.
+    """
+    policy, ref = apart(l)
+    if found.sums_vocabulary:
+        policy, ref = (np.stack([x, np.full(l.shape, -0.5), np.full(l.shape, -1.5)], axis=-1) for x in (policy, ref))
+    with np.errstate(all="ignore"):
+        return pointwise(found, policy, ref, policy, dtype)
+
+
+def _batch(found: Reading, columns: list[Floats], dtype: str) -> tuple[Floats, Floats]:
     tokens = len(columns[0])
     rank = len(found.layout.tokens)
     lead = (1,) * (rank - 1) + (tokens,) if rank else ()
     tail = columns[0].shape[1:]
-    if found.reading is Reading.ACTION:
+    if found.entries is Entries.ACTION:
         return _gathered(found, columns, dtype)
     policy, ref, old = (c.reshape(lead + tail) for c in columns)
     at = arrays(policy, ref, old, np.ones(lead))
@@ -60,7 +78,7 @@ def _batch(found: Recovered, columns: list[Floats], dtype: str) -> tuple[Floats,
     return whole, slope(slopes, at).reshape(columns[0].shape)
 
 
-def by_action(found: Recovered, logp: Floats, ref: Floats, old: Floats, dtype: str = "float64") -> Samples:
+def by_action(found: Reading, logp: Floats, ref: Floats, old: Floats, dtype: str = "float64") -> Samples:
     """A function of logits and a sampled action, on every action of every setting, shape (N, V).
 
     The value has an entry for each action, the slope one more axis: the derivative by all the logits.
@@ -76,7 +94,7 @@ def by_action(found: Recovered, logp: Floats, ref: Floats, old: Floats, dtype: s
     return Samples(np.concatenate(values).reshape(n, v), np.concatenate(slopes).reshape(n, v, v))
 
 
-def _taken(found: Recovered, columns: list[Floats], taken: Floats, dtype: str) -> tuple[Floats, Floats]:
+def _taken(found: Reading, columns: list[Floats], taken: Floats, dtype: str) -> tuple[Floats, Floats]:
     """Value and derivative by the logits where these actions were taken, one a token."""
     tokens, rank = len(taken), len(found.layout.tokens)
     lead = (1,) * (rank - 1) + (tokens,) if rank else ()
@@ -92,7 +110,7 @@ REST: Final = np.log([0.6, 0.4])
 """How the probability of the actions that were not sampled falls to two of them."""
 
 
-def _gathered(found: Recovered, columns: list[Floats], dtype: str) -> tuple[Floats, Floats]:
+def _gathered(found: Reading, columns: list[Floats], dtype: str) -> tuple[Floats, Floats]:
     """Logits of three actions, of which the first was sampled and has the log-probabilities asked for.
 
     The derivative by its log-probability is that by its logit over 1 - π, since ∂logp_0/∂logit_0 = 1 - π_0.

@@ -8,6 +8,7 @@ import numpy as np
 from kltheory.audit.experiments import Placed, distances, predicted
 from kltheory.audit.row import Row
 from kltheory.calculus.divergence import DIVERGENCES, Divergence, reverse_kl
+from kltheory.calculus.placement import Placement
 from kltheory.calculus.surrogate import Sampler
 from kltheory.numerics.settings import Array
 
@@ -16,16 +17,16 @@ MEASURED_TOLERANCE: Final = 1e-3
 BASELINE: Final = "X·(π_old - π) by the logits, X the number of the position: a baseline only for who drew"
 
 
-def one_number(runs: list[Placed], sampler: Sampler) -> Row:
+def one_number(placement: Placement, runs: list[Placed]) -> Row:
     """One number X for all actions of a position, times the score: E_old[X ∇log π] is X·(π_old − π) by the logits."""
-    gaps = []
+    gaps, on_policy = [], placement.who is Sampler.POLICY
     for run in runs:
-        drew = run.settings.logp if sampler is Sampler.POLICY else run.settings.logp_old
+        drew = run.settings.logp if on_policy else run.settings.logp_old
         d = np.exp(drew) - np.exp(run.settings.logp)
         gaps.append(float((_beside(run, d) / np.maximum(1.0, run.scale)).max()))
-    name, title = ("zero", "zero") if sampler is Sampler.POLICY else ("none", BASELINE)
+    name, title = ("zero", "zero") if on_policy else ("none", BASELINE)
     near = distances(runs, reverse_kl.coefficient)
-    return Row("reward", "none", sampler.value, name, "everywhere", "derived", max(gaps), title=title, distances=near)
+    return Row(placement, name, "everywhere", "derived", max(gaps), title=title, distances=near)
 
 
 def by_position(row: Row, runs: list[Placed]) -> Row:

@@ -8,15 +8,17 @@ import math
 from collections.abc import Mapping
 from functools import partial
 from itertools import product
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from sympy import Add, Basic, DiracDelta, Expr, Max, Min, Rational, S, Symbol, exp, expand_mul, nan, oo, zoo
 
 from kltheory.audit.confirm import Disagreement, confirm
+from kltheory.audit.derived import Derived
 from kltheory.audit.layout import Index, Layout, policies, slope
 from kltheory.audit.manners import in_some_manner, manners, masks_by_labels
-from kltheory.audit.recovered import Reading, Recovered
+from kltheory.audit.measured import Measured
+from kltheory.audit.reading import Entries, Reading
 from kltheory.audit.roles import Role
 from kltheory.audit.subject import Arrays, Raised, Subject
 from kltheory.calculus.exact import Undecidable, is_zero
@@ -31,30 +33,25 @@ LONG: Final = 10**6
 """A constant with a larger denominator was rounded by the code, and is not meant exactly."""
 
 
-def recover(subject: Subject) -> Recovered:
-    """Trace a subject and confirm the trace on the running function.
+def recover(subject: Subject) -> Reading:
+    """The reading of a subject whose arrays are still to be found. Raises Raised where it raises on every shape."""
+    return read(*runnable(subject))
 
-    Raises:
-        Raised: the function raises on every shape it was offered.
-    """
-    subject, layout = runnable(subject)
+
+def read(subject: Subject, layout: Layout) -> Reading:
+    """Trace a subject and confirm the trace on the running function; what cannot be traced is measured."""
     try:
-        trace = _traced(subject, layout)
-        return _separated(subject, layout, trace)
+        return _separated(subject, layout, _traced(subject, layout))
     except (CannotTrace, Disagreement, Undecidable, NotNumeric, RecursionError) as e:
         coupled = entangled(subject, layout)
-        per_token = not coupled and subject.run(layout.arrays())[0].shape == layout.tokens
-        across = coupled and entangled(subject, layout, responses=True)
-        gap = float("nan")
-        return Recovered(
-            subject, layout, _reading(subject), None, str(e), "float64", None, per_token, coupled, gap, across
+        return Measured(
+            subject=subject,
+            layout=layout,
+            per_token=not coupled and subject.run(layout.arrays())[0].shape == layout.tokens,
+            coupled=coupled,
+            across=coupled and entangled(subject, layout, responses=True),
+            reason=str(e),
         )
-
-
-def _reading(subject: Subject) -> Reading:
-    if subject.gathers:
-        return Reading.ACTION
-    return Reading.VOCABULARY if subject.is_over_vocabulary else Reading.SAMPLE
 
 
 def runnable(subject: Subject) -> tuple[Subject, Layout]:
@@ -87,7 +84,7 @@ def traced(subject: Subject, layout: Layout, mask: Floats | None = None) -> Expr
     return _normalised(_traced(subject, layout, mask).exprs, layout)
 
 
-def _separated(subject: Subject, layout: Layout, trace: Trace) -> Recovered:
+def _separated(subject: Subject, layout: Layout, trace: Trace) -> Reading:
     exprs = _normalised(trace.exprs, layout)
     residual = confirm(subject, layout, exprs, trace.dtype)
     meeting = _advantages_meet(exprs, layout)
@@ -96,22 +93,25 @@ def _separated(subject: Subject, layout: Layout, trace: Trace) -> Recovered:
     exprs, left_out = without_small_constants(exprs)
     terms, coupled = terms_of(exprs, layout)
     coupled = coupled or mixed(exprs, layout)
-    reading = _reading(subject)
+    entries = Entries.of(subject)
     single = _single(subject, layout, bool(meeting))
-    if coupled and reading is not Reading.SAMPLE:
+    if coupled and entries is not Entries.SAMPLE:
         coupled = entangled(subject, layout)
         if not coupled:
-            raise CannotTrace(NOT_ONE[reading])
+            raise CannotTrace(NOT_ONE[entries])
     if coupled and single is not None and not single.free_symbols:
         single = None  # a batch of one token says nothing, as where its own mean is taken away
     if single is None and not coupled:
         single = _of_several(subject, layout, terms) if exprs.size == 1 else _first(terms)
-    s = None if single is None else Surrogate.of(single)
-    weights = None if s is None or coupled else token_weights(terms, layout, s)
-    per_token = exprs.shape in (layout.tokens, layout.shape) and weights is not None and bool((weights == 1).all())
     across = coupled and (responses_meet(exprs, layout) or entangled(subject, layout, responses=True))
-    told = (weights, per_token, coupled, residual, across, meeting, left_out)
-    return Recovered(subject, layout, reading, s, "", trace.dtype, *told)
+    facts: dict[str, Any] = {"dtype": trace.dtype, "coupled": coupled, "across": across, "meeting": meeting}
+    facts |= {"subject": subject, "layout": layout, "residual": residual, "left_out": left_out}
+    if single is None:
+        return Measured(**facts)
+    s = Surrogate.of(single)
+    weights = None if coupled else token_weights(terms, layout, s)
+    own = exprs.shape in (layout.tokens, layout.shape) and weights is not None and bool((weights == 1).all())
+    return Derived(surrogate=s, weights=weights, per_token=own, **facts)
 
 
 SLIGHT: Final = Rational(1, 10**5)
@@ -138,8 +138,8 @@ def without_small_constants(exprs: Exprs) -> tuple[Exprs, float]:
 
 
 NOT_ONE: Final = {
-    Reading.VOCABULARY: "the actions of one token do not separate into a sum over the vocabulary",
-    Reading.ACTION: "a token's term holds log-probabilities of actions that were not sampled",
+    Entries.VOCABULARY: "the actions of one token do not separate into a sum over the vocabulary",
+    Entries.ACTION: "a token's term holds log-probabilities of actions that were not sampled",
 }
 
 

@@ -5,21 +5,20 @@ formula, the calculus of responses then settles it for every vocabulary, every l
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from itertools import product
+from typing import Final, NamedTuple
 
 import numpy as np
 from sympy import Expr, S, exp
 
-from kltheory.audit.confirm import EPSILON
-from kltheory.audit.experiments import Distance
 from kltheory.audit.known_losses import KnownLoss
 from kltheory.audit.on_trees import CREDITS, LENGTHS, Run, settings
-from kltheory.audit.recovered import Reading, Recovered
-from kltheory.audit.rows import is_central, place
+from kltheory.audit.reading import Reading
+from kltheory.audit.row import ResponseRow, Verdict
 from kltheory.audit.simple import rounded, simple, written
 from kltheory.calculus.exact import Undecidable
 from kltheory.calculus.moments import E, map_means
+from kltheory.calculus.placement import Placement
 from kltheory.calculus.sequence.language import length, total
 from kltheory.calculus.sequence.loss import SequenceLoss
 from kltheory.calculus.sequence.placements import TARGETS, in_sequence_reward
@@ -29,56 +28,13 @@ from kltheory.calculus.symbols import erase_sg, logp
 from kltheory.numerics.settings import Array
 from kltheory.numerics.trees.gradient import Gradient, expected_gradient
 
-AGREES: Final = {"float64": 1e-9, **{d: 256 * e for d, e in EPSILON.items() if d != "float64"}}
-"""What a gradient may differ by from a target's, relative to the size of the terms it sums."""
+FINEST: Final = 1e-9
+"""What a gradient may differ by from a target's in float64, relative to the size of the terms it sums."""
 SAME: Final = 1e-6
 """How near a multiple has to be to the simple number that it is taken for, relative to it."""
 
 
-@dataclass(frozen=True)
-class ResponseVerdict:
-    """What the function descends on responses of one kind of length.
-
-    Attributes:
-        gradient_of: a name in ``placements.TARGETS``, with its multiple; ``none``.
-        title: the same for people; of what is none of them, whether it descends any objective.
-        where: ``everywhere``, or ``near the reference``.
-        how: ``derived`` for every vocabulary and length, or ``measured`` on one tree.
-        residual: the largest difference to the target, relative to the size of what is summed; ``None`` for ``none``.
-    """
-
-    gradient_of: str
-    title: str
-    where: str
-    how: str
-    residual: float | None = None
-
-
-@dataclass(frozen=True)
-class ResponseRow:
-    """One placement on whole responses.
-
-    Attributes:
-        placement: ``loss``, or ``reward``: detached and times scores.
-        credit: which costs, in the reward; empty as a loss.
-        sampler: who drew the responses, ``policy`` or ``old``.
-        verdicts: by kind of length, ``fixed`` and ``random``.
-        distances: relative error and cosine against the gradient of KL(π‖π_ref) of responses, near and far.
-    """
-
-    placement: str
-    credit: str
-    sampler: str
-    verdicts: dict[str, ResponseVerdict]
-    distances: dict[str, Distance]
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain data."""
-        data = {"placement": self.placement, "credit": self.credit or None, "sampler": self.sampler}
-        return data | {k: dict(vars(v)) for k, v in (*self.verdicts.items(), *self.distances.items())}
-
-
-def response_rows(found: Recovered, placements: Sequence[str], known: KnownLoss | None = None) -> Iterator[ResponseRow]:
+def response_rows(found: Reading, placements: Sequence[str], known: KnownLoss | None = None) -> Iterator[ResponseRow]:
     """All rows of a function of arrays of shape (B, T).
 
     Args:
@@ -92,30 +48,24 @@ def response_rows(found: Recovered, placements: Sequence[str], known: KnownLoss 
     wide = found.subject.is_over_vocabulary
     runs = {kind: [Run(found, s) for s in settings(kind, wide)] for kind in LENGTHS}
     far, near = runs["random"]
-    for placement in placements:
-        if placement == "reward" and not far.has_costs:
+    for where in placements:
+        if where == "reward" and not far.has_costs:
             continue
-        whole = known if placement == "loss" else None
-        for credit in CREDITS if placement == "reward" else ("",):
-            loss = _formula(found, near, placement, credit) if whole is None else whole.loss
-            for sampler in Sampler:
-                cut = whole is None and _is_cut(found, placement, sampler)
-                within = max(AGREES.get(found.dtype, AGREES["float32"]), 4 * found.left_out)
-                asked = _Asked(placement, sampler, loss, cut, within)
-                gradients = {
-                    kind: [(run, run.gradient(placement, credit, sampler)) for run in both]
-                    for kind, both in runs.items()
-                }
-                named = {kind: _verdict(asked, kind, pairs) for kind, pairs in gradients.items()}
-                far_away, close = (run.distance(g, sampler) for run, g in gradients["random"])
-                yield ResponseRow(placement, credit, sampler.value, named, {"near": close, "far": far_away})
+        whole = known if where == "loss" else None
+        for credit, who in product(CREDITS if where == "reward" else ("",), Sampler):
+            placed = Placement(where, who=who)
+            loss = _formula(found, near, where, credit) if whole is None else whole.loss
+            asked = _Asked(placed, loss, whole is None and found.is_cut(placed), found.rounding(FINEST))
+            gradients = {kind: [(run, run.gradient(placed, credit)) for run in both] for kind, both in runs.items()}
+            named = {kind: _verdict(asked, kind, pairs) for kind, pairs in gradients.items()}
+            far_away, close = (run.distance(g, who) for run, g in gradients["random"])
+            yield ResponseRow(placed, credit, named, {"near": close, "far": far_away})
 
 
 class _Asked(NamedTuple):
     """What one verdict is asked of; ``cut``: the loss speaks of policies near the reference only."""
 
-    placement: str
-    sampler: Sampler
+    placed: Placement
     loss: SequenceLoss | None
     cut: bool
     limit: float
@@ -125,26 +75,24 @@ Pairs = Sequence[tuple[Run, Gradient]]
 """A function on trees, far from the reference and near it, and its expected gradients there."""
 
 
-def _formula(found: Recovered, near: Run, placement: str, credit: str) -> SequenceLoss | None:
+def _formula(found: Reading, near: Run, placement: str, credit: str) -> SequenceLoss | None:
     """The loss of one response, from the formula of one token; ``None`` where there is none, or tokens meet.
 
     Of several cells that of the reference is taken: it speaks of policies near it.
     """
-    if found.surrogate is None or found.coupled:
+    own = None if found.coupled else found.near_reference()
+    if own is None:
         return None
-    central = [s.expr for r, s in found.cells(Sampler.OLD) if is_central(r)]
-    if len(central) != 1:
-        return None
-    summed = found.reading is Reading.VOCABULARY
-    of_token = E(central[0] * exp(-logp)) if summed else central[0]
+    of_token = E(own * exp(-logp)) if found.sums_vocabulary else own
     if placement == "reward":
         return in_sequence_reward(CREDITS[credit].cost(map_means(erase_sg(of_token), erase_sg)))
-    slope = erase_sg(derivative(central[0]))
-    weight = S.One if found.per_token or slope == 0 else None if summed else near.token_weight(slope)
+    slope = erase_sg(derivative(own))
+    plain = found.per_token or slope == 0
+    weight = S.One if plain else None if found.sums_vocabulary else near.token_weight(slope)
     return None if weight is None else SequenceLoss(weight * total(of_token))
 
 
-def _verdict(asked: _Asked, kind: str, pairs: Pairs) -> ResponseVerdict:
+def _verdict(asked: _Asked, kind: str, pairs: Pairs) -> Verdict:
     loss = asked.loss
     for tried, where in ((pairs, "everywhere"), (pairs[1:], "near the reference")):
         match = _proposed(tried, asked)
@@ -153,35 +101,27 @@ def _verdict(asked: _Asked, kind: str, pairs: Pairs) -> ResponseVerdict:
         multiple, name, gap = match
         horizon = tried[0][0].setting.tree.horizon
         settled = loss is not None and _settled(
-            loss, multiple, name, asked.sampler, horizon if kind == "fixed" else None
+            loss, multiple, name, asked.placed.who, horizon if kind == "fixed" else None
         )
         where = "near the reference" if settled and asked.cut else where
         scale = {1.0: "", -1.0: "-"}.get(multiple, f"{written(multiple)}*")
         title = scale.replace("*", "·") + TARGETS[name][1]
-        return ResponseVerdict(scale + name, title, where, "derived" if settled else "measured", gap)
+        return Verdict(scale + name, title, where, "derived" if settled else "measured", gap)
     if loss is None or asked.cut or not all(_obeys(run, g, loss, asked) for run, g in pairs):
-        return ResponseVerdict("none", "none of these", "everywhere", "measured")
-    return ResponseVerdict("none", *_unnamed(loss, asked.sampler, kind))
+        return Verdict("none", "none of these", "everywhere", "measured")
+    return Verdict("none", *_unnamed(loss, asked.placed.who, kind))
 
 
 def _obeys(run: Run, mine: Gradient, loss: SequenceLoss, asked: _Asked) -> bool:
     """Whether the running gradient is that of the formula, which was read from responses of other lengths."""
-    if asked.placement == "reward":
+    if asked.placed.where == "reward":
         return True  # a cost is a value, and values were compared token by token
-    return _gap(mine, expected_gradient(loss, run.setting, asked.sampler).values) <= asked.limit
+    return _gap(mine, expected_gradient(loss, run.setting, asked.placed.who).values) <= asked.limit
 
 
 def _gap(mine: Gradient, expected: Array) -> float:
     """The largest difference, relative to the size of what is summed."""
     return float(np.abs(mine.values - expected).max()) / max(1.0, mine.scale)
-
-
-def _is_cut(found: Recovered, placement: str, sampler: Sampler) -> bool:
-    """Whether a token's gradient has another formula far from the reference."""
-    try:
-        return found.surrogate is None or len(found.coefficient(place(found, placement, "none"), sampler).merged) > 1
-    except Undecidable:
-        return True
 
 
 def _proposed(pairs: Pairs, asked: _Asked) -> tuple[float, str, float] | None:
@@ -192,7 +132,7 @@ def _proposed(pairs: Pairs, asked: _Asked) -> tuple[float, str, float] | None:
     for name in TARGETS:
         if name == "zero":
             continue
-        goals = [run.target(name, asked.sampler).values for run, _ in pairs]
+        goals = [run.target(name, asked.placed.who).values for run, _ in pairs]
         multiple = rounded(float(pairs[0][1].values @ goals[0] / (goals[0] @ goals[0])), SAME)
         gap = max(_gap(g, multiple * goal) for (_, g), goal in zip(pairs, goals, strict=True))
         if gap <= asked.limit and multiple:

@@ -9,13 +9,12 @@ is detached and multiplies the score (arXiv 2510.01555, section 4). An estimator
 from dataclasses import dataclass
 from typing import Final
 
-from sympy import Abs, Expr, S, exp
+from sympy import Abs, Expr, exp
 
+from kltheory.calculus.placement import detached, differentiated
+from kltheory.calculus.placement import w as w
 from kltheory.calculus.surrogate import Surrogate
-from kltheory.calculus.symbols import erase_sg, log_ratio, log_weight, logp, sg, to_quotients
-
-w: Final = exp(log_weight)
-"""The importance weight as code computes it, live."""
+from kltheory.calculus.symbols import log_ratio, sg, to_quotients
 
 
 @dataclass(frozen=True)
@@ -45,7 +44,7 @@ def power(lam: Expr) -> Estimator:
 
 def as_loss(k: Estimator, weight: Expr | int = 1) -> Surrogate:
     """weight · k, differentiated. The weight is ``1``, ``w`` (live) or ``sg(w)`` (detached)."""
-    return Surrogate(weight * k.expr)
+    return differentiated(k.expr, weight)
 
 
 def in_reward(k: Estimator, weight: Expr | int = 1) -> Surrogate:
@@ -53,7 +52,7 @@ def in_reward(k: Estimator, weight: Expr | int = 1) -> Surrogate:
 
     On the score a weight is a number, live or detached: ``w`` and ``sg(w)`` are the same placement.
     """
-    return Surrogate(sg(erase_sg(S(weight)) * k.expr) * logp)
+    return detached(k.expr, weight)
 
 
 def straight_through(value: Estimator, gradient: Estimator, weight: Expr | int = 1) -> Surrogate:

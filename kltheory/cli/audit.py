@@ -13,9 +13,10 @@ from kltheory.cli.output import confirmed, write_json
 from kltheory.cli.shared import progress
 from kltheory.cli.strangers import of_strangers
 from kltheory.cli.supervisor import COULD_NOT_RUN
+from kltheory.cli.terminal import coloured, columns_to_fill
 
 if TYPE_CHECKING:
-    from kltheory.audit.audit import Audit
+    from kltheory.audit.audited import Audit
     from kltheory.audit.framework import Framework
     from kltheory.audit.target import Target
 
@@ -48,6 +49,7 @@ JSON = click.option(
     callback=confirmed,
     help="Write JSON, to standard output.",
 )
+DETAILS = click.option("--details", is_flag=True, help="Show every row, every number and every note.")
 
 
 @click.command()
@@ -66,7 +68,8 @@ JSON = click.option(
 @FRAMEWORK
 @LIMIT
 @JSON
-@click.option("--markdown", "as_markdown", is_flag=True, help="Write Markdown.")
+@DETAILS
+@click.option("--markdown", "as_markdown", is_flag=True, help="Write Markdown, in full.")
 def audit(
     targets: Sequence[str],
     settings: Sequence[str],
@@ -75,6 +78,7 @@ def audit(
     output: str | None,
     framework: "Framework | None",
     json_target: str | None,
+    details: bool,
     as_markdown: bool,
 ) -> None:
     """Say what each function TARGET optimises, by reading and running it.
@@ -99,14 +103,14 @@ def audit(
         return [_reached(lambda t=t: one(t, chosen, named), t) for t in targets]  # type: ignore[misc]
 
     found = of_strangers(work)
-    from kltheory.report import audit as report
-
     if json_target is not None:
-        data = [x.to_json() if isinstance(x, Unreached) else report.to_json(x) for x in found]
+        from kltheory.report.audit_json import to_json
+
+        data = [x.to_json() if isinstance(x, Unreached) else to_json(x) for x in found]
         write_json(data[0] if len(targets) == 1 else data, json_target)
     if json_target != "-":
-        show = report.markdown if as_markdown else report.plain
-        click.echo("\n\n".join(str(x) if isinstance(x, Unreached) else show(x) for x in found))
+        show = _as_markdown if as_markdown else functools.partial(_in_columns, details=details)
+        click.echo("\n\n".join(map(show, found)))
     raise SystemExit(max(x.status for x in found))
 
 
@@ -118,16 +122,32 @@ class Unreached:
     failure: str
     status: int = COULD_NOT_RUN.status
 
-    def __str__(self) -> str:
-        return f"{self.target}\n  COULD NOT RUN  {self.failure}"
+    def plain(self, width: int | None) -> str:
+        """For people."""
+        from kltheory.report.columns import facts
+
+        return "\n".join([self.target, *facts([("COULD NOT RUN", self.failure)], width, "  ")])
 
     def to_json(self) -> dict[str, Any]:
         """What a program needs to know of it: the keys of an audit that have a value."""
         from kltheory.__about__ import __version__
-        from kltheory.report.audit import SCHEMA, STATUS
+        from kltheory.report.audit_json import SCHEMA, STATUS
 
         head = {"schema": SCHEMA, "version": __version__, "target": self.target}
         return {**head, "status": STATUS[self.status], "failure": self.failure, "hints": [], "variants": []}
+
+
+def _as_markdown(found: "Audit | Unreached") -> str:
+    from kltheory.report.audit import markdown
+
+    return found.plain(None) if isinstance(found, Unreached) else markdown(found)
+
+
+def _in_columns(found: "Audit | Unreached", details: bool) -> str:
+    from kltheory.report.audit import plain
+
+    width = columns_to_fill()
+    return coloured(found.plain(width) if isinstance(found, Unreached) else plain(found, width, details))
 
 
 def _reached(run: "Callable[[], Audit]", target: str) -> "Audit | Unreached":
@@ -190,6 +210,7 @@ def _audited(
 @click.option("--args-b", "args_b", multiple=True, metavar="ROLE=NAME", help="As in kltheory audit, for the second.")
 @LIMIT
 @JSON
+@DETAILS
 def compare(
     target_a: str,
     target_b: str,
@@ -199,6 +220,7 @@ def compare(
     args_a: Sequence[str],
     args_b: Sequence[str],
     json_target: str | None,
+    details: bool,
 ) -> None:
     """Compare two implementations on whole batches, and say where they part.
 
@@ -232,7 +254,7 @@ def compare(
     if json_target is not None:
         write_json(report.to_json(found), json_target)
     if json_target != "-":
-        click.echo(report.plain(found))
+        click.echo(coloured(report.plain(found, columns_to_fill(), details)))
     raise SystemExit(found.status)
 
 

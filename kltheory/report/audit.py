@@ -1,296 +1,138 @@
-"""The report of an audit: for people, as Markdown, as JSON."""
+"""The report of an audit, for people: in the terminal, and as Markdown. What to hear first stands first."""
 
-from collections.abc import Iterator, Mapping
-from itertools import chain, repeat
-from typing import Any, Final
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from itertools import groupby
+from typing import Final
 
-import numpy as np
+from kltheory.audit.audited import Audit, Audited
+from kltheory.audit.codes import Level
+from kltheory.audit.finding import Finding
+from kltheory.audit.target import Target
+from kltheory.report.audit_facts import answer, arguments, coefficient, read
+from kltheory.report.audit_tables import footnotes, short_tables, tables
+from kltheory.report.columns import Fact, columns, facts, markdown_table, paragraphs
 
-from kltheory.__about__ import __version__
-from kltheory.audit.advantage import at_once, sentences
-from kltheory.audit.audit import Audit, Audited
-from kltheory.audit.experiments import Distance
-from kltheory.audit.on_trees import CREDITS
-from kltheory.audit.recovered import Reading, Recovered
-from kltheory.audit.responses import ResponseRow, ResponseVerdict
-from kltheory.audit.row import Row
-from kltheory.calculus.cells import is_smooth
-from kltheory.calculus.coefficient import tidy
-from kltheory.calculus.notation import text
-from kltheory.calculus.regions import DISPLAY
-from kltheory.calculus.symbols import sg
-from kltheory.report.columns import columns, markdown_table
-
-SCHEMA: Final = 1
-STATUS: Final = {0: "nothing to report", 1: "alarms", 2: "undecided", 3: "could not run"}
+LABELS: Final = {Level.ALARM: "ALARM", Level.UNDECIDED: "UNDECIDED", Level.FAILURE: "COULD NOT RUN", Level.NOTE: "note"}
+"""What stands before the code of a finding."""
+COUNTED: Final = {Level.ALARM: "alarm", Level.UNDECIDED: "undecided", Level.FAILURE: "could not run"}
 
 
-def to_json(audit: Audit) -> dict[str, Any]:
-    """Plain data; the keys are documented in the README. Numbers that are not finite are ``null``."""
-    t = audit.target
-    data = {
-        "schema": SCHEMA,
-        "version": __version__,
-        "target": t.name,
-        "library": t.version or None,
-        "file": t.file,
-        "line": t.line,
-        "framework": t.framework,
-        "placements": list(audit.placements),
-        "status": STATUS[audit.status],
-        "hints": list(audit.hints),
-        "variants": [_variant(v) for v in audit.variants],
-    }
-    cleaned = _clean(data)
-    assert isinstance(cleaned, dict)
-    return cleaned
+def plain(audit: Audit, width: int | None = None, details: bool = False) -> str:
+    """The report in the terminal.
+
+    Args:
+        audit: what was found.
+        width: of a line; as long as it is if ``None``.
+        details: whether every row of every table and every note is shown.
+    """
+    show = _in_full if details else _in_short
+    lines = [line for v in audit.variants for line in ("", *paragraphs([v.name or "as it is"], width), *show(v, width))]
+    return "\n".join(
+        [*paragraphs([called(audit.target)], width, "  "), *lines, "", *paragraphs(_tail(audit), width, "  ")]
+    )
 
 
-def _variant(v: Audited) -> dict[str, Any]:
-    found = v.found
-    return {
-        "name": v.name,
-        "settings": {
-            k: x if isinstance(x, (bool, int, float, str, type(None))) else repr(x) for k, x in v.settings.items()
-        },
-        "arguments": {} if v.subject is None else _arguments(v.subject.paths),
-        "answer": answer(v),
-        "formula": formula(found),
-        "coefficient": coefficient(v),
-        "how": None if found is None else "derived" if found.surrogate is not None else "measured",
-        "reading": None if found is None else found.reading.value,
-        "dtype": None if found is None else found.dtype,
-        "residual": None if found is None else found.residual,
-        "aggregation": None if found is None or found.weights is None or found.per_token else aggregation(found),
-        "advantage": [push.to_json() for push in v.pushes],
-        "rows": [r.to_json() for r in v.rows],
-        "responses": [r.to_json() for r in v.responses],
-        "alarms": [{"kind": a.kind, "text": a.text} for a in v.alarms]
-        + [{"kind": f.probe, "text": f.text} for f in v.probes if f.alarm],
-        "probes": [f.to_json() for f in v.probes],
-        "undecided": list(v.undecided),
-        "failure": v.failure or None,
-        "notes": list(v.notes),
-    }
+def called(target: Target, name: str = "") -> str:
+    """What was called: name, version, file and line, framework."""
+    framework = "PyTorch" if target.framework == "torch" else "JAX"
+    shown = f"{target.name} ({name})" if name else target.name
+    return " · ".join(filter(None, (shown, target.version, target.place, framework)))
 
 
-def _arguments(paths: Mapping[str, Any]) -> dict[str, str]:
-    """Role to what holds it; several with commas, such as two masks."""
-    return {r.value: ", ".join(p for p, other in paths.items() if other is r) for r in paths.values()}
+def labelled(findings: Iterable[Finding]) -> Iterator[Fact]:
+    """Findings beside their codes."""
+    return ((f"{LABELS[f.level]} {f.code.number}", f.text) for f in findings)
 
 
-def _clean(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {k: _clean(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_clean(v) for v in value]
-    if isinstance(value, (float, np.floating)):
-        return float(value) if np.isfinite(value) else None
-    return value
+def said(findings: Iterable[Finding]) -> Iterator[Fact]:
+    """The same, each code followed by what to change."""
+    for code, same in groupby(findings, key=lambda f: f.code):
+        yield from labelled(same)
+        if code.change and code.level is not Level.NOTE:
+            yield "  to change", code.change
 
 
-def formula(found: Recovered | None) -> str | None:
-    """The formula of one token, as ``kltheory identify`` reads it; ``None`` when it was measured."""
-    if found is None or found.surrogate is None:
-        return None
-    expr = found.surrogate.expr
-    plain = is_smooth(expr) and not expr.has(sg)
-    return text(tidy(expr) if plain else expr.xreplace(DISPLAY))
+def _verdict(v: Audited) -> Iterator[Fact]:
+    """What it is, then alarms, then what is undecided."""
+    if v.rows or v.pushes:
+        yield "answer", answer(v)
+    yield from said(v.alarms)
+    yield from said(v.undecided)
 
 
-def coefficient(v: Audited) -> str | None:
-    """The coefficient as a loss, on-policy: all its cells."""
-    parts = [r for r in v.rows if (r.placement, r.weight, r.sampler) == ("loss", "none", "policy")]
-    parts = parts or [r for r in v.rows if (r.weight, r.sampler) == ("none", "policy")]
-    if not parts or not parts[0].coefficient:
-        return None
-    pieces = len(parts) > 1
-    return "; ".join(r.coefficient + f" where {r.where}" * (pieces and " where " not in r.coefficient) for r in parts)
+def _in_short(v: Audited, width: int | None) -> Iterator[str]:
+    if v.failure:
+        yield from facts(said(v.findings), width, "  ")
+        return
+    notes = [f for f in v.notes if not f.code.probe]
+    yield from facts([*_verdict(v), *read(v), ("arguments", arguments(v)), *said(notes)], width, "  ")
+    for table in short_tables(v):
+        yield ""
+        yield from _indented(table, width)
+    if left := _left_out(v):
+        yield ""
+        yield from paragraphs([f"  --details shows {left}"], width, "  ")
 
 
-def aggregation(found: Recovered) -> dict[str, Any]:
-    """What each token of a full batch weighs, and the name that such weights have."""
-    weights = found.weights
-    assert weights is not None
-    return {"name": _aggregation_name(weights), "weights": weights.tolist(), "shape": list(weights.shape)}
+def _left_out(v: Audited) -> str:
+    """What the short report does not show."""
+    probed = sum(bool(f.code.probe) for f in v.notes)
+    notes = f"{probed} more note{'s' * (probed != 1)}" if probed else ""
+    numbers = "the numbers behind each row" if v.rows or v.responses else ""
+    return " and ".join(filter(None, (notes, numbers)))
 
 
-def _aggregation_name(weights: Any) -> str:
-    if np.isnan(weights).any():
-        return "tokens have different formulas"
-    if not np.ptp(weights) < 1e-9:
-        return "tokens have different weights"
-    w, rows = float(weights.flat[0]), weights.shape[0] if weights.ndim > 1 else 1
-    names = {1.0: "sum over tokens", 1 / weights.size: "mean over tokens"}
-    names.setdefault(rows / weights.size, "mean over the tokens of each sequence")
-    names.setdefault(1 / rows, "sum over the tokens, mean over sequences")
-    return next((name for value, name in names.items() if abs(value - w) < 1e-9), f"each token times {w:.6g}")
+def _in_full(v: Audited, width: int | None) -> Iterator[str]:
+    if v.failure:
+        yield from facts([*said(v.findings), ("arguments", arguments(v))], width, "  ")
+        return
+    cells = coefficient(v) or ""
+    yield from facts([*_verdict(v), *read(v), ("coefficient", cells), ("arguments", arguments(v))], width, "  ")
+    for table in tables(v):
+        yield ""
+        yield from _indented(table, width)
+    yield ""
+    yield from paragraphs((f"  {line}" for line in footnotes(v)), width, "    ")
+    yield from facts(said(v.notes), width, "  ")
 
 
-# --- for people -------------------------------------------------------------------------------------------------------
-def plain(audit: Audit) -> str:
-    """The report in the terminal."""
-    return "\n".join([*_head(audit), *(line for v in audit.variants for line in _plain_variant(v)), *_tail(audit)])
-
-
-def _head(audit: Audit) -> Iterator[str]:
-    t = audit.target
-    yield " · ".join(filter(None, (t.name, t.version, t.place, "PyTorch" if t.framework == "torch" else "JAX")))
+def _indented(table: list[tuple[str, ...]], width: int | None) -> Iterator[str]:
+    yield from (f"  {line}".rstrip() for line in columns(table, width=None if width is None else width - 2))
 
 
 def _tail(audit: Audit) -> Iterator[str]:
-    yield ""
-    for hint in audit.hints:
-        yield f"hint: {hint}"
-    count = sum(len(v.alarming) for v in audit.variants)
-    what = f"{count} alarm{'s' * (count != 1)}" if audit.status == 1 else STATUS[audit.status]
-    yield f"{len(audit.variants)} variant{'s' * (len(audit.variants) != 1)}: {what}"
-
-
-def _plain_variant(v: Audited) -> Iterator[str]:
-    yield ""
-    yield v.name or "as it is"
-    if v.subject is not None:
-        yield "  arguments    " + ", ".join(f"{path} = {role.value}" for path, role in v.subject.paths.items())
-    if v.failure:
-        yield f"  COULD NOT RUN  {v.failure}"
-        return
-    yield from (f"  {line}" for line in _facts(v))
-    yield from (f"  {line}" for table in _tables(v) for line in columns(table))
-    yield from (f"  {line}" for line in _footnotes(v))
-    yield from (f"  ALARM        {line}" for line in v.alarming)
-    yield from (f"  probe        {f.text}" for f in v.probes if not f.alarm)
-    yield from (f"  UNDECIDED    {line}" for line in v.undecided)
-    yield from (f"  note         {line}" for line in v.notes)
-
-
-def answer(v: Audited) -> str:
-    """The sentence to read first: what is descended, what becomes of the advantage, and how many alarms there are."""
-    parts = [said for placement in ("loss", "reward") if (said := _descends(v, placement))]
-    if v.pushes:
-        said = at_once(v.pushes) or "no one multiple of the policy gradient"
-        parts.append(f"where w = 1, the part with the advantage is {said}")
-    parts += [f"{n} alarm{'s' * (n != 1)}"] if (n := len(v.alarming)) else []
-    parts += ["UNDECIDED in part"] if v.undecided else []
-    return "; ".join(parts)
-
-
-def _descends(v: Audited, placement: str) -> str:
-    """What a placement without a weight descends, on-policy and off-policy."""
-    rows = {r.sampler: r for r in reversed(v.rows) if (r.placement, r.weight) == (placement, "none")}
-    if not rows:
-        return ""
-    on, off = (_said(rows[sampler]) for sampler in ("policy", "old"))
-    where = "as a loss" if placement == "loss" else "in the reward"
-    return f"{where} it descends {on}" + ("" if on == off else f" on-policy, {off} where the old policy sampled")
-
-
-def _said(r: Row) -> str:
-    named = {"zero": "nothing", "none": "what has no name", "undecided": "what is not decided"}
-    if r.gradient_of == "none" and r.how == "measured" and r.title:
-        return r.title
-    near = "" if r.where in ("everywhere", "-100 < l < 100") or r.gradient_of == "none" else f" where {r.where}"
-    return named.get(r.gradient_of, r.title) + near
-
-
-def _facts(v: Audited) -> Iterator[str]:
-    found = v.found
-    if found is None or not (v.rows or v.pushes):
-        return
-    yield f"answer       {answer(v)}"
-    over = " (summed over the vocabulary)" if found.reading is Reading.VOCABULARY else ""
-    if found.surrogate is not None:
-        check = f"value and derivative within {found.residual:.0e} of the running function, {found.dtype}"
-        yield f"computes     {formula(found)}{over}"
-        yield f"             derived; {check}"
-    else:
-        yield f"computes     no formula{over}: measured on |l| <= 100"
-    if (c := coefficient(v)) is not None:
-        yield f"coefficient  {c}"
-    if found.weights is not None and not found.per_token:
-        yield f"aggregation  {aggregation(found)['name']}"
-    said = [*(["of a token alone:"] if found.coupled and v.pushes else []), *sentences(v.pushes)]
-    for name, line in zip(chain(["advantage"], repeat("")), said, strict=False):
-        yield f"{name:<13}{line}"
-
-
-HEADER: Final = ("placed", "weight", "sampled by", "gradient of", "where", "how", "residual", "order", "near", "far")
-
-
-def _tables(v: Audited) -> Iterator[list[tuple[str, ...]]]:
-    if v.rows:
-        yield [HEADER, *map(_cells, _main_rows(v.rows))]
-    if v.responses:
-        yield [RESPONSES, *map(_response_cells, v.responses)]
-
-
-def _footnotes(v: Audited) -> Iterator[str]:
-    """What there is to say of rows without a name, and what near and far are measured against."""
-    unnamed: dict[str, list[str]] = {}
-    for r in _main_rows(v.rows):
-        if r.gradient_of == "none" and r.title:
-            unnamed.setdefault(r.title, []).append(f"{r.placement} {r.weight} {r.sampler}")
-    yield from (f"none: {title} ({', '.join(where)})" for title, where in unnamed.items())
-    multiples = {r.multiple for r in v.rows if r.distances}
-    if multiples - {1.0}:
-        shown = ", ".join(f"{m:.6g}" for m in sorted(multiples))
-        yield f"near, far, of tokens: the largest error against a·KL(π‖π_ref), a = {shown}: what C is to first order"
-
-
-def _main_rows(rows: tuple[Row, ...]) -> list[Row]:
-    """The row at the reference of each placement; a live weight on the score is the detached one."""
-    first: dict[tuple[str, str, str], Row] = {}
-    for r in rows:
-        if (r.placement, r.weight) != ("reward", "live"):
-            first.setdefault((r.placement, r.weight, r.sampler), r)
-    return list(first.values())
-
-
-def _cells(r: Row) -> tuple[str, ...]:
-    near = _distances(r.distances)
-    named = r.gradient_of if "f_divergence" not in r.gradient_of else f"{r.gradient_of}: {r.title}"
-    order = "" if r.order is None else str(r.order)
-    residual = "" if r.residual is None else f"{r.residual:.0e}"
-    return (r.placement, r.weight, r.sampler, named, r.where, r.how, residual, order, *near)
-
-
-def _distances(found: Mapping[str, Distance] | None) -> list[str]:
-    return [f"{d.relative_error:.1%} {d.cosine:+.2f}" for d in (found or {}).values()] or ["", ""]
-
-
-RESPONSES: Final = ("whole responses", "sampled by", "of one length", "how", "of random length", "how", "near", "far")
-
-
-def _response_cells(r: ResponseRow) -> tuple[str, ...]:
-    """One row; the residual is in the JSON."""
-    placed = r.placement if not r.credit else f"{r.placement}, {CREDITS[r.credit].title}"
-    verdicts = (x for v in r.verdicts.values() for x in (_verdict(v), v.how))
-    return (placed, r.sampler, *verdicts, *_distances(r.distances))
-
-
-def _verdict(v: ResponseVerdict) -> str:
-    return v.title if v.where == "everywhere" else f"{v.title}, {v.where}"
+    yield from (f"hint: {hint}" for hint in audit.hints)
+    counts = Counter(f.level for v in audit.variants for f in v.findings)
+    number = [
+        f"{n} {what}{'s' * (n != 1 and level is Level.ALARM)}"
+        for level, what in COUNTED.items()
+        if (n := counts[level])
+    ]
+    variants = f"{len(audit.variants)} variant{'s' * (len(audit.variants) != 1)}"
+    yield f"{variants}: {', '.join(number) or 'nothing to report'}"
 
 
 def markdown(audit: Audit) -> str:
-    """The report as Markdown, for an issue or a pull request."""
-    lines = [f"### {next(iter(_head(audit)))}"]
+    """The report as Markdown, in full, for an issue or a pull request."""
+    lines = [f"### {called(audit.target)}"]
     for v in audit.variants:
         lines += ["", f"#### {v.name or 'as it is'}", ""]
         if v.failure:
-            lines.append(f"Could not run: {v.failure}")
+            lines += [f"- {_spoken(*fact)}" for fact in said(v.findings)]
             continue
-        lines += [f"- {_spaced(line)}" for line in _facts(v)]
-        for head, *body in _tables(v):
+        cells = coefficient(v) or ""
+        parts = [*_verdict(v), *read(v), ("coefficient", cells), ("arguments", arguments(v))]
+        lines += [f"- {_spoken(*fact)}" for fact in parts if fact[1]]
+        for head, *body in tables(v):
             lines += ["", *markdown_table(head, body)]
-        lines += ["", *(f"- {line}" for line in _footnotes(v))]
-        lines += ["", *(f"- **alarm** {line}" for line in v.alarming)]
-        lines += [f"- {f.text}" for f in v.probes if not f.alarm]
-        lines += [f"- **undecided** {line}" for line in v.undecided]
-        lines += [f"- {line}" for line in v.notes]
-    return "\n".join([*lines, *_tail(audit)])
+        lines += ["", *(f"- {line}" for line in footnotes(v)), *(f"- {_spoken(*fact)}" for fact in said(v.notes))]
+    return "\n".join([*lines, "", *_tail(audit)])
 
 
-def _spaced(line: str) -> str:
-    name, _, rest = line.partition(" ")
-    return f"{name}: `{rest.strip()}`" if name in ("computes", "coefficient") else line.strip()
+def _spoken(label: str, text: str) -> str:
+    """A fact in Markdown: formulas as code, what is wrong in bold."""
+    if label in ("computes", "coefficient"):
+        return f"{label}: `{text}`"
+    word, code = label.partition(" KL")[::2]
+    return f"**{word.lower()}** KL{code} {text}" if code else f"{label.strip()}: {text}" if label else text

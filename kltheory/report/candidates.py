@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 from sympy import Expr
 
-from kltheory.calculus.estimators import Estimator, as_loss, in_reward, k1, k2, k3, w
+from kltheory.calculus.estimators import as_loss, in_reward, k1, k2, k3, w
 from kltheory.calculus.formula.parse import NONE
+from kltheory.calculus.placement import WEIGHTS, Placement
 from kltheory.calculus.surrogate import Surrogate
 from kltheory.calculus.symbols import advantage, erase_sg, sg
-from kltheory.report.table import WEIGHTS
 from kltheory.report.typed import NoNumber, numeric
 
 
@@ -32,9 +32,7 @@ class Candidate:
     @classmethod
     def placed(cls, name: str, expr: Expr, placement: str, weight: str) -> "Candidate":
         """An expression in the loss or in the reward, with a weight."""
-        factor, k = WEIGHTS[weight], Estimator(name, expr)
-        surrogate = as_loss(k, factor) if placement == "loss" else in_reward(Estimator(name, erase_sg(expr)), factor)
-        return cls(name, surrogate, erase_sg(factor * expr))
+        return cls(name, Placement(placement, weight).of(Surrogate.of(expr)), erase_sg(WEIGHTS[weight] * expr))
 
 
 def usual() -> tuple[Candidate, ...]:

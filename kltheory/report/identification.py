@@ -9,15 +9,14 @@ from sympy import Expr, exp, log
 from kltheory.calculus.cells import ties
 from kltheory.calculus.divergence import Base
 from kltheory.calculus.domain import Undefined
-from kltheory.calculus.estimators import Estimator, in_reward
 from kltheory.calculus.formula.formula import Formula
 from kltheory.calculus.formula.parse import NONE, read_formula
-from kltheory.calculus.identify import identify
 from kltheory.calculus.notation import text
+from kltheory.calculus.placement import Placement
 from kltheory.calculus.regions import EVERYWHERE
-from kltheory.calculus.surrogate import Sampler, Surrogate
+from kltheory.calculus.surrogate import Sampler
 from kltheory.calculus.symbols import logp, sg, weight
-from kltheory.report.table import WEIGHTS, Row
+from kltheory.report.table import Row
 from kltheory.report.verdict import about_advantage, advantage_json, summed, verdict
 
 ON_POLICY: Final = {exp(logp - sg(logp)): weight, logp - sg(logp): log(weight)}
@@ -69,13 +68,11 @@ def identify_text(
         Undecidable: the zero test has no answer.
     """
     formula = read_formula(typed, declared)
-    factor, expr = WEIGHTS[weight], formula.expr
-    s = Surrogate.of(expr) * factor if placement == "loss" else in_reward(Estimator(typed, expr), factor)
     found: dict[Sampler, Row | Undefined] = {}
     for who in Sampler:
         try:
             formula.confirm_defined(who)
-            found[who] = Row(typed, placement, weight, who, s, identify(s.coefficient(who)))
+            found[who] = Row.of(typed, formula.expr, Placement(placement, weight, who))
         except Undefined as e:
             found[who] = e
     return Answer(formula, placement, weight, found)

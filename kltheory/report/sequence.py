@@ -5,15 +5,16 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
-from sympy import Poly, exp
+from sympy import Poly
 
-from kltheory.calculus.estimators import k1, k2, k3, w
+from kltheory.calculus.estimators import k1, k3
 from kltheory.calculus.exact import Undecidable
-from kltheory.calculus.moments import E
 from kltheory.calculus.sequence.iid import iid_trace_variance
 from kltheory.calculus.sequence.language import future, length, to_go, total
 from kltheory.calculus.sequence.loss import SequenceLoss
 from kltheory.calculus.sequence.placements import (
+    FROZEN_REVERSE_KL,
+    NAMED,
     REVERSE_KL,
     TARGETS,
     geometric_weight,
@@ -24,7 +25,6 @@ from kltheory.calculus.sequence.placements import (
 )
 from kltheory.calculus.sequence.same import is_conservative, same_gradient
 from kltheory.calculus.surrogate import Sampler
-from kltheory.calculus.symbols import log_ratio, sg
 from kltheory.numerics.trees.gradient import expected_gradient, trace_variance
 from kltheory.numerics.trees.policies import TreeSetting
 from kltheory.report.columns import columns, markdown_table
@@ -32,20 +32,20 @@ from kltheory.report.columns import columns, markdown_table
 SMALL: Final = 1 << 12
 """Variances are taken on trees with no more responses than this."""
 
+PLAIN: Final = ("k1 per token", "k2 per token", "k3 per token", "k2 of the response", "k3 of the response")
+WEIGHTED: Final = (
+    "k2 per token, mean over tokens",
+    "k3 per token, token weight",
+    "k3 per token, detached token weight",
+    "k2 per token, detached token weight",
+    "k3 per token, prefix weight",
+    "k1 per token, prefix weight",
+    "k2 per token, detached prefix weight",
+)
 LOSSES: Final = {
-    "k1 per token": token_loss(k1),
-    "k2 per token": token_loss(k2),
-    "k3 per token": token_loss(k3),
-    "k2 of the response": SequenceLoss(total(log_ratio) ** 2 / 2),
-    "k3 of the response": SequenceLoss(exp(-total(log_ratio)) - 1 + total(log_ratio)),
-    "exact KL per token": SequenceLoss(total(E(log_ratio))),
-    "k2 per token, mean over tokens": SequenceLoss(total(k2.expr) / length),
-    "k3 per token, token weight": token_loss(k3, w),
-    "k3 per token, detached token weight": token_loss(k3, sg(w)),
-    "k2 per token, detached token weight": token_loss(k2, sg(w)),
-    "k3 per token, prefix weight": token_loss(k3, prefix_weight),
-    "k1 per token, prefix weight": token_loss(k1, prefix_weight),
-    "k2 per token, detached prefix weight": token_loss(k2, sg(prefix_weight)),
+    **{name: NAMED[name] for name in PLAIN},
+    "exact KL per token": FROZEN_REVERSE_KL,
+    **{name: NAMED[name] for name in WEIGHTED},
     "k3 of all tokens, response weight": SequenceLoss(response_weight * total(k3.expr)),
     "k3 per token, geometric weight": SequenceLoss(geometric_weight * total(k3.expr)),
     "k1 in reward, own token": in_sequence_reward(k1.expr),

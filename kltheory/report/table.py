@@ -3,22 +3,18 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final
+from typing import Any
 
-from sympy import Expr, S
+from sympy import Expr
 
-from kltheory.calculus.estimators import ESTIMATORS, Estimator, as_loss, in_reward, w
+from kltheory.calculus.estimators import ESTIMATORS, Estimator
 from kltheory.calculus.exact import Undecidable
 from kltheory.calculus.identify import Identification, identify
+from kltheory.calculus.placement import Placement, placements
 from kltheory.calculus.surrogate import Sampler, Surrogate
-from kltheory.calculus.symbols import log_weight, sg
+from kltheory.calculus.symbols import log_weight
 from kltheory.report.columns import columns, markdown_table
 from kltheory.report.verdict import verdict
-
-WEIGHTS: Final[dict[str, Expr]] = {"none": S.One, "detached": sg(w), "live": w}
-"""The importance weight as code writes it: absent, w.detach(), or w with its gradient."""
-
-PLACEMENTS: Final = {"loss": as_loss, "reward": in_reward}
 
 
 @dataclass(frozen=True)
@@ -26,11 +22,30 @@ class Row:
     """One cell of the class table."""
 
     estimator: str
-    placement: str
-    weight: str
-    sampler: Sampler
+    placed: Placement
     surrogate: Surrogate
     found: Identification
+
+    @classmethod
+    def of(cls, name: str, expr: Expr, placed: Placement) -> "Row":
+        """The row of a formula. Raises Undecidable."""
+        s = placed.of(Surrogate.of(expr))
+        return cls(name, placed, s, identify(s.coefficient(placed.who)))
+
+    @property
+    def placement(self) -> str:
+        """``loss`` or ``reward``."""
+        return self.placed.where
+
+    @property
+    def weight(self) -> str:
+        """``none``, ``detached`` or ``live``."""
+        return self.placed.weight
+
+    @property
+    def sampler(self) -> Sampler:
+        """Who drew the samples."""
+        return self.placed.who
 
     @cached_property
     def sampler_dependence(self) -> tuple[bool | None, str]:
@@ -44,9 +59,7 @@ class Row:
         """Plain data; the keys are documented in the README."""
         return {
             "estimator": self.estimator,
-            "placement": self.placement,
-            "weight": self.weight,
-            "sampler": self.sampler.value,
+            **self.placed.to_json(),
             "coefficient": str(self.found.coefficient),
             "gradient_of": self.found.name,
             "title": verdict(self.found),
@@ -58,13 +71,9 @@ class Row:
 def class_table(estimators: tuple[Estimator, ...] = ESTIMATORS) -> Iterator[Row]:
     """Every row, estimators in order; in the reward a live weight is the detached one, and is left out."""
     for k in estimators:
-        for placement, place in PLACEMENTS.items():
-            for name, factor in WEIGHTS.items():
-                if placement == "reward" and name == "live":
-                    continue
-                for sampler in Sampler:
-                    s = place(k, factor)
-                    yield Row(k.name, placement, name, sampler, s, identify(s.coefficient(sampler)))
+        for placed in placements():
+            if (placed.where, placed.weight) != ("reward", "live"):
+                yield Row.of(k.name, k.expr, placed)
 
 
 def markdown(rows: list[Row]) -> str:

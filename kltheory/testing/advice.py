@@ -5,19 +5,21 @@ and reference exchanged.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import islice
 from typing import Final
 
 from sympy import Expr
 
-from kltheory.audit.audit import Audited
+from kltheory.audit.audit import examined
+from kltheory.audit.audited import Audited
 from kltheory.audit.recover import recover
 from kltheory.audit.roles import Role
-from kltheory.audit.rows import PLACEMENTS, WEIGHTS, rows
 from kltheory.audit.subject import Raised
 from kltheory.audit.target import CannotRun
 from kltheory.audit.variants import choices_of
 from kltheory.calculus.exact import Undecidable
+from kltheory.calculus.placement import PLACED, placements
 from kltheory.testing.claim import Claim
 from kltheory.testing.expected import UNNAMED, terms
 from kltheory.testing.subject import Call
@@ -41,7 +43,8 @@ def advice(claim: Claim, one: Audited, call: Call) -> list[str]:
 def _nearer(claim: Claim, one: Audited, call: Call) -> Iterator[str]:
     """Near the reference it does hold."""
     assert one.found is not None
-    reach = claim.reach(one.found)
+    target = claim.expected.coefficient
+    reach = None if target is None else one.found.holds_within(claim.placed, target)
     if reach is not None:
         near = f"it is {claim.expected.name} within {reach:.6g} nats of the reference"
         yield f"{near}: within={below(reach)} asks for no more"
@@ -64,13 +67,10 @@ def _times(ratio: Expr) -> str:
 
 def _placed(claim: Claim, one: Audited, call: Call) -> Iterator[str]:
     """Another placement or weight of the same function; one weight for each placement."""
-    others = sorted(PLACEMENTS, key=lambda p: p != claim.placement)
-    for placement in others:
-        for weight in WEIGHTS:
-            moved = claim.moved(placement, weight)
-            if (placement, weight) != (claim.placement, claim.weight) and not moved.objection(one):
-                yield f"{moved.manner}, this function has the expected gradient of {claim.expected.name}"
-                break
+    for where in sorted(PLACED, key=lambda p: p != claim.placed.where):
+        others = (p for p in placements((where,), who=(claim.placed.who,)) if p != claim.placed)
+        if moved := next((p for p in others if not replace(claim, placed=p).objection(one)), None):
+            yield f"{moved.manner}, this function has the expected gradient of {claim.expected.name}"
 
 
 def _chosen(claim: Claim, one: Audited, call: Call) -> Iterator[str]:
@@ -82,7 +82,7 @@ def _chosen(claim: Claim, one: Audited, call: Call) -> Iterator[str]:
     named = ((n, v) for n, now in settings.items() if isinstance(now, str) for v in choices_of(one.subject.target, n))
     for name, value in islice(((n, v) for n, v in named if v != settings[n]), ALTERNATIVES):
         if _holds(claim, call.setting(**{**one.settings, name: value})):
-            yield f"with {name}={value!r}, {claim.manner}, it has the expected gradient of {claim.expected.name}"
+            yield f"with {name}={value!r}, {claim.placed.manner}, it has the expected gradient of {claim.expected.name}"
 
 
 def _exchanged(claim: Claim, one: Audited, call: Call) -> Iterator[str]:
@@ -96,7 +96,7 @@ def _exchanged(claim: Claim, one: Audited, call: Call) -> Iterator[str]:
     other = Call(call.fn, {**(call.arguments or {}), **swapped}, one.settings, call.output, call.framework)
     if _holds(claim, other):
         yield (
-            f"with policy and reference exchanged, {claim.manner}, it has the expected gradient of "
+            f"with policy and reference exchanged, {claim.placed.manner}, it has the expected gradient of "
             f"{claim.expected.name}: are {swapped['logp_ref']} and {swapped['logp']} swapped?"
         )
 
@@ -105,9 +105,8 @@ def _holds(claim: Claim, call: Call) -> bool:
     """Whether the claim holds of every variant of another call; of its rows alone, nothing else is looked at."""
     try:
         for variant, subject in call.subjects():
-            found = recover(subject)
-            every = tuple(rows(found, (claim.placement,)))
-            if claim.objection(Audited(variant.name, variant.settings, subject, found, every)):
+            start = Audited(variant.name, variant.settings, subject)
+            if claim.objection(examined(start, recover(subject), (claim.placed.where,))):
                 return False
     except (CannotRun, CannotTrace, Raised, Undecidable):
         return False

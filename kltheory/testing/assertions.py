@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from kltheory.testing.records import Outcome, record
 
 if TYPE_CHECKING:
-    from kltheory.audit.audit import Audit
+    from kltheory.audit.audited import Audit
     from kltheory.audit.framework import Framework
 
 Function = Callable[..., Any] | str
@@ -174,7 +174,7 @@ def audited(
     output: str | None = None,
     framework: "Framework | None" = None,
 ) -> "Audit":
-    """The audit of a function, for assertions of one's own: every row, alarm and probe of ``kltheory audit``.
+    """The audit of a function, for assertions of one's own: every row and finding of ``kltheory audit``.
 
     Args:
         fn: the function, unchanged.

@@ -1,106 +1,52 @@
 """What ``assert_no_dead_zone`` checks, and the finding that it prints."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
-from sympy import Rational
 
-from kltheory.audit.audit import Audited
+from kltheory.audit.audited import Audited
+from kltheory.audit.codes import Code
 from kltheory.audit.pointwise import pointwise
-from kltheory.audit.probes import zones
-from kltheory.audit.recovered import Recovered
+from kltheory.audit.reading import Reading
 from kltheory.audit.subject import Raised
-from kltheory.calculus.exact import Undecidable, is_zero
-from kltheory.calculus.line import roots
-from kltheory.calculus.regions import Region
-from kltheory.calculus.roots import ZERO
-from kltheory.calculus.surrogate import Sampler
-from kltheory.calculus.symbols import log_ratio, logp
-from kltheory.testing.claim import sums_vocabulary
+from kltheory.report.audit import said
+from kltheory.report.columns import Fact
+from kltheory.testing.judged import judge
 from kltheory.testing.records import Outcome
-from kltheory.testing.subject import Call, NothingToAudit, heading, problem
-from kltheory.testing.words import below, block, positive
-
-
-@dataclass(frozen=True)
-class Zone:
-    """Where the derivative vanishes, how that is known, how far from the reference it begins; a sample in it."""
-
-    where: str
-    how: str
-    begins: float
-    sample: tuple[float, float] | None
+from kltheory.testing.subject import Call
+from kltheory.testing.words import below, positive
 
 
 def check(call: Call, within: float) -> Outcome:
     """The outcome; the first variant with a dead zone is shown."""
     positive("within", within)
-    try:
-        audit = call.audit()
-    except NothingToAudit as e:
-        return Outcome(str(e))
-    for one in audit.variants:
-        if facts := _facts(one, within):
-            title = f"{audit.target.name} is not shown to have a gradient everywhere where |l| < {within:g}"
-            return Outcome(block(title, [*heading(audit.target, one), *facts]), audit)
-    return Outcome("", audit)
+    return judge(call, f"have a gradient everywhere where |l| < {within:g}", partial(_against, within))
 
 
-def _facts(one: Audited, within: float) -> list[tuple[str, str]]:
-    if found := problem(one):
-        return [("found", found)]
-    if sums_vocabulary(one):
-        return [("found", "undecided: it sums over the vocabulary, and has no derivative by one sample's l")]
-    if none := [a.text for a in one.alarms if a.kind == "no_gradient"]:
-        return [("found", none[0])]
+def _against(within: float, one: Audited) -> Iterator[Fact]:
     assert one.found is not None
-    try:
-        dead = sorted(_derived(one.found, within), key=lambda z: z.begins)
-    except Undecidable:
-        dead = sorted(_measured(one.found, within), key=lambda z: z.begins)
+    if one.found.sums_vocabulary:
+        yield "found", "undecided: it sums over the vocabulary, and has no derivative by one sample's l"
+        return
+    if none := one.of(Code.NO_GRADIENT):
+        yield from said(none)
+        return
+    dead = sorted((z for z in one.found.zones() if z.meets(within)), key=lambda z: z.begins)
     if not dead:
-        return []
+        return
+    yield from (("found", f"the gradient vanishes where {z.where}, {z.how}") for z in dead)
+    yield "witness", _witness(one.found, dead[0].sample(within))
     begins = dead[0].begins
     nearer = f"; as it is, within={below(begins)} asks for no more" if begins else ""
-    return [
-        *(("found", f"the gradient vanishes where {z.where}, {z.how}") for z in dead),
-        ("witness", _witness(one.found, dead[0])),
-        ("to change", f"whatever holds it constant there may begin at |l| = {within:g}, no nearer{nearer}"),
-    ]
+    yield "to change", f"whatever holds it constant there may begin at |l| = {within:g}, no nearer{nearer}"
 
 
-def _derived(found: Recovered, within: float) -> Iterator[Zone]:
-    """The dead cells of the formula that meet the window. Raises Undecidable."""
-    if found.surrogate is None:
-        raise Undecidable("there is no formula")
-    lo, hi = (roots(log_ratio - Rational(str(s * within)), log_ratio)[0] for s in (-1, 1))
-    window = Region({logp: (None, ZERO), log_ratio: (lo, hi)})
-    for region, e in found.coefficient(lambda s: s, Sampler.POLICY).merged:
-        if (met := region & window) is not None and is_zero(e):
-            a, b = (None if end is None else float(end) for end in region.bounds(log_ratio))
-            at = met.sample()
-            yield Zone(str(region), "derived", _distance(a, b), (float(at[logp]), float(at[log_ratio])) if at else None)
-
-
-def _measured(found: Recovered, within: float) -> Iterator[Zone]:
-    """The dead intervals of l on a grid."""
-    for lo, hi, how in zones(found):
-        if lo < within and hi > -within:
-            l = (max(lo, -within) + min(hi, within)) / 2
-            where = (f"{lo:.4g} < " if np.isfinite(lo) else "") + "l" + (f" < {hi:.4g}" if np.isfinite(hi) else "")
-            yield Zone(where, how, _distance(lo, hi), (min(l, 0.0) - 1, l))
-
-
-def _distance(lo: float | None, hi: float | None) -> float:
-    return max(lo if lo is not None else 0.0, -hi if hi is not None else 0.0, 0.0)
-
-
-def _witness(found: Recovered, zone: Zone) -> str:
+def _witness(found: Reading, sample: tuple[float, float] | None) -> str:
     """The running derivative at the sample, and as far on the other side of the reference."""
-    if zone.sample is None:
+    if sample is None:
         return ""
-    policy, l = zone.sample
+    policy, l = sample
     said = []
     try:
         for p, r in ((policy, l), (policy - l, -l)):

@@ -1,18 +1,21 @@
 """What ``assert_finite`` checks, and the finding that it prints."""
 
+from collections.abc import Iterator
+from functools import partial
 from typing import Final
 
 import numpy as np
 
-from kltheory.audit.audit import Audited
-from kltheory.audit.pointwise import Samples, pointwise
+from kltheory.audit.audited import Audited
+from kltheory.audit.pointwise import apart, at_log_ratios
 from kltheory.audit.probes import DTYPES
-from kltheory.audit.recovered import Recovered
+from kltheory.audit.reading import Reading
 from kltheory.audit.subject import Raised
-from kltheory.testing.claim import sums_vocabulary
+from kltheory.report.columns import Fact
+from kltheory.testing.judged import judge
 from kltheory.testing.records import Outcome
-from kltheory.testing.subject import Call, NothingToAudit, heading, problem
-from kltheory.testing.words import block, known, positive
+from kltheory.testing.subject import Call
+from kltheory.testing.words import known, positive
 from kltheory.tracing.trace import CannotTrace, Floats
 
 FRACTIONS: Final = (0.0, 0.01, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
@@ -23,47 +26,37 @@ def check(call: Call, dtype: str, within: float) -> Outcome:
     """The outcome; the first variant that overflows is shown."""
     known("dtype", dtype, DTYPES)
     positive("within", within)
-    try:
-        audit = call.audit()
-    except NothingToAudit as e:
-        return Outcome(str(e))
-    for one in audit.variants:
-        if facts := _facts(one, dtype, within):
-            title = f"{audit.target.name} is not shown to be finite in {dtype} for |l| <= {within:g}"
-            return Outcome(block(title, [*heading(audit.target, one), *facts]), audit)
-    return Outcome("", audit)
+    return judge(call, f"be finite in {dtype} for |l| <= {within:g}", partial(_against, dtype, within))
 
 
-def _facts(one: Audited, dtype: str, within: float) -> list[tuple[str, str]]:
-    if found := problem(one):
-        return [("found", found)]
+def _against(dtype: str, within: float, one: Audited) -> Iterator[Fact]:
     assert one.found is not None
     at = np.array([s * x * within for x in FRACTIONS for s in (-1, 1)])
     try:
-        bad = _broken(one.found, one, at, dtype)
+        bad = _broken(one.found, at, dtype)
         if not any(bad.values()):
-            return []
-        fine = [d for d in DTYPES if d != dtype and not any(_broken(one.found, one, at, d).values())]
+            return
+        fine = [d for d in DTYPES if d != dtype and not any(_broken(one.found, at, d).values())]
     except (Raised, CannotTrace) as e:
-        return [("found", f"in {dtype} the function raises {e}")]
+        yield "found", f"in {dtype} the function raises {e}"
+        return
+    yield from (("found", f"the {what} is {_points(points)}") for what, points in bad.items() if points)
     nearest = min((x for points in bad.values() for x, _ in points), key=abs)
+    yield "witness", _witness(one.found, nearest, dtype)
     held = max((abs(x) for x in at if abs(x) < abs(nearest)), default=None)
-    advice = [f"it is finite for |l| <= {held:g} in {dtype}"] if held is not None else []
-    advice += [f"it is finite for |l| <= {within:g} in {', '.join(fine)}"] if fine else []
-    return [
-        *(("found", f"the {what} is {_points(points)}") for what, points in bad.items() if points),
-        ("witness", _witness(one, nearest, dtype)),
-        *(("to change", text) for text in advice),
-    ]
+    if held is not None:
+        yield "to change", f"it is finite for |l| <= {held:g} in {dtype}"
+    if fine:
+        yield "to change", f"it is finite for |l| <= {within:g} in {', '.join(fine)}"
 
 
 Points = list[tuple[float, float]]
 """l, and the number that is not finite."""
 
 
-def _broken(found: Recovered, one: Audited, at: Floats, dtype: str) -> dict[str, Points]:
+def _broken(found: Reading, at: Floats, dtype: str) -> dict[str, Points]:
     """Where value and gradient are not finite, nearest first."""
-    sample = _run(found, one, at, dtype)
+    sample = at_log_ratios(found, at, dtype)
     numbers = {"value": sample.value.reshape(len(at), -1), "gradient": sample.slope.reshape(len(at), -1)}
     out: dict[str, Points] = {}
     for what, rows in numbers.items():
@@ -76,28 +69,14 @@ def _is_bad(row: Floats) -> bool:
     return not bool(np.isfinite(row).all())
 
 
-def _run(found: Recovered, one: Audited, at: Floats, dtype: str) -> Samples:
-    """The running function: one of the two log-probabilities is -1, the other |l| below it."""
-    policy, ref = _log_probabilities(at)
-    if sums_vocabulary(one):
-        policy, ref = (np.stack([x, np.full(at.shape, -0.5), np.full(at.shape, -1.5)], axis=-1) for x in (policy, ref))
-    with np.errstate(all="ignore"):
-        return pointwise(found, policy, ref, policy, dtype)
-
-
-def _log_probabilities(at: Floats) -> tuple[Floats, Floats]:
-    return -1.0 + np.minimum(at, 0.0), -1.0 - np.maximum(at, 0.0)
-
-
 def _points(points: Points) -> str:
     shown = [f"{x} at l = {l:.4g}" for l, x in points[:3]]
     return ", ".join(shown) + (f" and {len(points) - 3} other points" if len(points) > 3 else "")
 
 
-def _witness(one: Audited, l: float, dtype: str) -> str:
-    assert one.found is not None
-    policy, ref = _log_probabilities(np.array([l]))
-    sample = _run(one.found, one, np.array([l]), dtype)
+def _witness(found: Reading, l: float, dtype: str) -> str:
+    policy, ref = apart(np.array([l]))
+    sample = at_log_ratios(found, np.array([l]), dtype)
     slopes = ", ".join(f"{x:.4g}" for x in sample.slope.ravel())
     value = f"{sample.value.ravel()[0]:.4g}"
     return f"log π = {policy[0]:.4g}, log π_ref = {ref[0]:.4g}: value {value}, derivative {slopes}"

@@ -10,7 +10,7 @@ import pytest
 from kltheory.testing import audited, records
 
 if TYPE_CHECKING:
-    from kltheory.audit.audit import Audit
+    from kltheory.audit.audited import Audit
 
 SCHEMA = 1
 NAME = "kltheory-report"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from kltheory.audit.audit import Audit
+    from kltheory.audit.audited import Audit
     from kltheory.audit.compare import Comparison
 
 Record = dict[str, Any]
@@ -32,12 +32,12 @@ def record(assertion: str, outcome: Outcome) -> None:
 
 
 def _plain(assertion: str, outcome: Outcome) -> Record:
-    from kltheory.audit.audit import Audit
-    from kltheory.report import audit, comparison
+    from kltheory.audit.audited import Audit
+    from kltheory.report import audit, audit_json, comparison
 
     seen: dict[str, Any] = {"audit": None, "comparison": None, "markdown": outcome.message}
     if isinstance(outcome.seen, Audit):
-        seen |= {"audit": audit.to_json(outcome.seen), "markdown": audit.markdown(outcome.seen)}
+        seen |= {"audit": audit_json.to_json(outcome.seen), "markdown": audit.markdown(outcome.seen)}
     elif outcome.seen is not None:
         text = comparison.plain(outcome.seen)
         seen |= {"comparison": comparison.to_json(outcome.seen), "markdown": f"```text\n{text}\n```"}

@@ -1,16 +1,17 @@
 """What ``assert_same_gradient`` checks, and the finding that it prints."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from kltheory.audit.compare import Comparison, Configured, compare_targets
 from kltheory.audit.question import Question
 from kltheory.audit.subject import Raised
 from kltheory.audit.target import CannotRun
-from kltheory.report.audit import formula
+from kltheory.report.comparison import parted, sides
+from kltheory.testing.judged import message
 from kltheory.testing.records import Outcome
 from kltheory.testing.subject import Call, for_python
-from kltheory.testing.words import block, known
+from kltheory.testing.words import known
 
 WHICH: Final = {
     "value": "value",
@@ -35,8 +36,7 @@ def check(a: Call, b: Call, which: Sequence[str]) -> Outcome:
     except Raised as e:
         return Outcome(f"one of the functions raises {e}")
     wrong = [q for q in found.questions if q.same is not True and any(_is(q, name) for name in asked)]
-    places = [call.target.place for call in (a, b)]
-    return Outcome(_finding(found, wrong, places) if wrong or found.limits else "", found)
+    return Outcome(_message(found, wrong) if wrong or found.limits else "", found)
 
 
 def _is(q: Question, name: str) -> bool:
@@ -47,37 +47,6 @@ def _configured(call: Call) -> Configured:
     return call.target, call.settings or {}, call.arguments or {}
 
 
-def _finding(found: Comparison, wrong: list[Question], places: list[str]) -> str:
-    heads = [
-        (letter, f"{name} · {place}: {formula(f) or 'no formula, measured'}")
-        for letter, name, place, f in zip("ab", found.names, places, found.formulas, strict=True)
-    ]
-    facts = [
-        ("answer", found.verdict),
-        *heads,
-        *(fact for q in wrong if not q.kind.startswith("expected") for fact in _sample(q)),
-        *_rows(found, [q for q in wrong if q.kind.startswith("expected")]),
-        *(("not seen", limit) for limit in found.limits),
-    ]
-    return block(f"{found.names[0]} and {found.names[1]} are not shown to be the same", facts)
-
-
-def _sample(q: Question) -> list[tuple[str, str]]:
-    name = "differs" if q.same is False else "undecided"
-    facts = [(name, f"{q.what} ({q.how})"), ("where", " or ".join(q.parts)), ("reason", q.reason)]
-    if q.witness:
-        *place, a, b = (f"{value:.4g}" for value in q.witness.values())
-        at = ", ".join(f"{name} = {value}" for name, value in zip(q.witness, place, strict=False))
-        facts.append(("witness", f"at {at}: {a} and {b}" if at else f"{a} and {b}"))
-    return facts
-
-
-def _rows(found: Comparison, gradients: list[Question]) -> Iterator[tuple[str, str]]:
-    """One line each, or one for all when all differ."""
-    every = [q for q in found.questions if q.kind.startswith("expected")]
-    if len(gradients) == len(every) and all(q.same is False for q in every):
-        yield "differs", "expected gradient, in every placement, with every weight, under every sampler"
-        return
-    for q in gradients:
-        text = f"{q.what} ({q.how}; the running functions differ by {q.gap:.1e})"
-        yield "differs" if q.same is False else "undecided", text
+def _message(found: Comparison, wrong: list[Question]) -> str:
+    shown = [("answer", found.verdict), *parted(found, wrong), *sides(found)]
+    return message(f"{found.names[0]} and {found.names[1]} are not shown to be the same", shown)

@@ -5,9 +5,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from kltheory.audit.audit import Audit, Audited, audit, audit_subject
+from kltheory.audit.audit import audit, audit_subject
+from kltheory.audit.audited import Audit, Audited
 from kltheory.audit.binding import bind
-from kltheory.audit.rows import PLACEMENTS
+from kltheory.audit.codes import Code, Level
+from kltheory.audit.finding import Finding
+from kltheory.audit.rows import PLACES
 from kltheory.audit.subject import Subject
 from kltheory.audit.target import CannotRun, Target, load, of_function
 from kltheory.audit.variants import Variant, variants
@@ -52,8 +55,8 @@ class Call:
         """One audited variant for each choice of what is not set. Raises NothingToAudit."""
         __tracebackhide__ = True
         try:
-            done = tuple(audit_subject(v.name, s, PLACEMENTS, responses=False) for v, s in self.subjects())
-            return Audit(self.target, PLACEMENTS, done)
+            done = tuple(audit_subject(v.name, s, PLACES, responses=False) for v, s in self.subjects())
+            return Audit(self.target, PLACES, done)
         except CannotRun as e:
             raise NothingToAudit(for_python(f"there is nothing to assert yet: {e}")) from None
 
@@ -82,36 +85,13 @@ def for_python(text: str) -> str:
     return f"{text}\n  in Python, {'; '.join(used)}" if used else text
 
 
-def problem(one: Audited) -> str:
-    """Why nothing can be said of one variant, or empty."""
-    if one.failure:
-        return for_python(f"it could not run: {one.failure}")
-    if one.found is None or not one.rows:
-        return f"undecided: {'; '.join(one.undecided) or 'there is no finding'}"
-    if unseen := [text for text in one.undecided if "advantage" in text]:
-        return f"undecided: {unseen[0]}"
-    if raw := [a.text for a in one.alarms if a.kind == "unnormalised"]:
-        return f"undecided: {raw[0]}"
-    if one.found.coupled:
-        return f"undecided: tokens are coupled: {one.found.coupled}"
-    weights = one.found.weights
-    if weights is not None and bool((weights != weights).any()):  # NaN: no multiple of the first token's formula
-        return "undecided: tokens have different formulas"
-    return ""
+OF_ONE_TOKEN: Final = (
+    Code.COUPLED, Code.COUPLED_ON_RESPONSES, Code.TOKENS_DIFFER, Code.ADVANTAGE_UNREAD, Code.UNNORMALISED,
+)  # fmt: skip
+"""Findings beside which a row of one token says nothing of the function."""
 
 
-def heading(target: Target, one: Audited) -> list[tuple[str, str]]:
-    """What was called: function, file and line, arguments, formula."""
-    from kltheory.report.audit import formula
-
-    name = f"{target.name} ({one.name})" if one.name else target.name
-    framework = "PyTorch" if target.framework == "torch" else "JAX"
-    roles = {} if one.subject is None else one.subject.paths
-    computes = formula(one.found) or ("" if one.found is None else "no formula: measured")
-    if one.found is not None and one.found.coupled:
-        computes = f"in a batch of one token: {computes}"
-    return [
-        ("function", " · ".join(filter(None, (name, target.version, target.place, framework)))),
-        ("arguments", ", ".join(f"{path} = {role.value}" for path, role in roles.items())),
-        ("computes", computes),
-    ]
+def stopping(one: Audited) -> list[Finding]:
+    """Why nothing can be said of one variant; empty where something can."""
+    failed = [f for f in one.findings if f.level is Level.FAILURE]
+    return failed or one.of(*OF_ONE_TOKEN) or ([] if one.rows else one.undecided or one.notes)

@@ -7,10 +7,10 @@ from typing import Final
 
 import numpy as np
 
-from kltheory.audit.experiments import Experiment, predicted
-from kltheory.audit.pointwise import pointwise
-from kltheory.audit.recovered import Recovered
+from kltheory.audit.experiments import drawn, placed, predicted
+from kltheory.audit.reading import Reading
 from kltheory.calculus.coefficient import Coefficient
+from kltheory.calculus.placement import Placement
 from kltheory.calculus.surrogate import Sampler
 from kltheory.numerics.rational import RationalSetting, small_settings
 from kltheory.numerics.settings import Array, Settings
@@ -62,31 +62,25 @@ class Witness:
         )
 
 
-def running(found: Recovered, settings: Settings, placement: str, weight: str, sampler: Sampler) -> Array:
+def running(found: Reading, settings: Settings, placement: Placement) -> Array:
     """The expected gradient of the running function on each setting, summed over the vocabulary, shape (N, V).
 
     Raises:
         Raised: the function raises.
     """
-    old = settings.logp if sampler is Sampler.POLICY else settings.logp_old
-    sample = pointwise(found, settings.logp, settings.logp_ref, old)
-    ran = Experiment(found=found, shrinks=(1.0,), settings=(settings,), samples={sampler: (sample,)})
-    (placed,) = ran.placed(placement, weight, sampler)
-    return placed.expected
+    return placed(found, settings, drawn(found, settings, placement.who), 1.0, placement).expected
 
 
 def against_divergence(
-    found: Recovered,
-    coefficient: Coefficient,
-    row: tuple[str, str, Sampler],
-    within: float | None,
+    found: Reading, coefficient: Coefficient, placement: Placement, within: float | None
 ) -> Witness | None:
     """The running function and a divergence's gradient. Raises Raised."""
-    chosen, settings = small(within, row[2])
+    chosen, settings = small(within, placement.who)
     if not chosen:
         return None
     with np.errstate(all="ignore"):
-        return clearest(chosen, running(found, settings, *row), predicted(coefficient, settings)[0], row[2])
+        ran, wanted = running(found, settings, placement), predicted(coefficient, settings)[0]
+    return clearest(chosen, ran, wanted, placement.who)
 
 
 def clearest(chosen: list[RationalSetting], left: Array, right: Array, sampler: Sampler) -> Witness | None:

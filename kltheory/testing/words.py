@@ -30,15 +30,3 @@ def below(x: float) -> str:
     """A positive number in three digits, never rounded up."""
     digits = 2 - floor(log10(x))
     return f"{floor(x * 10.0**digits + 1e-9) / 10.0**digits:g}"
-
-
-def block(title: str, facts: Iterable[tuple[str, str]]) -> str:
-    """A title and facts under it, the names of the facts in one column."""
-    shown = [(name, text) for name, text in facts if text]
-    width = max((len(name) for name, _ in shown), default=0) + 2
-    lines = [f"  {(name if first else '').ljust(width)}{line}" for name, text in shown for first, line in _lines(text)]
-    return "\n".join([title, *lines])
-
-
-def _lines(text: str) -> list[tuple[bool, str]]:
-    return [(i == 0, line) for i, line in enumerate(text.splitlines())]

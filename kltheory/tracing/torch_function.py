@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from sympy import sympify
 
+from kltheory.tracing.entries import symbols_of, undefined, unknowns
 from kltheory.tracing.pytorch.calls import Calls
-from kltheory.tracing.pytorch.entries import symbols_of, undefined, unknowns
 from kltheory.tracing.pytorch.kernels import Kernels
 from kltheory.tracing.pytorch.modes import as_data, function_mode
 from kltheory.tracing.pytorch.number import Number

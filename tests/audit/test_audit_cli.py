@@ -39,16 +39,17 @@ class Trainer:
 """
 VARIANT = {
     "name", "settings", "arguments", "formula", "coefficient", "how", "reading", "dtype", "residual", "aggregation",
-    "rows", "responses", "alarms", "probes", "advantage", "answer", "undecided", "failure", "notes",
+    "rows", "responses", "alarms", "probes", "advantage", "answer", "undecided", "failure", "notes", "findings",
 }  # fmt: skip
+LEVELS = ("note", "alarm", "undecided", "failure")
 RESPONSES = {
     (placement, credit, sampler)
     for placement, credit in (("loss", None), ("reward", "own"), ("reward", "to_go"), ("reward", "whole"))
     for sampler in ("policy", "old")
 }
 ROW = {
-    "placement", "weight", "sampler", "gradient_of", "where", "how", "residual", "coefficient", "title", "order",
-    "reason", "direction", "multiple",
+    "level", "placement", "weight", "sampler", "gradient_of", "where", "how", "residual", "coefficient", "title",
+    "order", "reason", "direction", "multiple",
 }  # fmt: skip
 
 
@@ -70,17 +71,17 @@ def run(*arguments: Any) -> tuple[int, str]:
     [
         (["kl", "--set", "kind=k2"], 0, "1 variant: nothing to report"),
         (["kl"], 1, "hint: kind has other choices: --set kind=k1,k2,k3"),
-        (["kl", "--as", "reward"], 0, "reward  none      policy      reverse_kl"),
+        (["kl", "--as", "reward"], 0, "reward  none      reverse_kl  none"),
         (["kl", "--set", "kind=k1,k2", "--set", "scale=2,3"], 1, "kind=k2, scale=3"),
         (["kl", "--set", "kind=k9"], 3, "NotImplementedError: k9 (losses.py:13)"),
         (["unnamed"], 3, "--args logp=x,logp_ref=y"),
-        (["unnamed", "--args", "logp=x,logp_ref=y"], 0, "arguments    x = logp, y = logp_ref"),
+        (["unnamed", "--args", "logp=x,logp_ref=y"], 0, "arguments  x = logp, y = logp_ref"),
         (["unnamed", "--args", "logp=x", "--args", "logp_ref=y"], 0, "reverse_kl"),
         (["unnamed", "--args", "logp"], 3, "could not run: --args logp: write --args logp=NAME"),
         (["several", "--output", "second"], 0, "l**2/2"),
         (["several"], 1, "computes     l\n"),
-        (["coupled"], 2, "UNDECIDED    tokens are coupled"),
-        (["Trainer.loss"], 0, "note         self.beta = 0.5: generic values, --set NAME=VALUE for another"),
+        (["coupled"], 2, "UNDECIDED KL403  tokens are coupled"),
+        (["Trainer.loss"], 0, "note KL901  self.beta = 0.5: generic values, --set NAME=VALUE for another"),
         (["Trainer.loss", "--set", "self.beta=0.5"], 0, "inputs.logps = logp, inputs.ref_logps = logp_ref"),
         (["gone"], 3, "could not run"),
         (["kl", "--framework", "tensorflow"], 2, "Invalid value for '--framework'"),
@@ -138,10 +139,14 @@ def test_json_has_the_keys_that_programs_read(file: Path, tmp_path: Path) -> Non
             assert r["how"] in ("derived", "measured")
         assert {(r["placement"], r["credit"], r["sampler"]) for r in v["responses"]} == RESPONSES
         for r in v["responses"]:
-            assert set(r) == {"placement", "credit", "sampler", "fixed", "random", "near", "far"}
+            assert set(r) == {"level", "placement", "weight", "credit", "sampler", "fixed", "random", "near", "far"}
             assert set(r["fixed"]) == set(r["random"]) == {"gradient_of", "title", "where", "how", "residual"}
         assert {"kind", "text"} == {k for a in v["alarms"] for k in a}
         assert all({"probe", "text", "alarm"} <= set(p) for p in v["probes"])
+        assert all({"code", "name", "level", "text", "data"} == set(f) for f in v["findings"])
+        by_level = {level: [f["text"] for f in v["findings"] if f["level"] == level] for level in LEVELS}
+        assert by_level["alarm"] == [a["text"] for a in v["alarms"]]
+        assert by_level["undecided"] == v["undecided"]
     json.dumps(data, allow_nan=False)
     target = tmp_path / "report.json"
     code, text = run("audit", f"{file}:kl", "--set", "kind=k1,k3", "--json", target)
@@ -172,9 +177,9 @@ def test_markdown_is_a_table(file: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "status", "words"),
     [
-        (["kl", "kl", "--set", "kind=k2"], 0, "the same   value"),
-        (["kl", "kl", "--set-a", "kind=k1", "--set-b", "kind=k2"], 1, "DIFFERENT  derivative"),
-        (["kl", "unnamed", "--set-a", "kind=k2", "--args-b", "logp=x,logp_ref=y"], 0, "the same   derivative"),
+        (["kl", "kl", "--set", "kind=k2"], 0, "the same: value"),
+        (["kl", "kl", "--set-a", "kind=k1", "--set-b", "kind=k2"], 1, "differs  derivative"),
+        (["kl", "unnamed", "--set-a", "kind=k2", "--args-b", "logp=x,logp_ref=y"], 0, "the same: value, derivative"),
         (["kl", "unnamed"], 3, "which, with --args-b logp=x,logp_ref=y"),
         (["kl", "kl", "--set", "kind=k1,k2"], 3, "one value is compared with one value"),
     ],

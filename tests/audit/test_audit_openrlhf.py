@@ -23,7 +23,7 @@ def report() -> dict[str, Any]:
     from kltheory.audit.audit import audit
     from kltheory.audit.library import libraries
     from kltheory.audit.target import of_function
-    from kltheory.report.audit import to_json
+    from kltheory.report.audit_json import to_json
 
     library = libraries()["openrlhf"]
     function, source = library.reach()

@@ -7,12 +7,11 @@ import pytest
 
 from kltheory.audit.audit import audit_subject
 from kltheory.audit.binding import bind
+from kltheory.audit.reading import Reading
 from kltheory.audit.recover import recover, runnable
-from kltheory.audit.recovered import Recovered
 from kltheory.audit.roles import Role
 from kltheory.audit.target import CannotRun, Target, of_function
 from kltheory.audit.variants import parse_arguments, single_values, variants
-from kltheory.report.audit import formula
 
 torch = pytest.importorskip("torch")
 binding_functions = pytest.importorskip("binding_functions")
@@ -84,7 +83,7 @@ def target(name: str) -> Target:
     return of_function(getattr(found, method) if method else found, owner=found if method else None)
 
 
-def texts(found: Recovered) -> dict[str, str]:
+def texts(found: Reading) -> dict[str, str]:
     """Path to role and forms."""
     s = found.subject
     return {
@@ -96,7 +95,7 @@ def texts(found: Recovered) -> dict[str, str]:
 def test_a_function_is_called_as_it_is(name: str) -> None:
     expected, paths = DERIVED[name]
     found = recover(bind(target(name), {}, {}))
-    assert formula(found) == expected
+    assert found.formula == expected
     assert dict(pair.split("=") for pair in paths.split()).items() <= texts(found).items()
     again, _layout = runnable(found.subject)
     assert again == found.subject, "what is found is found again, and nothing more"
@@ -142,12 +141,12 @@ def test_a_selector_is_no_coefficient(name: str, names: list[str]) -> None:
     found = list(variants(target(name), {}))
     assert [v.name for v in found] == names
     last = recover(bind(target(name), {}, found[-1].settings))
-    assert formula(last) == {"index_of_kind": K2, "beta_compared": HALF_K3, "alpha_with_limits": HALF_K3}.get(name, K3)
+    assert last.formula == {"index_of_kind": K2, "beta_compared": HALF_K3, "alpha_with_limits": HALF_K3}.get(name, K3)
 
 
 def test_a_member_of_an_enumeration_is_set_by_its_name() -> None:
     for text, expected in (("kind=K2", K2), ("kind=k3", K3), ("kind=Kind.K3", K3)):
-        assert formula(recover(bind(target("enumerated"), {}, single_values([text])))) == expected
+        assert recover(bind(target("enumerated"), {}, single_values([text]))).formula == expected
 
 
 @pytest.mark.parametrize(
@@ -173,7 +172,7 @@ def test_what_is_given_replaces_what_would_be_assumed() -> None:
     one, half = f"l - {PPO} - 1 + exp(-l)", f"l/2 - {PPO} - 1/2 + exp(-l)/2"
     for setting, expected in (("self.beta=1", one), ("self.args.beta=0.5", half)):
         found = recover(bind(target("Trainer._compute_loss"), {}, single_values([setting])))
-        assert formula(found) == expected
+        assert found.formula == expected
     assert runnable(bind(target("beta_compared"), {}, {"beta": 1}))[0].notes == ()
 
 

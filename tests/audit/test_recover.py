@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from kltheory.audit.binding import bind
+from kltheory.audit.reading import Entries, Reading
 from kltheory.audit.recover import recover
-from kltheory.audit.recovered import Reading, Recovered
 from kltheory.audit.target import of_function
-from kltheory.report.audit import aggregation, formula
+from kltheory.report.audit_facts import aggregation
 
 
-def recovered(function: Any) -> Recovered:
+def recovered(function: Any) -> Reading:
     return recover(bind(of_function(function, framework="jax"), {}, {}))
 
 
@@ -68,7 +68,7 @@ AGGREGATIONS: dict[str, tuple[Any, str, Any]] = {
 def test_the_weight_of_each_token(name: str) -> None:
     function, title, weights = AGGREGATIONS[name]
     found = recovered(function)
-    assert formula(found) in ("l**2/2", "sg(l**2/2)")
+    assert found.formula in ("l**2/2", "sg(l**2/2)")
     assert not found.coupled
     assert found.per_token is (title == "")
     assert found.weights is not None
@@ -125,7 +125,7 @@ def test_coupled_tokens_are_told(function: Any) -> None:
 
 def test_a_batch_of_one_token_says_nothing_where_its_mean_is_taken_away() -> None:
     found = recovered(centred)
-    assert found.surrogate is None
+    assert found.how == "measured"
     assert "holds entries of other tokens" in found.coupled
 
 
@@ -142,11 +142,11 @@ def summed(logits: Any, ref_logits: Any) -> Any:
 
 @pytest.mark.parametrize(
     ("function", "reading", "expected"),
-    [(picked, Reading.ACTION, "l**2/2"), (summed, Reading.VOCABULARY, "l*exp(logp)")],
+    [(picked, Entries.ACTION, "l**2/2"), (summed, Entries.VOCABULARY, "l*exp(logp)")],
 )
 def test_logits_of_what_was_sampled_and_sums_over_the_vocabulary(function: Any, reading: Any, expected: str) -> None:
     found = recovered(function)
-    assert (found.reading, formula(found)) == (reading, expected)
+    assert (found.entries, found.formula) == (reading, expected)
 
 
 # --- the trace is not trusted alone -----------------------------------------------------------------------------------
@@ -172,7 +172,7 @@ def opaque(logp: Any, ref_logp: Any) -> Any:
 )
 def test_what_cannot_be_traced_or_disagrees_is_measured(function: Any, reason: str) -> None:
     found = recovered(function)
-    assert found.surrogate is None
+    assert found.how == "measured"
     assert reason in found.reason
 
 
@@ -182,4 +182,4 @@ def test_a_cast_inside_is_found(dtype: str) -> None:
         return ((logp - ref_logp).astype(dtype) ** 2 / 2).astype("float32")
 
     found = recovered(function)
-    assert (found.dtype, formula(found)) == (dtype, "l**2/2")
+    assert (found.dtype, found.formula) == (dtype, "l**2/2")

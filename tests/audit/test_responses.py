@@ -8,15 +8,18 @@ import response_functions as functions
 from sympy import exp
 
 from kltheory.audit import known_losses
-from kltheory.audit.audit import Audited, audit
+from kltheory.audit.audit import audit
+from kltheory.audit.audited import Audited
 from kltheory.audit.binding import bind
+from kltheory.audit.codes import Code
 from kltheory.audit.known_losses import recognised
 from kltheory.audit.on_trees import LENGTHS, Run, settings
 from kltheory.audit.recover import recover
-from kltheory.audit.responses import ResponseRow
+from kltheory.audit.row import ResponseRow
 from kltheory.audit.target import of_function
 from kltheory.calculus.estimators import k1, k2, k3
 from kltheory.calculus.moments import E
+from kltheory.calculus.placement import Placement
 from kltheory.calculus.sequence.language import length, to_go, total
 from kltheory.calculus.sequence.loss import SequenceLoss
 from kltheory.calculus.sequence.placements import in_sequence_reward, prefix_weight, token_loss
@@ -98,7 +101,7 @@ def test_an_aggregate_has_no_rows_in_the_reward():
 def test_tokens_that_meet_within_a_response_are_decided_across_responses_are_not():
     within, across = audited("k2_of_the_response"), audited("centred")
     assert not within.undecided
-    assert any("tokens are coupled" in note for note in within.notes)
+    assert any("tokens are coupled" in f.text for f in within.notes)
     assert across.undecided
     assert not across.responses
 
@@ -116,9 +119,9 @@ RECOGNISED = {
 
 @pytest.mark.parametrize("name", RECOGNISED)
 def test_forms_in_which_tokens_meet_are_told_by_name(name):
-    found = recognised(recover(bind(of_function(getattr(functions, name), framework="jax"), {}, {}, None)))
+    found = recognised(recover(bind(of_function(getattr(functions, name), framework="jax"), {}, {}, None)).subject)
     assert (found and found.name) == RECOGNISED[name]
-    told = [note for note in audited(name).notes if "told on responses" in note]
+    told = [f.text for f in audited(name).of(Code.RECOGNISED)]
     assert told == (
         [f"told on responses of two and three tokens: its gradient is that of {found.name}"] if found else []
     )
@@ -142,8 +145,8 @@ def test_a_form_is_written_out_token_by_token():
 def test_what_is_not_finite_on_some_responses_is_not_decided():
     found = audited("standardised")
     assert not found.responses
-    assert any("not finite" in note for note in found.notes)
-    assert any("tokens are coupled" in text for text in found.undecided)
+    assert any("not finite" in f.text for f in found.notes)
+    assert any("tokens are coupled" in f.text for f in found.undecided)
 
 
 def test_other_shapes_have_no_rows():
@@ -170,7 +173,7 @@ def test_the_running_gradient_is_that_of_the_object(name, kind):
         run = Run(found, setting)
         for sampler in Sampler:
             expected = expected_gradient(loss, setting, sampler)
-            gap = np.abs(run.gradient(placement, credit, sampler).values - expected.values).max()
+            gap = np.abs(run.gradient(Placement(placement, who=sampler), credit).values - expected.values).max()
             assert gap <= 1e-13 * max(1.0, expected.scale)
 
 
@@ -178,4 +181,4 @@ def test_and_not_that_of_another():
     found = recover(bind(of_function(functions.k3_suffix_weight, framework="jax"), {}, {}, None))
     (setting, _), sampler = settings("fixed"), Sampler.OLD
     expected = expected_gradient(WRITTEN["k3_prefix_weight"][0], setting, sampler).values
-    assert np.abs(Run(found, setting).gradient("loss", "", sampler).values - expected).max() > 1e-3
+    assert np.abs(Run(found, setting).gradient(Placement("loss", who=sampler), "").values - expected).max() > 1e-3

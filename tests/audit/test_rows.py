@@ -12,7 +12,8 @@ import pytest
 import row_oracle
 from audit_zoo import ZOO
 
-from kltheory.audit.audit import Audited, audit
+from kltheory.audit.audit import audit
+from kltheory.audit.audited import Audited
 from kltheory.audit.target import of_function
 from kltheory.report.table import class_table
 

@@ -6,7 +6,8 @@ from typing import Any
 import jax.numpy as jnp
 import pytest
 
-from kltheory.audit.audit import Audited, audit_subject
+from kltheory.audit.audit import audit_subject
+from kltheory.audit.audited import Audited
 from kltheory.audit.binding import bind
 from kltheory.audit.rows import PLACEMENTS
 from kltheory.audit.target import CannotRun, of_function

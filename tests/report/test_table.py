@@ -8,13 +8,14 @@ from sympy import Abs, S, exp, log, simplify
 
 from kltheory.calculus.divergence import Objective, u
 from kltheory.calculus.estimators import ESTIMATORS, Estimator
+from kltheory.calculus.placement import PLACED, WEIGHTS
 from kltheory.calculus.surrogate import Sampler
 from kltheory.calculus.symbols import log_ratio as l
 from kltheory.calculus.symbols import log_weight, logp
 from kltheory.numerics import autodiff
 from kltheory.numerics.settings import standard_settings
 from kltheory.numerics.tolerance import residual
-from kltheory.report.table import PLACEMENTS, WEIGHTS, Row, class_table, markdown, plain
+from kltheory.report.table import Row, class_table, markdown, plain
 from kltheory.report.verdict import verdict
 
 ROWS = list(class_table())
@@ -64,7 +65,7 @@ def test_every_combination_is_a_row():
     assert len(BY_KEY) == len(ROWS) == len(ESTIMATORS) * (len(WEIGHTS) + len(WEIGHTS) - 1) * len(Sampler)
     assert {r.estimator for r in ROWS} == {k.name for k in ESTIMATORS}
     assert {(r.placement, r.weight) for r in ROWS} == {
-        (p, w) for p in PLACEMENTS for w in WEIGHTS if (p, w) != ("reward", "live")
+        (p, w) for p in PLACED for w in WEIGHTS if (p, w) != ("reward", "live")
     }
 
 

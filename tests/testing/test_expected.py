@@ -7,7 +7,7 @@ from kltheory.calculus.coefficient import Coefficient
 from kltheory.calculus.divergence import DIVERGENCES, cressie_read
 from kltheory.calculus.identify import identify
 from kltheory.testing.expected import KNOWN, Expected
-from kltheory.testing.words import below, block
+from kltheory.testing.words import below
 
 NAMES = [d.name for base in DIVERGENCES for d in (base, base.from_old())]
 SUMS = ["2*reverse_kl", "reverse_kl - forward_kl", "-kl_old_policy", "1/10*reverse_kl", "zero", "jeffreys"]
@@ -50,7 +50,3 @@ def test_no_two_names_are_the_same() -> None:
 def test_a_bound_is_never_rounded_up(x: float, text: str) -> None:
     assert below(x) == text
     assert float(text) <= x * (1 + 1e-12)
-
-
-def test_facts_stand_in_columns_and_empty_ones_are_left_out() -> None:
-    assert block("title", [("a", "x\ny"), ("none", ""), ("long", "z")]) == "title\n  a     x\n        y\n  long  z"

@@ -407,7 +407,7 @@ REFUSED: dict[str, tuple[Callable[..., Any], str]] = {
     ),
     "floor": (lambda logp, ref, old: torch.div(logp, ref, rounding_mode="floor"), "a rounded division"),
     "integers": (lambda logp, ref, old: logp.long() * ref, "a conversion to integers"),
-    "equal": (lambda logp, ref, old: (logp.clamp(-1, 0) == logp) * ref, "whether two numbers are equal"),
+    "equal to an unknown": (lambda logp, ref, old: (logp.round() == logp) * ref, "round has no expression"),
     "nan of unknown": (lambda logp, ref, old: logp.round().isnan() * ref, "round has no expression"),
     "equal()": (
         lambda logp, ref, old: logp if torch.equal(logp, ref) else ref,

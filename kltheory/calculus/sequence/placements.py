@@ -4,13 +4,14 @@ A placement sums a per-token formula over the response. In the reward a token's 
 whose *credit* may reach over its own token only, over it and all later ones (reward-to-go), or over the whole response.
 """
 
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from sympy import Expr, S, exp
 
-from kltheory.calculus.estimators import Estimator, k1, k3
+from kltheory.calculus.estimators import Estimator, k1, k2, k3, w
 from kltheory.calculus.moments import E
-from kltheory.calculus.sequence.language import length, total, up_to
+from kltheory.calculus.sequence.language import length, to_go, total, up_to
 from kltheory.calculus.sequence.loss import SequenceLoss, SequenceObjective
 from kltheory.calculus.symbols import erase_sg, log_ratio, log_weight, logp, sg
 
@@ -51,6 +52,37 @@ TARGETS: Final[dict[str, tuple[SequenceLoss | SequenceObjective, str]]] = {
     "zero": (SequenceLoss(S.Zero), "nothing"),
 }
 """What a loss of whole responses may descend, by name."""
+
+OF_TOKENS: Final = {
+    "token weight": w,
+    "prefix weight": prefix_weight,
+    "weight of earlier tokens": earlier_weight,
+    "suffix weight": exp(to_go(log_weight)),
+}
+OF_RESPONSES: Final = {"response weight": response_weight, "geometric weight": geometric_weight}
+AGGREGATIONS: Final[dict[str, Expr]] = {"": S.One, ", mean over tokens": 1 / length}
+
+
+def _named() -> Iterator[tuple[str, SequenceLoss]]:
+    """An estimator of each token or of the response, a weight, an aggregation."""
+    for k in (k1, k2, k3):
+        of_response = k.expr.xreplace({log_ratio: total(log_ratio)})
+        for words, weight in _weights(OF_RESPONSES):
+            yield f"{k.name} of the response{words}", SequenceLoss(weight * of_response)
+        for words, weight in _weights(OF_TOKENS | OF_RESPONSES):
+            for end, share in AGGREGATIONS.items():
+                yield f"{k.name} per token{words}{end}", share * token_loss(k, weight)
+
+
+def _weights(known: Mapping[str, Expr]) -> Iterator[tuple[str, Expr]]:
+    yield "", S.One
+    for name, weight in known.items():
+        yield f", {name}", weight
+        yield f", detached {name}", sg(weight)
+
+
+NAMED: Final = dict(_named())
+"""What libraries write as a loss of whole responses, by name; weights are live unless detached."""
 
 UNBIASED: Final = {"k1": k1.expr, "k3": k3.expr, "KL": E(log_ratio)}
 """Per-token quantities whose mean given the past is KL(π‖π_ref) there."""

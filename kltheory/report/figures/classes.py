@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 from kltheory.calculus.estimators import k1, k2, k3
+from kltheory.calculus.placement import WHERE, Placement
 from kltheory.calculus.surrogate import Sampler
 from kltheory.report.figures.style import COLOURS, Picture, panels, styled
 from kltheory.report.table import Row, class_table
@@ -21,17 +22,17 @@ WEIGHTS: Final = {"none": "no weight", "detached": "sg(w)", "live": "w"}
 def classes() -> Picture:
     """k1, k2, k3 in every placement."""
     rows = list(class_table(SHOWN))
-    columns = list(dict.fromkeys((r.placement, r.weight, r.sampler) for r in rows))
+    columns = list(dict.fromkeys(r.placed for r in rows))
     with styled():
         figure, axes = panels(1, 1, 11.0, 3.6)
         axis = axes[0, 0]
         for y, k in enumerate(SHOWN):
             for x, column in enumerate(columns):
-                (row,) = (r for r in rows if r.estimator == k.name and (r.placement, r.weight, r.sampler) == column)
+                (row,) = (r for r in rows if r.estimator == k.name and r.placed == column)
                 _cell(axis, x, len(SHOWN) - 1 - y, row)
         axis.set(xlim=(-0.5, len(columns) - 0.5), ylim=(-0.5, len(SHOWN) - 0.5))
         axis.set_yticks(range(len(SHOWN)), [k.name for k in reversed(SHOWN)])
-        axis.set_xticks(range(len(columns)), [_heading(*c) for c in columns], fontsize=8)
+        axis.set_xticks(range(len(columns)), [_heading(c) for c in columns], fontsize=8)
         axis.tick_params(length=0)
         axis.xaxis.tick_top()
         axis.grid(visible=False)
@@ -54,9 +55,8 @@ def kind(row: Row) -> str:
     return row.found.name if row.found.name in KINDS else "other"
 
 
-def _heading(placement: str, weight: str, sampler: Sampler) -> str:
-    placed = "as a loss" if placement == "loss" else "in the reward"
-    return f"{placed}\n{WEIGHTS[weight]}\n{'on-policy' if sampler is Sampler.POLICY else 'off-policy'}"
+def _heading(p: Placement) -> str:
+    return f"{WHERE[p.where]}\n{WEIGHTS[p.weight]}\n{'on-policy' if p.who is Sampler.POLICY else 'off-policy'}"
 
 
 def _cell(axis: Any, x: int, y: int, row: Row) -> None:

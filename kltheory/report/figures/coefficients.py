@@ -7,10 +7,11 @@ import numpy as np
 from sympy import Expr
 
 from kltheory.calculus.coefficient import Coefficient
-from kltheory.calculus.estimators import Estimator, as_loss, in_reward, k1, k2, k3
+from kltheory.calculus.estimators import Estimator, k1, k2, k3
 from kltheory.calculus.exact import Undecidable, is_zero
 from kltheory.calculus.formula.parse import NONE, parse_formula
 from kltheory.calculus.identify import identify
+from kltheory.calculus.placement import WHERE, Placement
 from kltheory.calculus.surrogate import Sampler, Surrogate
 from kltheory.calculus.symbols import log_ratio
 from kltheory.numerics.bridge import NUMPY
@@ -25,7 +26,6 @@ JUMP: Final = 0.2
 """From one point to the next."""
 CAPPED: Final = "min(exp(-l) - 1 + l, 2)"
 """A cap as code writes it: where it holds, no gradient is left."""
-PLACES: Final = {"loss": ("as a loss", as_loss), "reward": ("in the reward", in_reward)}
 
 
 def coefficients(formulas: Sequence[str] = (), declared: Mapping[str, Expr] = NONE) -> Picture:
@@ -40,8 +40,8 @@ def coefficients(formulas: Sequence[str] = (), declared: Mapping[str, Expr] = NO
     estimators = estimators or [k1, k2, k3, Estimator("k3 capped at 2", parse_formula(CAPPED))]
     with styled():
         figure, axes = panels(1, 2, 9.4, 4.0, sharey=True)
-        for axis, (words, place) in zip(axes[0], PLACES.values(), strict=True):
-            _panel(axis, [(k.name, place(k)) for k in estimators], words)
+        for axis, (where, words) in zip(axes[0], WHERE.items(), strict=True):
+            _panel(axis, [(k.name, Placement(where).of(Surrogate(k.expr))) for k in estimators], words)
         axes[0, 0].set_ylabel("C(l) - C(0), nats")
     return Picture(
         "coefficient",

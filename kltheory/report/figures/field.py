@@ -7,7 +7,8 @@ import numpy as np
 
 from kltheory.calculus.coefficient import Coefficient
 from kltheory.calculus.divergence import forward_kl, reverse_kl
-from kltheory.calculus.estimators import as_loss, in_reward, k1, k2, k3
+from kltheory.calculus.estimators import k1, k2, k3
+from kltheory.calculus.placement import WHERE, detached, differentiated
 from kltheory.calculus.surrogate import Sampler
 from kltheory.numerics import enumeration
 from kltheory.numerics.settings import Array, Settings, log_softmax
@@ -26,8 +27,8 @@ FLAT: Final = 1e-13
 CLOSE: Final = 1e-4
 
 LOSS, REWARD = (
-    {k.name: (f"{k.name} {words}", place(k).coefficient(Sampler.POLICY)) for k in (k1, k2, k3)}
-    for words, place in (("as a loss", as_loss), ("in the reward", in_reward))
+    {k.name: (f"{k.name} {words}", place(k.expr).coefficient(Sampler.POLICY)) for k in (k1, k2, k3)}
+    for words, place in zip(WHERE.values(), (differentiated, detached), strict=True)
 )
 FIELDS: Final = (
     ("∇KL(π‖π_ref)", reverse_kl.objective.coefficient()),

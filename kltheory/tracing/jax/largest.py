@@ -2,11 +2,11 @@
 
 from typing import Final
 
-from sympy import Add, Expr, Function, Max, Mul, Pow, S, default_sort_key, exp, expand, oo, preorder_traversal
-from sympy.functions.elementary.piecewise import ExprCondPair
+from sympy import Add, Expr, Function, Max, Mul, Pow, S, default_sort_key, exp, expand, oo
 
 from kltheory.calculus.symbols import sg
-from kltheory.tracing.jax.values import UNDEFINED, is_constant
+from kltheory.tracing.entries import undefined
+from kltheory.tracing.jax.values import is_constant
 from kltheory.tracing.trace import CannotTrace
 
 MAX_LARGEST: Final = 16
@@ -42,10 +42,8 @@ def finished(expr: Expr) -> Expr:
         if len(node.args) > MAX_LARGEST:
             raise CannotTrace(f"the result depends on which of {len(node.args)} entries is the largest")
     expr = expr.replace(Largest, Max) if expr.has(Largest) else expr
-    # An infinity may be the whole of a result or of a branch, as a masked logit is; what else it meets is lost in it.
-    for node in () if expr in UNDEFINED else preorder_traversal(expr):
-        if not isinstance(node, ExprCondPair) and set(node.args) & set(UNDEFINED):
-            raise CannotTrace(f"{node} has no value: an infinity is combined with an expression")
+    if (node := undefined(expr)) is not None:
+        raise CannotTrace(f"{node} has no value: an infinity is combined with an expression")
     return expr
 
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 import numpy as np
 from sympy import S
 
-from kltheory.tracing.jax.entries import total
+from kltheory.tracing.entries import total
 from kltheory.tracing.jax.values import Array, Rule, boxed, entrywise, exprs
 
 

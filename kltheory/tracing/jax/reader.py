@@ -10,14 +10,14 @@ from sympy import Expr, Integer, S
 from sympy.logic.boolalg import BooleanAtom
 
 from kltheory.calculus.symbols import erase_sg
+from kltheory.tracing.conditions import COMPARISONS
+from kltheory.tracing.entries import number
 from kltheory.tracing.jax.concrete import computed
-from kltheory.tracing.jax.conditions import number_of
-from kltheory.tracing.jax.entries import COMPARISONS, ENTRYWISE, INTEGERS, log_add_exp
+from kltheory.tracing.jax.entries import ENTRYWISE, INTEGERS, log_add_exp
 from kltheory.tracing.jax.moves import ASKED, MOVES, asked
 from kltheory.tracing.jax.numbers import exact, finfo, is_exact
 from kltheory.tracing.jax.reductions import REDUCTIONS
 from kltheory.tracing.jax.values import (
-    TRUTH,
     Rule,
     entrywise,
     exprs,
@@ -174,7 +174,7 @@ class Reader:
             return entrywise(lambda e: Integer(int(e)), x)
         if is_number(x) and is_floating(source) and not is_exact(x, source.dtype):
             self.dtypes.add(str(source.dtype))  # a constant that was rounded before it was widened
-        return entrywise(lambda e: number_of(e) if isinstance(e, TRUTH) else e, x)
+        return entrywise(number, x)
 
     def _lifted(self, constant: Any, aval: Any) -> Any:
         """A constant of the jaxpr; a random key stays what it is."""

@@ -8,10 +8,11 @@ from typing import Any, Final
 import numpy as np
 from sympy import And, Basic, Max, Min, Or, S
 
+from kltheory.tracing.entries import is_truth, total
 from kltheory.tracing.jax.conditions import first_true
-from kltheory.tracing.jax.entries import ENTRYWISE, log_add_exp, total
+from kltheory.tracing.jax.entries import ENTRYWISE, log_add_exp
 from kltheory.tracing.jax.largest import Largest
-from kltheory.tracing.jax.values import TRUTH, Array, Rule, entrywise
+from kltheory.tracing.jax.values import Array, Rule, entrywise
 
 
 def _reduction(combine: Rule) -> Rule:
@@ -41,11 +42,11 @@ def _cumulative(combine: Rule) -> Rule:
 
 
 def _largest(*entries: Basic) -> Basic:
-    return Or(*entries) if isinstance(entries[0], TRUTH) else Largest(*entries)
+    return Or(*entries) if is_truth(entries[0]) else Largest(*entries)
 
 
 def _smallest(*entries: Basic) -> Basic:
-    return And(*entries) if isinstance(entries[0], TRUTH) else -Largest(*(-e for e in entries))
+    return And(*entries) if is_truth(entries[0]) else -Largest(*(-e for e in entries))
 
 
 def _dot_general(a: Array, b: Array, dimension_numbers: Any, **_: Any) -> Array:

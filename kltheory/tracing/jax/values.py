@@ -8,16 +8,12 @@ from typing import Any, Final
 
 import numpy as np
 from sympy import Basic, Integer, S, false, oo, true
-from sympy.core.relational import Relational
-from sympy.logic.boolalg import BooleanAtom, BooleanFunction
+from sympy.logic.boolalg import BooleanAtom
 
 Array = np.ndarray[tuple[int, ...], Any]
 Rule = Callable[..., Any]
 
-INFINITE: Final = (oo, -oo)
-UNDEFINED: Final = (*INFINITE, S.NaN, S.ComplexInfinity)
-TRUTH: Final = (BooleanAtom, BooleanFunction, Relational)
-"""Truth values and conditions. SymPy counts symbols as Boolean too, and here they are numbers."""
+UNDEFINED: Final = (oo, -oo, S.NaN, S.ComplexInfinity)
 
 
 def entrywise(rule: Rule, *operands: Array) -> Array:

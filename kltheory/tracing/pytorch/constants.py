@@ -1,52 +1,35 @@
 """Constants: the exact number that was meant by a float, such as 1/10 by 0.1."""
 
-from collections.abc import Iterator
-from fractions import Fraction
+from collections.abc import Callable
 from functools import lru_cache
 from math import log10
 from typing import Any
 
 import numpy as np
-from sympy import Basic, Expr, Integer, Rational, S, nan, oo
+from sympy import Basic, Expr, Integer, Rational, S
 
-from kltheory.tracing.pytorch.entries import NoExpression
+from kltheory.tracing.entries import NoExpression
+from kltheory.tracing.numbers import decimals, meant, meant_in_single
 from kltheory.tracing.pytorch.tensors import Tensor, torch_module
 
 
-@lru_cache(maxsize=65536)
 def exact(value: float, dtype: Any = None) -> Expr:
     """The number that was meant by a float of this type (float64): a short decimal or a small fraction, if it is one.
 
     A float64 that was a float32 before is recognised.
     """
-    if not np.isfinite(value):
-        return nan if value != value else oo if value > 0 else -oo
-    if value.is_integer() and abs(value) < 2**53:
-        return Integer(int(value))
     torch = torch_module()
     dtype = dtype or torch.float64
-    found = _short(value, dtype)
-    if found is None and dtype == torch.float64 and torch.tensor(value, dtype=torch.float32).item() == value:
-        found = _short(value, torch.float32)
-    return next(_decimals(value, dtype, 18)) if found is None else found
+    found = meant(value, int(-log10(torch.finfo(dtype).eps)), _rounding(dtype))
+    if found is None and dtype == torch.float64:
+        found = meant_in_single(value)
+    return next(decimals(value, 17, _rounding(dtype))) if found is None else found
 
 
-def _short(value: float, dtype: Any) -> Expr | None:
-    eps = torch_module().finfo(dtype).eps
-    fraction = Fraction(value).limit_denominator(int(eps**-0.25))
-    if (found := next(_decimals(value, dtype, int(-log10(eps))), None)) is None and _rounds(fraction, value, dtype):
-        return Rational(fraction.numerator, fraction.denominator)
-    return found
-
-
-def _decimals(value: float, dtype: Any, most: int) -> Iterator[Expr]:
-    """The decimals of at most so many digits that round to the value, the shortest first."""
-    texts = (f"{value:.{digits}e}" for digits in range(most))
-    return (Rational(text) for text in texts if _rounds(text, value, dtype))
-
-
-def _rounds(number: Any, value: float, dtype: Any) -> bool:
-    return bool(torch_module().tensor(float(number), dtype=dtype).item() == value)
+@lru_cache(maxsize=8)
+def _rounding(dtype: Any) -> Callable[[float], float]:
+    """float64 to the nearest number of this type; one function for each, so that what was found is found again."""
+    return lambda x: float(torch_module().tensor(x, dtype=dtype).item())
 
 
 def rounded_to(t: Tensor) -> Any:

@@ -3,11 +3,10 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from sympy import Abs, Expr, Max, Min, Pow, S, cosh, exp, log, sign, sinh, sqrt, tanh
+from sympy import Abs, Expr, Max, Min, Pow, S, cosh, exp, log, sinh, sqrt, tanh
 
-from kltheory.calculus.symbols import sg
-from kltheory.tracing.pytorch.conditions import above
-from kltheory.tracing.pytorch.entries import Entry, chosen
+from kltheory.tracing.conditions import above
+from kltheory.tracing.entries import Entry, chosen, step
 
 
 def _sigmoid(x: Expr) -> Expr:
@@ -17,11 +16,6 @@ def _sigmoid(x: Expr) -> Expr:
 def _softplus(x: Expr, beta: Expr = S.One, threshold: Any = 20) -> Expr:
     """PyTorch's is the identity above the threshold, where the formula differs from it by less than 3e-9."""
     return chosen(above(beta * x, threshold), x, log(1 + exp(beta * x)) / beta)
-
-
-def plus(x: Expr, y: Expr) -> Expr:
-    """An infinity absorbs an expression, which is finite."""
-    return x + y if x.is_number and y.is_number else x if x.is_infinite else y if y.is_infinite else x + y
 
 
 def _xlogy(x: Expr, y: Expr) -> Expr:
@@ -52,8 +46,8 @@ ENTRYWISE: Final[Mapping[str, Callable[..., Entry]]] = {
     "neg": lambda x: -x,
     "positive": lambda x: x,
     "abs": Abs,
-    "sign": lambda x: sg(sign(x)),
-    "sgn": lambda x: sg(sign(x)),
+    "sign": step,
+    "sgn": step,
     "sigmoid": _sigmoid,
     "logit": lambda x: log(x) - log(1 - x),
     "log_sigmoid_forward": lambda x: -log(1 + exp(-x)),

@@ -9,9 +9,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from kltheory.tracing.pytorch.conditions import COMPARISONS, value
+from kltheory.tracing.conditions import COMPARISONS, value
+from kltheory.tracing.entries import NoExpression, is_live, symbols_of
 from kltheory.tracing.pytorch.constants import exact
-from kltheory.tracing.pytorch.entries import NoExpression, is_live, symbols_of
 from kltheory.tracing.pytorch.modes import dispatch_mode
 from kltheory.tracing.pytorch.moves import MOVES, moved
 from kltheory.tracing.pytorch.shadows import Shadows

@@ -6,8 +6,8 @@ from typing import Any, Final
 import numpy as np
 from sympy import Abs, Expr, Max, S, exp, log
 
-from kltheory.tracing.pytorch.conditions import above
-from kltheory.tracing.pytorch.entries import NoExpression, Operation, chosen, each, is_constant
+from kltheory.tracing.conditions import above
+from kltheory.tracing.entries import NoExpression, Operation, chosen, each, is_constant
 from kltheory.tracing.pytorch.reductions import REDUCTIONS
 from kltheory.tracing.trace import Exprs
 

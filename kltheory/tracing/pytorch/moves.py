@@ -5,8 +5,8 @@ from typing import Any, Final
 import numpy as np
 from sympy import Basic, S
 
+from kltheory.tracing.entries import NoExpression
 from kltheory.tracing.pytorch.constants import constant
-from kltheory.tracing.pytorch.entries import NoExpression
 from kltheory.tracing.pytorch.shadows import Shadows
 from kltheory.tracing.pytorch.tensors import tensors_in, torch_module
 from kltheory.tracing.trace import Exprs

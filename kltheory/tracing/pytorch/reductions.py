@@ -6,9 +6,8 @@ from typing import Any, Final
 import numpy as np
 from sympy import Abs, Add, And, Expr, Max, Min, Mul, Or, S, exp, log, sqrt
 
-from kltheory.tracing.pytorch.conditions import truth
-from kltheory.tracing.pytorch.elementwise import plus
-from kltheory.tracing.pytorch.entries import Entry, NoExpression, Operation, each, number
+from kltheory.tracing.conditions import truth
+from kltheory.tracing.entries import Entry, NoExpression, Operation, each, number, total
 from kltheory.tracing.trace import Exprs
 
 
@@ -55,13 +54,12 @@ def _running(function: Callable[[list[Entry]], Entry]) -> Operation:
     return _scan(lambda es: [function(es[: i + 1]) for i in range(len(es))])
 
 
-def _total(es: list[Entry]) -> Expr:
-    infinite = [e for e in es if e.is_infinite]
-    return Add(*(infinite or es))
+def _sum(es: list[Entry]) -> Expr:
+    return total(*es)
 
 
 def _mean(es: list[Entry]) -> Expr:
-    return _total(es) / len(es) if es else S.NaN
+    return total(*es) / len(es) if es else S.NaN
 
 
 def _logsumexp(es: list[Entry]) -> Expr:
@@ -69,13 +67,13 @@ def _logsumexp(es: list[Entry]) -> Expr:
 
 
 def _log_softmax(es: list[Entry]) -> list[Entry]:
-    total = _logsumexp(es)
-    return [plus(e, -total) for e in es]
+    whole = _logsumexp(es)
+    return [total(e, -whole) for e in es]
 
 
 def _softmax(es: list[Entry]) -> list[Entry]:
-    total = Add(*map(exp, es))
-    return [exp(e) / total for e in es]
+    whole = Add(*map(exp, es))
+    return [exp(e) / whole for e in es]
 
 
 def _extreme(function: Callable[..., Expr]) -> Operation:
@@ -112,8 +110,8 @@ def _norm(x: Exprs, p: Any = 2, dim: Any = None, keepdim: bool = False, **_: Any
 
 
 REDUCTIONS: Final[Mapping[str, Operation]] = {
-    "sum": _reduction(_total),
-    "nansum": _reduction(_total),
+    "sum": _reduction(_sum),
+    "nansum": _reduction(_sum),
     "mean": _reduction(_mean),
     "prod": _reduction(lambda es: Mul(*es)),
     "amax": _reduction(lambda es: Max(*es)),
@@ -126,7 +124,7 @@ REDUCTIONS: Final[Mapping[str, Operation]] = {
     "var": _var,
     "std": lambda *args, **kwargs: each(sqrt)(_var(*args, **kwargs)),
     "linalg_vector_norm": _norm,
-    "cumsum": _running(_total),
+    "cumsum": _running(_sum),
     "cumprod": _running(lambda es: Mul(*es)),
     "logcumsumexp": _running(_logsumexp),
     "_softmax": _scan(_softmax),

@@ -13,9 +13,8 @@ import numpy as np
 from sympy import nan, sympify
 
 from kltheory.calculus.symbols import sg
-from kltheory.tracing.pytorch.conditions import truth
-from kltheory.tracing.pytorch.constants import constant, rounded_to
-from kltheory.tracing.pytorch.entries import (
+from kltheory.tracing.conditions import truth
+from kltheory.tracing.entries import (
     MAX_SIZE,
     TOO_LARGE,
     NoExpression,
@@ -26,6 +25,7 @@ from kltheory.tracing.pytorch.entries import (
     number,
     size,
 )
+from kltheory.tracing.pytorch.constants import constant, rounded_to
 from kltheory.tracing.pytorch.tensors import Tensor, is_opaque, torch_module
 from kltheory.tracing.pytorch.watch import site
 from kltheory.tracing.trace import Exprs

@@ -5,20 +5,21 @@ arguments are object arrays where the operation has tensors, SymPy numbers where
 (see :mod:`kltheory.tracing.pytorch.shadows`), nor operations that only move entries (``moves``).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
-from sympy import Max, Min, S, sympify
+from sympy import And, Basic, Max, Min, Not, Or, S, sympify
+from sympy.logic.boolalg import Boolean, Xor
 
-from kltheory.tracing.pytorch.conditions import COMPARISONS, LOGIC, select, truth, value
-from kltheory.tracing.pytorch.elementwise import ENTRYWISE, plus
-from kltheory.tracing.pytorch.entries import NoExpression, Operation, each, is_truth
+from kltheory.tracing.conditions import COMPARISONS, select, truth, value
+from kltheory.tracing.entries import Entry, NoExpression, Operation, each, is_truth, total, unknowns
+from kltheory.tracing.pytorch.elementwise import ENTRYWISE
 from kltheory.tracing.pytorch.losses import LOSSES
 from kltheory.tracing.pytorch.reductions import REDUCTIONS
 from kltheory.tracing.trace import Exprs
 
-_SUM: Final = each(plus)
+_SUM: Final = each(total)
 _PRODUCT: Final = each(lambda x, y: x * y)
 _QUOTIENT: Final = each(lambda x, y: x / y)
 _UPPER: Final = each(Min)
@@ -85,9 +86,27 @@ OTHERS: Final[Mapping[str, Operation]] = {
 }
 
 
+def _regular(a: Entry) -> Boolean:
+    """False: an expression in finite inputs is taken to be finite. Nothing is known of an unknown."""
+    if isinstance(a, Basic) and unknowns([a]):
+        raise NoExpression("whether a number is finite depends on the inputs")
+    return S.false
+
+
+OF_VALUES: Final[Mapping[str, Callable[..., Boolean]]] = {
+    **COMPARISONS,
+    "isnan": lambda a: S.true if a is S.NaN else _regular(a),
+    "isinf": lambda a: S.true if a.is_infinite else _regular(a),
+}
+LOGIC: Final[Mapping[str, Callable[..., Boolean]]] = {
+    "logical_and": And,
+    "logical_or": Or,
+    "logical_xor": Xor,
+    "logical_not": Not,
+}
 OPERATIONS: Final[Mapping[str, Operation]] = {
     **{name: each(f) for name, f in ENTRYWISE.items()},
-    **{name: each(f, value) for name, f in COMPARISONS.items()},
+    **{name: each(f, value) for name, f in OF_VALUES.items()},
     **{name: each(f, truth) for name, f in LOGIC.items()},
     **REDUCTIONS,
     **OTHERS,

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kltheory.tracing.pytorch.entries import NoExpression
+from kltheory.tracing.entries import NoExpression
 from kltheory.tracing.pytorch.tensors import torch_module
 from kltheory.tracing.trace import CannotTrace
 

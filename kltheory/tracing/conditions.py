@@ -12,7 +12,7 @@ from sympy.logic.boolalg import Boolean, Xor
 from kltheory.calculus.cells import is_smooth
 from kltheory.calculus.exact import Undecidable, is_zero
 from kltheory.calculus.symbols import erase_sg
-from kltheory.tracing.pytorch.entries import (
+from kltheory.tracing.entries import (
     MAX_SIZE,
     TOO_LARGE,
     Entry,
@@ -45,25 +45,46 @@ def by_cases(function: Callable[..., Boolean], *es: Entry) -> Boolean:
     return result
 
 
-def above(x: Expr, y: Expr) -> Boolean:
-    """Whether one number is greater than another, as values."""
-    return by_cases(lambda a, b: a > b, erase_sg(x), sympify(y))
+def ordered_by(relation: Callable[[Expr, Expr], Boolean]) -> Callable[[Entry, Entry], Boolean]:
+    """A relation between two numbers, as values. Nothing holds of NaN; of an infinity only its side matters."""
+
+    def holds(a: Expr, b: Expr) -> Boolean:
+        if S.NaN in (a, b):
+            return S.false
+        if (a.is_infinite or b.is_infinite) and a != b:
+            a, b = (x if x.is_infinite else S.Zero for x in (a, b))
+        return relation(a, b)
+
+    return lambda a, b: by_cases(holds, *(erase_sg(number(x)) for x in (a, b)))
 
 
-def equal(a: Expr, b: Expr) -> Boolean:
-    """Equality, decided almost everywhere: two smooth expressions are equal identically, or on a null set."""
+above: Final = ordered_by(lambda a, b: a > b)
+at_least: Final = ordered_by(lambda a, b: a >= b)
+
+
+def equal(a: Entry, b: Entry) -> Boolean:
+    """Whether two numbers, as values, or two truth values are the same."""
+    if is_truth(a) or is_truth(b):
+        return Not(Xor(truth(a), truth(b)))
+    return by_cases(_equal, erase_sg(sympify(a)), erase_sg(sympify(b)))
+
+
+def _equal(a: Expr, b: Expr) -> Boolean:
+    """Equality of numbers: two smooth expressions are equal identically, or on a null set, where no setting lies."""
     if a == b:
-        return S.true
+        return S.false if a is S.NaN else S.true
     if a.is_number and b.is_number:
         return S.true if (a - b).is_zero else S.false
     if a.is_infinite or b.is_infinite:
         return S.false
-    if unknowns([a, b]) or not (is_smooth(a) and is_smooth(b)):
+    if unknowns([a, b]):
         raise NoExpression("whether two numbers are equal depends on the inputs")
     try:
-        return S.true if is_zero(a - b) else S.false
-    except Undecidable as e:
-        raise NoExpression(f"whether two numbers are equal is not decided: {e}") from None
+        if is_smooth(a) and is_smooth(b):
+            return S.true if is_zero(a - b) else S.false
+    except Undecidable:
+        pass
+    return And(a >= b, b >= a)  # as of a number and the same number clamped: on a region
 
 
 def truth(e: Entry) -> Boolean:
@@ -77,13 +98,10 @@ def select(condition: Entry, x: Entry, y: Entry) -> Entry:
     condition = truth(condition)
     if is_truth(x) and is_truth(y):
         return Or(And(condition, x), And(Not(condition), y))
-    return chosen(condition, number(x), number(y))
-
-
-def _same(a: Entry, b: Entry) -> Boolean:
-    if is_truth(a) or is_truth(b):
-        return Not(Xor(truth(a), truth(b)))
-    return by_cases(equal, a, b)
+    found = chosen(condition, number(x), number(y))
+    if size(found) > MAX_SIZE:
+        raise NoExpression(TOO_LARGE)
+    return found
 
 
 def value(e: Entry) -> Entry:
@@ -92,30 +110,12 @@ def value(e: Entry) -> Entry:
     return e if is_truth(e) else erase_sg(e)
 
 
-def _ordered(relation: Callable[[Expr, Expr], Boolean]) -> Callable[[Entry, Entry], Boolean]:
-    return lambda a, b: by_cases(relation, number(a), number(b))
-
-
-def _regular(a: Entry) -> Boolean:
-    """False: an expression in finite inputs is taken to be finite. Nothing is known of an unknown."""
-    if isinstance(a, Basic) and unknowns([a]):
-        raise NoExpression("whether a number is finite depends on the inputs")
-    return S.false
-
-
-COMPARISONS: Final[Mapping[str, Callable[..., Boolean]]] = {
-    "gt": _ordered(lambda a, b: a > b),
-    "ge": _ordered(lambda a, b: a >= b),
-    "lt": _ordered(lambda a, b: a < b),
-    "le": _ordered(lambda a, b: a <= b),
-    "eq": _same,
-    "ne": lambda a, b: Not(_same(a, b)),
-    "isnan": lambda a: S.true if a is S.NaN else _regular(a),
-    "isinf": lambda a: S.true if a.is_infinite else _regular(a),
+COMPARISONS: Final[Mapping[str, Callable[[Entry, Entry], Boolean]]] = {
+    "gt": above,
+    "ge": at_least,
+    "lt": lambda a, b: above(b, a),
+    "le": lambda a, b: at_least(b, a),
+    "eq": equal,
+    "ne": lambda a, b: Not(equal(a, b)),
 }
-LOGIC: Final[Mapping[str, Callable[..., Boolean]]] = {
-    "logical_and": And,
-    "logical_or": Or,
-    "logical_xor": Xor,
-    "logical_not": Not,
-}
+"""By the names that both frameworks have for them."""

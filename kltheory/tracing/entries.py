@@ -1,11 +1,14 @@
-"""Entries: the expressions and truth values that lie in an array beside the numbers of a tensor."""
+"""Entries: the expressions and truth values that stand for the numbers of an array, in either framework.
+
+They are real and finite unless they are literally infinite, as in the mathematics.
+"""
 
 from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
-from sympy import And, Basic, Dummy, Expr, Not, Or, Piecewise, S, Symbol, preorder_traversal, sympify
+from sympy import Add, And, Basic, Dummy, Expr, Not, Or, Piecewise, S, Symbol, preorder_traversal, sign, sympify
 from sympy.core.relational import Relational
 from sympy.functions.elementary.piecewise import ExprCondPair
 from sympy.logic.boolalg import Boolean, Xor
@@ -18,7 +21,7 @@ Entry = Any
 Operation = Callable[..., Any]
 
 
-class NoExpression(Exception):
+class NoExpression(NotImplementedError):
     """The result has no expression in the entries; the message says why."""
 
 
@@ -98,6 +101,16 @@ def is_constant(array: Exprs) -> bool:
 def unknowns(entries: Iterable[Basic]) -> set[Unknown]:
     """The unknowns in some entries."""
     return {s for e in entries for s in symbols_of(e) if isinstance(s, Unknown)}
+
+
+def total(*terms: Expr) -> Expr:
+    """The sum; whatever is added to an infinity is lost in it."""
+    return Add(*([x for x in terms if x.is_infinite] or terms))
+
+
+def step(x: Expr) -> Expr:
+    """The sign, whose derivative is zero almost everywhere."""
+    return sg(sign(x))
 
 
 def undefined(e: Expr) -> Basic | None:
