@@ -1,14 +1,19 @@
 """The autoregressive engine: against responses written down one by one, and against the exact small trees."""
 
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
 import pytest
 
+from kltheory.calculus.sequence.placements import TARGETS
+from kltheory.numerics.autodiff import scope
 from kltheory.numerics.balls import precision
 from kltheory.numerics.bridge import NotNumeric
+from kltheory.numerics.primitives import by_numpy
 from kltheory.numerics.responses import small_trees
 from kltheory.numerics.spelled import gradient as spelled_gradient
+from kltheory.numerics.trees.closed import closed_gradient
 from kltheory.numerics.trees.gradient import expected_gradient, expected_value
 from kltheory.numerics.trees.policies import TreeSetting, exact_setting, random_setting, standard_trees, tabular
 from kltheory.numerics.trees.tree import Tree
@@ -81,11 +86,61 @@ def test_objective_gradient_is_the_derivative_of_the_value(hidden):
         step[i] = 1e-5
         up, down = (
             expected_value(objective, TreeSetting(tree, moved, setting.reference, setting.old))
-            for moved in (
-                type(setting.policy)(setting.policy.parameters + s, setting.policy.table) for s in (step, -step)
-            )
+            for moved in (replace(setting.policy, parameters=setting.policy.parameters + s) for s in (step, -step))
         )
         assert abs((up - down) / 2e-5 - found[i]) < 1e-7
+
+
+# --- by NumPy alone ---------------------------------------------------------------------------------------------------
+SETTINGS = [
+    random_setting(tree, 13, hidden, 0.5) for tree in (Tree(2, 3), Tree(3, 3, 0), Tree(4, 2)) for hidden in (0, 2)
+]
+
+
+@pytest.mark.parametrize("setting", SETTINGS, ids=lambda s: s.name)
+def test_what_is_pulled_back_by_hand_is_what_jax_pulls_back(setting):
+    by_table = np.random.default_rng(5).normal(size=setting.log_policy.shape)
+    with scope():
+        np.testing.assert_allclose(
+            setting.log_policy, by_numpy(setting.policy.table)(setting.policy.parameters), 0, 1e-15
+        )
+        np.testing.assert_allclose(setting.policy.pulled(by_table), by_numpy(setting.policy.pull)(by_table), 0, 1e-13)
+
+
+SHORT = [
+    *(term for name, (term, _) in TARGETS.items() if name != "zero"),
+    SequenceObjective(exp(-total(l + log_weight)) * total(l + log_weight) ** 2),
+    token_loss(k3),
+    token_loss(k3, sg(exp(log_weight))) * (1 / length),
+    SequenceLoss(total(exp(log_weight) * l) / (2 * length)),
+    in_sequence_reward(k3.expr),
+    SequenceLoss(total(E(sg(l) * l - k3.expr * exp(log_weight))) / length),
+]
+
+
+@pytest.mark.parametrize("sampler", [POLICY, OLD])
+@pytest.mark.parametrize("term", SHORT, ids=lambda t: str(t.expr))
+@pytest.mark.parametrize("setting", SETTINGS, ids=lambda s: s.name)
+def test_a_short_derivative_is_that_of_jax(setting, term, sampler):
+    found = closed_gradient(term, setting, sampler)
+    expected = expected_gradient(term, setting, sampler)
+    assert np.abs(found - expected.values).max() < 1e-13 * max(1.0, expected.scale)
+
+
+@pytest.mark.parametrize(
+    "term",
+    [
+        token_loss(k3, prefix_weight),
+        SequenceLoss(total(E(l) * sg(past(l)))),
+        SequenceLoss(total(E(l) * l)),
+        SequenceLoss(total(l) ** 2),
+        SequenceObjective(total(l) * total(k3.expr)),
+        SequenceObjective(total(to_go(l))),
+    ],
+    ids=str,
+)
+def test_what_has_no_short_derivative_is_left_to_jax(term):
+    assert closed_gradient(term, SETTINGS[0], POLICY) is None
 
 
 LOSSES = [

@@ -52,7 +52,7 @@ def audit(
         output: which of several outputs is meant.
         configurations: the variants, where they are no product of choices.
         progress: called with the name of each variant before it runs.
-        responses: whether to run it on whole responses as well, which takes JAX, whatever the framework.
+        responses: whether to run it on whole responses as well.
 
     Raises:
         CannotRun: the arguments do not fit the function.

@@ -23,11 +23,10 @@ from kltheory.calculus.sequence.loss import SequenceObjective
 from kltheory.calculus.sequence.placements import TARGETS
 from kltheory.calculus.surrogate import Sampler
 from kltheory.calculus.symbols import log_ratio, log_weight, logp
-from kltheory.numerics.autodiff import scope
 from kltheory.numerics.bridge import NUMPY
-from kltheory.numerics.primitives import by_numpy
 from kltheory.numerics.settings import Array
-from kltheory.numerics.trees.gradient import Gradient, expected_gradient
+from kltheory.numerics.trees.closed import gradient_of
+from kltheory.numerics.trees.gradient import Gradient
 from kltheory.numerics.trees.policies import TreeSetting, drawn_in, random_setting
 from kltheory.numerics.trees.tree import Block, Tree
 from kltheory.tracing.trace import Floats
@@ -119,17 +118,16 @@ class Run:
             weighed = each * p[..., None] if each.ndim == 3 else each * p
             np.add.at(by_table, (nodes,) if each.ndim == 3 else (nodes, tokens), weighed)
             scale += float(np.abs(weighed).sum())
-        with scope():
-            return Gradient(by_numpy(self.setting.policy.pull)(by_table), scale)
+        return Gradient(self.setting.policy.pulled(by_table), scale)
 
-    def target(self, name: str, sampler: Sampler) -> Gradient:
+    def target(self, name: str, sampler: Sampler) -> Array:
         """The expected gradient of a target on this tree; that of an objective does not depend on who sampled."""
         fixed = isinstance(TARGETS[name][0], SequenceObjective)
         return _target(name, self.setting, Sampler.POLICY if fixed else sampler)
 
     def distance(self, g: Gradient, sampler: Sampler) -> Distance:
         """How far a gradient is from that of KL(π‖π_ref) of responses."""
-        goal = self.target("reverse_kl", sampler).values
+        goal = self.target("reverse_kl", sampler)
         size, own = float(np.linalg.norm(goal)), float(np.linalg.norm(g.values))
         cosine = float(g.values @ goal) / (size * own) if own > 1e-14 * g.scale else 0.0
         return Distance(float(np.linalg.norm(g.values - goal)) / size, cosine)
@@ -163,5 +161,5 @@ SAME_WEIGHT: Final = 1e-5
 
 
 @lru_cache(maxsize=64)
-def _target(name: str, setting: TreeSetting, sampler: Sampler) -> Gradient:
-    return expected_gradient(TARGETS[name][0], setting, sampler)
+def _target(name: str, setting: TreeSetting, sampler: Sampler) -> Array:
+    return gradient_of(TARGETS[name][0], setting, sampler)

@@ -26,7 +26,8 @@ from kltheory.calculus.sequence.same import is_conservative, same_gradient
 from kltheory.calculus.surrogate import Sampler, derivative
 from kltheory.calculus.symbols import erase_sg, logp
 from kltheory.numerics.settings import Array
-from kltheory.numerics.trees.gradient import Gradient, expected_gradient
+from kltheory.numerics.trees.closed import gradient_of
+from kltheory.numerics.trees.gradient import Gradient
 
 FINEST: Final = 1e-9
 """What a gradient may differ by from a target's in float64, relative to the size of the terms it sums."""
@@ -116,7 +117,7 @@ def _obeys(run: Run, mine: Gradient, loss: SequenceLoss, asked: _Asked) -> bool:
     """Whether the running gradient is that of the formula, which was read from responses of other lengths."""
     if asked.placed.where == "reward":
         return True  # a cost is a value, and values were compared token by token
-    return _gap(mine, expected_gradient(loss, run.setting, asked.placed.who).values) <= asked.limit
+    return _gap(mine, gradient_of(loss, run.setting, asked.placed.who)) <= asked.limit
 
 
 def _gap(mine: Gradient, expected: Array) -> float:
@@ -132,7 +133,7 @@ def _proposed(pairs: Pairs, asked: _Asked) -> tuple[float, str, float] | None:
     for name in TARGETS:
         if name == "zero":
             continue
-        goals = [run.target(name, asked.placed.who).values for run, _ in pairs]
+        goals = [run.target(name, asked.placed.who) for run, _ in pairs]
         multiple = rounded(float(pairs[0][1].values @ goals[0] / (goals[0] @ goals[0])), SAME)
         gap = max(_gap(g, multiple * goal) for (_, g), goal in zip(pairs, goals, strict=True))
         if gap <= asked.limit and multiple:

@@ -1,5 +1,7 @@
 """The verdict on whole responses: read from code, and the same as that of the calculus on its own objects."""
 
+import subprocess
+import sys
 from functools import lru_cache
 
 import numpy as np
@@ -182,3 +184,25 @@ def test_and_not_that_of_another():
     (setting, _), sampler = settings("fixed"), Sampler.OLD
     expected = expected_gradient(WRITTEN["k3_prefix_weight"][0], setting, sampler).values
     assert np.abs(Run(found, setting).gradient(Placement("loss", who=sampler), "").values - expected).max() > 1e-3
+
+
+LOADS = {
+    "torch": "import torch\n\ndef k3(logp, ref_logp, mask):\n    d = ref_logp - logp\n"
+    "    return ((torch.exp(d) - 1 - d) * mask).sum() / mask.sum()\n",
+    "jax": "import jax.numpy as jnp\n\ndef k3(logp, ref_logp, mask):\n    d = ref_logp - logp\n"
+    "    return ((jnp.exp(d) - 1 - d) * mask).sum() / mask.sum()\n",
+}
+
+
+@pytest.mark.parametrize("framework", LOADS)
+def test_an_audit_on_responses_loads_the_framework_of_its_function_alone(tmp_path, framework):
+    if framework == "torch":
+        pytest.importorskip("torch")
+    (tmp_path / "losses.py").write_text(LOADS[framework], encoding="utf-8")
+    program = (
+        "import sys; from kltheory.audit.audit import audit; from kltheory.audit.target import load; "
+        "(one,) = audit(load('losses.py:k3')).variants; "
+        "print(len(one.responses), *sorted({'jax', 'torch'} & {*sys.modules}))"
+    )
+    ran = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert ran.stdout.split() == ["2", framework]

@@ -1,6 +1,10 @@
-"""Policies on a prefix tree: from parameters to the table of log-probabilities, once for each policy."""
+"""Policies on a prefix tree: from parameters to the table of log-probabilities, once for each policy.
 
-from collections.abc import Callable
+Each is written twice, as a JAX function, to be differentiated, and in NumPy with its derivative by hand, for what needs
+no more than numbers: tests compare the two.
+"""
+
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import product
@@ -8,10 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from kltheory.numerics.autodiff import scope
-from kltheory.numerics.primitives import by_numpy
-from kltheory.numerics.settings import Array
+from kltheory.numerics.settings import Array, log_softmax
 from kltheory.numerics.trees.tree import Tree
+
+Pull = Callable[[Array], Array]
+"""From a gradient by the table, shape (nodes, V), to that by the parameters, shape (P,)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,22 +26,36 @@ class Policy:
     Attributes:
         parameters: float64, shape (P,).
         table: a JAX function from parameters to log-probabilities, shape (nodes, V), nats.
+        numbers: the same in NumPy, and what pulls a gradient back.
     """
 
     parameters: Array
     table: Callable[[Any], Any]
+    numbers: Callable[[Array], tuple[Array, Pull]]
 
     @cached_property
+    def _numbers(self) -> tuple[Array, Pull]:
+        return self.numbers(self.parameters)
+
+    @property
     def log_probabilities(self) -> Array:
         """The table at the parameters, shape (nodes, V)."""
-        with scope():
-            return by_numpy(self.table)(self.parameters)
+        return self._numbers[0]
+
+    def pulled(self, by_table: Array) -> Array:
+        """The gradient by the parameters, shape (P,), from that by the table."""
+        return self._numbers[1](by_table)
 
     def pull(self, by_table: Any) -> Any:
-        """The gradient by the parameters, shape (P,), from that by the table: a JAX function."""
+        """The same as a JAX function."""
         import jax
 
         return jax.vjp(self.table, self.parameters)[1](by_table)[0]
+
+
+def _softmax_pull(table: Array, by_table: Array) -> Array:
+    """From a gradient by log-probabilities to that by their logits."""
+    return np.asarray(by_table - np.exp(table) * by_table.sum(-1, keepdims=True))
 
 
 def tabular(tree: Tree, logits: Array) -> Policy:
@@ -50,7 +69,11 @@ def tabular(tree: Tree, logits: Array) -> Policy:
 
         return jax.nn.log_softmax(parameters.reshape(shape))
 
-    return Policy(np.asarray(logits, dtype=np.float64).ravel(), table)
+    def numbers(parameters: Array) -> tuple[Array, Pull]:
+        found = log_softmax(parameters.reshape(shape))
+        return found, lambda by_table: _softmax_pull(found, by_table).ravel()
+
+    return Policy(np.asarray(logits, dtype=np.float64).ravel(), table, numbers)
 
 
 def recurrent(tree: Tree, hidden: int, seed: int, scale: float = 1.0) -> Policy:
@@ -62,20 +85,45 @@ def recurrent(tree: Tree, hidden: int, seed: int, scale: float = 1.0) -> Policy:
     sizes = [int(np.prod(s)) for s in shapes]
     ends = np.cumsum(sizes)
 
+    def split(parameters: Any) -> Iterator[Any]:
+        for end, size, shape in zip(ends, sizes, shapes, strict=True):
+            yield parameters[end - size : end].reshape(shape)
+
     def table(parameters: Any) -> Any:
         import jax
 
-        start, carry, embedding, readout, bias = (
-            parameters[end - size : end].reshape(shape) for end, size, shape in zip(ends, sizes, shapes, strict=True)
-        )
+        start, carry, embedding, readout, bias = split(parameters)
         level, levels = start[None, :], []
         for _ in range(tree.horizon):
             levels.append(level)
             level = jax.numpy.tanh((level @ carry)[:, None, :] + embedding[None]).reshape(-1, hidden)
         return jax.nn.log_softmax(jax.numpy.concatenate(levels) @ readout + bias)
 
+    def numbers(parameters: Array) -> tuple[Array, Pull]:
+        start, carry, embedding, readout, bias = split(parameters)
+        levels = [start[None, :]]
+        for _ in range(tree.horizon - 1):
+            levels.append(np.tanh((levels[-1] @ carry)[:, None, :] + embedding[None]).reshape(-1, hidden))
+        states = np.concatenate(levels)
+        found = log_softmax(states @ readout + bias)
+
+        def pull(by_table: Array) -> Array:
+            by_logits = _softmax_pull(found, by_table)
+            by_states = by_logits @ readout.T
+            by_carry, by_embedding = np.zeros_like(carry), np.zeros_like(embedding)
+            for t in reversed(range(1, tree.horizon)):
+                here = by_states[tree.start(t) : tree.start(t + 1)]
+                inside = (here * (1 - levels[t] ** 2)).reshape(-1, tree.size, hidden)
+                by_embedding += inside.sum(0)
+                by_carry += levels[t - 1].T @ inside.sum(1)
+                by_states[tree.start(t - 1) : tree.start(t)] += inside.sum(1) @ carry.T
+            parts = (by_states[0], by_carry, by_embedding, states.T @ by_logits, by_logits.sum(0))
+            return np.concatenate([x.ravel() for x in parts])
+
+        return found, pull
+
     random = np.random.default_rng(seed)
-    return Policy(random.normal(0.0, scale, int(ends[-1])), table)
+    return Policy(random.normal(0.0, scale, int(ends[-1])), table, numbers)
 
 
 @dataclass(frozen=True, eq=False)
