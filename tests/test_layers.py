@@ -16,7 +16,13 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 
-RANK = {"calculus": 0, "numerics": 1, "tracing": 1, "proving": 2, "audit": 3, "report": 4, "testing": 5, "cli": 5}
+RANK = {
+    part: rank
+    for rank, parts in enumerate(
+        (("calculus",), ("numerics", "tracing"), ("proving",), ("audit",), ("runs",), ("report",), ("testing", "cli"))
+    )
+    for part in parts
+}
 BELOW_ALL = ("", "__about__")  # `kltheory` itself and its version
 OUTSIDE = ("proofs", "tests", "notebooks", "benchmarks")
 CALCULUS_MAY_USE = ("sympy", "mpmath")

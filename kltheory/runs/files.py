@@ -1,4 +1,4 @@
-"""Files of nested or of broken rows: read one after the other, never all at once, and what could not be read counted."""
+"""Files of nested or of broken rows: read one after the other, never all at once; what cannot be read is counted."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -66,7 +66,8 @@ def streamed(files: Sequence[Path], read: Read, lost: Lost) -> pl.LazyFrame:
 def _like(piece: pl.DataFrame, first: pl.DataFrame) -> pl.DataFrame:
     """A piece with the columns of the first: others are dropped, missing ones are null."""
     columns = [
-        (pl.col(n) if n in piece.columns else pl.lit(None)).cast(t, strict=False).alias(n) for n, t in first.schema.items()
+        (pl.col(n) if n in piece.columns else pl.lit(None)).cast(t, strict=False).alias(n)
+        for n, t in first.schema.items()
     ]
     return piece.select(columns)
 
@@ -124,7 +125,7 @@ def json_lines(file: Path, lost: Lost) -> Iterator[dict[str, Any]]:
 def step_in(file: Path) -> int:
     """The number in ``step_12`` or ``global_step_12``, in the file's name or a folder's; 0 where there is none."""
     for part in reversed(file.parts):
-        head, found, tail = part.rpartition("step")
+        _, found, tail = part.rpartition("step")
         digits = tail.lstrip("_-").split(".")[0].split("_")[0]
         if found and digits.isdigit():
             return int(digits)

@@ -1,4 +1,4 @@
-"""One pass over a run: sums of clusters and of their products, step by step. Sums of parts are added, never averaged."""
+"""One pass over a run: sums of clusters and of their products, step by step. Those of parts are added."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -23,7 +23,11 @@ def sums(run: Checked, ratios: Sequence[Ratio]) -> pl.DataFrame:
     """A row for each step: ``tokens``, ``clusters``, and the parts of each ratio as ``name.part``. Streams."""
     here = pl.col("counts")
     of_token = [pl.when(here).then(r.numerator).otherwise(0.0).alias(f"{r.name}.n") for r in ratios]
-    of_token += [pl.when(here).then(r.denominator).otherwise(0.0).alias(f"{r.name}.d") for r in ratios if r.denominator is not ONE]
+    of_token += [
+        pl.when(here).then(r.denominator).otherwise(0.0).alias(f"{r.name}.d")
+        for r in ratios
+        if r.denominator is not ONE
+    ]
     keys = cluster_of(run.columns)
     names = [e.meta.output_name() for e in of_token]
     clusters = (

@@ -1,6 +1,6 @@
 """Exact quantiles of any number of values in little memory: histograms, each inside one bin of the last.
 
-A quantile q is the order statistic of rank ⌈q N⌉, as ``inverted_cdf`` in NumPy. Each pass counts the values in BINS bins
+A quantile q is the order statistic of rank ⌈q N⌉, as ``inverted_cdf`` in NumPy. Each pass counts the values in bins
 between the least and the greatest; what falls into the bin of the rank is looked at again, until few are left to sort.
 """
 
@@ -39,7 +39,9 @@ class _Rest:
 
     @property
     def counted(self) -> pl.LazyFrame:
-        found = self.values.group_by(self.bins.alias("bin")).agg(pl.len().alias("n"), X.min().alias("lo"), X.max().alias("hi"))
+        found = self.values.group_by(self.bins.alias("bin")).agg(
+            pl.len().alias("n"), X.min().alias("lo"), X.max().alias("hi")
+        )
         return found.sort("bin")
 
     def inside(self, row: dict[str, float]) -> "_Rest":

@@ -53,7 +53,9 @@ RATIOS: Final = (
     Ratio("abs_l", "mean of |l|", REF, L.abs()),
     Ratio("k1_weighted", "w l: KL(π‖π_ref), whoever sampled", BOTH, W * L),
     Ratio("k3_weighted", "w k3: the same", BOTH, W * (expm1(-L) + L)),
-    Ratio("reference_mass", "e^-l - 1: zero where the policy drew and reaches all that the reference does", REF, expm1(-L)),
+    Ratio(
+        "reference_mass", "e^-l - 1: zero where the policy drew and reaches all that the reference does", REF, expm1(-L)
+    ),
     Ratio("reference_mass_weighted", "w (e^-l - 1), whoever sampled", BOTH, W * expm1(-L), null=0.0),
     Ratio("chi2_reference", "e^-2l - 1: χ²(π_ref‖π), what makes k3 noisy", REF, expm1(-2.0 * L)),
     Ratio("weight_excess", "w - 1: zero where the old policy drew", OLD, expm1(LOG_W), null=0.0),

@@ -1,4 +1,4 @@
-"""Readers: how what a library dumps becomes rows of the schema. A reader is a file of :mod:`.readers`; nothing lists it."""
+"""Readers: how what a library dumps becomes rows of the schema. One is a file of :mod:`.readers`; nothing lists it."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ from typing import Final
 
 import polars as pl
 
+from kltheory.runs.dumps import without_logps
 from kltheory.runs.files import Lost
 from kltheory.runs.schema import COLUMNS, FILLED, NoRun, confirm_columns
 
@@ -53,6 +54,7 @@ class Reader:
         suits: whether these files look like it.
         scan: the rows, lazily, in the schema's names as far as the format has them.
         says: what a reader of it should know.
+        is_general: whether any other that suits goes before it.
     """
 
     name: str
@@ -60,6 +62,7 @@ class Reader:
     suits: Callable[[Sequence[Path]], bool]
     scan: Callable[[Sequence[Path], Lost], pl.LazyFrame]
     says: str = ""
+    is_general: bool = False
 
 
 def readers() -> dict[str, Reader]:
@@ -89,7 +92,8 @@ def reader_for(files: Sequence[Path], name: str | None = None) -> Reader:
         if name not in known:
             raise NoRun(f"there is no reader {name!r}: {', '.join(known)}")
         return known[name]
-    found = next((r for r in known.values() if r.suits(files)), None)
+    inner = sorted(known.values(), key=lambda r: r.is_general)
+    found = next((r for r in inner if r.suits(files)), None)
     if found is None:
         raise NoRun(f"no reader knows {files[0].name}: --reader one of {', '.join(known)}")
     return found
@@ -110,6 +114,8 @@ def in_schema(frame: pl.LazyFrame, renamed: Mapping[str, str]) -> pl.LazyFrame:
         raise NoRun(f"there is no column {gone[0]}: there are {', '.join(names)}")
     if wrong := [c for c in renamed if c not in COLUMNS]:
         raise NoRun(f"{wrong[0]} is no column of the schema: {', '.join(COLUMNS)}")
+    if said := "" if "logp" in renamed else without_logps(names):
+        raise NoRun(said)
     found = {c: c for c in COLUMNS if c in names}
     found |= {schema: c for c, schema in ALIASES.items() if c in names and schema not in found}
     found |= renamed

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import permutations
 from typing import Final
 
 import numpy as np
@@ -13,7 +14,7 @@ ABOVE_ZERO: Final = 1e-3
 """A log-probability above this is none; rounding in bfloat16 stays below."""
 OTHER_UNITS: Final = {"log10": np.log(10.0), "log2": np.log(2.0)}
 """What a natural logarithm divided by one to another base is."""
-CLOSE: Final = 1e-3
+CLOSE: Final = 0.05
 
 LOGS: Final = tuple(c.name for c in COLUMNS.values() if c.is_log)
 NUMBERS: Final = tuple(c.name for c in COLUMNS.values() if c.kind == "number")
@@ -35,7 +36,9 @@ def faults(columns: list[str]) -> Iterator[Fault]:
             yield Fault(f"{name} is no finite number", pl.col("mask") & ~is_number)
     for name in LOGS:
         if name in columns:
-            yield Fault(f"{name} is positive, and no logarithm of a probability", pl.col("mask") & (pl.col(name) > ABOVE_ZERO))
+            yield Fault(
+                f"{name} is positive, and no logarithm of a probability", pl.col("mask") & (pl.col(name) > ABOVE_ZERO)
+            )
 
 
 @dataclass(frozen=True)
@@ -75,9 +78,11 @@ def checked(frame: pl.LazyFrame) -> Checked:
     for fault in listed:  # a row counts under the first fault that it has
         first.append((fault.of_row & ~seen).sum().alias(fault.text))
         seen = seen | fault.of_row
-    counts = frame.select(
-        pl.len().alias("rows"), (~pl.col("mask").fill_null(False)).sum().alias("left out"), *first
-    ).collect(engine="streaming").row(0, named=True)
+    counts = (
+        frame.select(pl.len().alias("rows"), (~pl.col("mask").fill_null(False)).sum().alias("left out"), *first)
+        .collect(engine="streaming")
+        .row(0, named=True)
+    )
     total, masked = counts.pop("rows"), counts.pop("left out")
     marked = frame.with_columns((pl.col("mask").fill_null(False) & ~seen).fill_null(False).alias("counts"))
     found = Checked(marked, frozenset(columns), {k: v for k, v in counts.items() if v}, total, masked)
@@ -92,17 +97,18 @@ def checked(frame: pl.LazyFrame) -> Checked:
 
 SAMPLE: Final = 100_000
 """Rows that units are told from."""
+QUARTILES: Final = (0.25, 0.5, 0.75)
 
 
 def _confirm_units(found: Checked) -> None:
-    """Raise NoRun where one column is a logarithm to another base than the others: the same number, scaled."""
+    """Raise NoRun where one column is another to another base: their quotient is nearly one number, and that one."""
     logs = [name for name in LOGS if name in found.columns]
     if len(logs) < 2:
         return
     sample = found.frame.filter("counts").select(logs).head(SAMPLE).collect()
-    for a in logs:
-        for b in logs:
-            ratio = (sample[a] / sample[b]).filter((sample[b] < -CLOSE).fill_null(False)).median()
-            for name, factor in OTHER_UNITS.items():
-                if a != b and isinstance(ratio, float) and abs(ratio / factor - 1) < CLOSE:
-                    raise NoRun(f"{b} is {a} in {name}: natural logarithms are needed, multiply it by {factor:.10g}")
+    for a, b in permutations(logs, 2):
+        ratio = (sample[a] / sample[b]).filter(sample[b] < -CLOSE)
+        quartiles = [ratio.quantile(q) for q in QUARTILES]
+        for name, factor in OTHER_UNITS.items():
+            if all(q is not None and abs(q / factor - 1) < CLOSE for q in quartiles):
+                raise NoRun(f"{b} is {a} in {name}: natural logarithms are needed, multiply it by {factor:.10g}")

@@ -62,6 +62,8 @@ def confirm_columns(found: Iterable[str]) -> None:
     names = set(found)
     if missing := [n for n in NEEDED if n not in names]:
         known = ", ".join(sorted(names)) or "none"
-        raise NoRun(f"there is no column {missing[0]} (there are: {known}); say which it is: --columns {missing[0]}=NAME")
+        raise NoRun(
+            f"there is no column {missing[0]} (there are: {known}); say which it is: --columns {missing[0]}=NAME"
+        )
     if not names & {"response", "position"}:
         raise NoRun("there is no column response: say which it is, --columns response=NAME")

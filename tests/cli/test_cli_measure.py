@@ -1,0 +1,79 @@
+"""``kltheory measure``: from files to findings, as a person types it."""
+
+import json
+
+import polars as pl
+import pytest
+from runs.synthetic import CLEAN, PLANTED, drawn
+
+LOSS = "-min(w*A, clamp(w, 0.8, 1.2)*A) + 0.04*sg(w)*k2"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    where = tmp_path_factory.mktemp("run")
+    drawn(0, CLEAN).write_parquet(where / "clean.parquet")
+    drawn(0, PLANTED["KL601"]).write_parquet(where / "off.parquet")
+    drawn(0, CLEAN).rename({"logp": "mine"}).write_csv(where / "renamed.csv")
+    return where
+
+
+def test_a_clean_run_has_nothing_to_report(folder, call):
+    done = call("measure", str(folder / "clean.parquet"), "--formula", LOSS)
+    assert (done.exit_code, "nothing to report" in done.stdout) == (0, True)
+    for word in ("k3_weighted", "penalty_share", "quantiles", "whole responses"):
+        assert word in done.stdout
+
+
+def test_what_is_off_is_an_alarm(folder, call):
+    done = call("measure", str(folder / "off.parquet"))
+    assert done.exit_code == 1
+    first = done.stdout.splitlines()[2]
+    assert first.startswith("alarm   KL601 importance weights do not average 1")
+
+
+def test_json_has_the_numbers(folder, call):
+    data = json.loads(call("measure", str(folder / "clean.parquet"), "--formula", LOSS, "--json").stdout)
+    assert data["rows"]["total"] == drawn(0, CLEAN).height
+    assert data["findings"] == []
+    assert {"value", "error", "clusters"} == set(data["means"]["k1"])
+    assert [s["step"] for s in data["steps"]["k1"]] == [0, 1, 2, 3]
+    assert data["loss"]["name"] == LOSS
+    assert data["missing"] == []
+
+
+def test_markdown_has_tables(folder, call):
+    shown = call("measure", str(folder / "off.parquet"), "--markdown").stdout
+    assert shown.startswith("### ")
+    assert "| k1 |" in shown
+
+
+def test_columns_are_named_and_runs_are_converted(folder, call, tmp_path):
+    renamed = str(folder / "renamed.csv")
+    refused = call("measure", renamed)
+    assert (refused.exit_code, "--columns logp=NAME" in refused.stderr) == (3, True)
+    to = tmp_path / "run.parquet"
+    assert call("measure", renamed, "--columns", "logp=mine", "--convert", str(to)).exit_code == 0
+    assert pl.read_parquet(to).height == drawn(0, CLEAN).height
+    again = call("measure", renamed, "--columns", "logp=mine", "--convert", str(to))
+    assert (again.exit_code, "is there already, and is not overwritten" in again.stderr) == (3, True)
+
+
+WRONG = [
+    (["nowhere.parquet"], 3, "there is no file nowhere.parquet"),
+    (["{clean}", "--formula", "exp("], 1, "this is not a formula"),
+    (
+        ["{clean}", "--formula", "-min(w*A, clamp(w, 1 - eps, 1 + eps)*A)"],
+        3,
+        "needs numbers for eps: --param eps=VALUE",
+    ),
+    (["{clean}", "--columns", "logp"], 2, "NAME=COLUMN is needed"),
+    (["{clean}", "--columns", "logq=mine"], 3, "there is no column mine"),
+    ([], 2, "Missing argument"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "status", "said"), WRONG, ids=[said for *_, said in WRONG])
+def test_what_is_wrong_is_said(arguments, status, said, folder, call):
+    done = call("measure", *(a.format(clean=folder / "clean.parquet") for a in arguments))
+    assert (done.exit_code, said in done.stderr) == (status, True), done.stderr
