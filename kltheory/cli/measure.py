@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kltheory.cli.budget import budget
-from kltheory.cli.output import confirmed, write_json
+from kltheory.cli.output import confirmed, write_file, write_json
 from kltheory.cli.shared import PARAM, constants_of
 from kltheory.cli.supervisor import COULD_NOT_RUN
 
@@ -32,6 +32,13 @@ NEEDS = "kltheory measure needs Polars: pip install 'kltheory[measure]'"
     "--json", "json_target", is_flag=False, flag_value="-", metavar="[FILE]", callback=confirmed, help="Write JSON."
 )
 @click.option("--markdown", "as_markdown", is_flag=True, help="Write Markdown.")
+@click.option(
+    "--html",
+    "page",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write a page, with pictures over the steps.",
+)
 @budget(COULD_NOT_RUN, TIMEOUT)
 def measure(
     places: Sequence[Path],
@@ -42,6 +49,7 @@ def measure(
     to: Path | None,
     json_target: str | None,
     as_markdown: bool,
+    page: Path | None,
 ) -> None:
     """Say what a run's tokens show: who drew them, how far the policy is, what a loss did at each.
 
@@ -57,6 +65,7 @@ def measure(
     except ModuleNotFoundError:
         raise click.ClickException(NEEDS) from None
     from kltheory.report import run as report
+    from kltheory.report import run_page
     from kltheory.runs.convert import convert
     from kltheory.runs.measured import measure as run
     from kltheory.runs.schema import NoRun
@@ -75,6 +84,8 @@ def measure(
         raise SystemExit(COULD_NOT_RUN.status) from None
     if json_target is not None:
         write_json(report.to_json(measured), json_target)
+    if page is not None:
+        write_file(page, run_page.html(measured))
     if json_target != "-":
         click.echo(report.markdown(measured) if as_markdown else report.plain(measured))
     raise SystemExit(report.status(measured))

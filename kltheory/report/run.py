@@ -46,21 +46,22 @@ def _mean(mean: Mean) -> dict[str, float | int]:
 
 def plain(m: Measured) -> str:
     """For people."""
-    lines = [_head(m), "", *_answers(m)]
-    for title, table in _tables(m):
+    lines = [head(m), "", *_answers(m)]
+    for title, table in tables(m):
         lines += ["", title, *(f"  {line}" for line in columns(table))]
     return "\n".join(lines)
 
 
 def markdown(m: Measured) -> str:
     """The same as Markdown."""
-    lines = [f"### {_head(m)}", "", *(f"- {line.strip()}" for line in _answers(m))]
-    for title, (head, *body) in _tables(m):
-        lines += ["", f"#### {title}", "", *markdown_table(head, body)]
+    lines = [f"### {head(m)}", "", *(f"- {line.strip()}" for line in _answers(m))]
+    for title, (names, *body) in tables(m):
+        lines += ["", f"#### {title}", "", *markdown_table(names, body)]
     return "\n".join(lines)
 
 
-def _head(m: Measured) -> str:
+def head(m: Measured) -> str:
+    """What was read, in a line."""
     files = "1 file" if m.files == 1 else f"{m.files} files"
     steps = "1 step" if m.table.height == 1 else f"{m.table.height} steps"
     return f"{m.run.good:,} tokens that count, of {m.run.total:,}, in {steps}; {files} ({m.reader.name})"
@@ -78,14 +79,15 @@ def _answers(m: Measured) -> Iterator[str]:
         yield f"note    {m.reader.says}"
 
 
-def _tables(m: Measured) -> Iterator[tuple[str, Rows]]:
+def tables(m: Measured) -> Iterator[tuple[str, Rows]]:
+    """All tables, each with its title; the first row is the head."""
     means = m.means
     if m.pulled is not None:
         yield f"{m.pulled.name}, at these tokens", [MEANS, *_means(m.pulled.ratios, means)]
     yield "means over tokens, with the standard error of whole responses or groups", [MEANS, *_means(m.ratios, means)]
     if m.spread:
-        head = ("quantiles", *(f"{q:.1%}" for q in SHARES))
-        yield "quantiles over tokens", [head, *((n, *(f"{x:.4g}" for x in v)) for n, v in m.spread.items())]
+        names = ("quantiles", *(f"{q:.1%}" for q in SHARES))
+        yield "quantiles over tokens", [names, *((n, *(f"{x:.4g}" for x in v)) for n, v in m.spread.items())]
     if m.responses is not None:
         yield "whole responses", [("what", "value"), *_responses(m)]
 

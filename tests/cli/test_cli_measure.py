@@ -77,3 +77,12 @@ WRONG = [
 def test_what_is_wrong_is_said(arguments, status, said, folder, call):
     done = call("measure", *(a.format(clean=folder / "clean.parquet") for a in arguments))
     assert (done.exit_code, said in done.stderr) == (status, True), done.stderr
+
+
+def test_the_page_needs_no_network_and_shows_every_finding(folder, call, tmp_path):
+    page = tmp_path / "run.html"
+    call("measure", str(folder / "off.parquet"), "--formula", LOSS, "--html", str(page))
+    text = page.read_text(encoding="utf-8")
+    assert "KL601" in text
+    assert text.count("<svg") > 5
+    assert not any(word in text for word in ("http://", "https://", "<script", "nan", "inf,"))
