@@ -28,7 +28,7 @@ OUTSIDE = ("proofs", "tests", "notebooks", "benchmarks")
 CALCULUS_MAY_USE = ("sympy", "mpmath")
 PROOFS_MAY_USE = ("kltheory", "sympy")
 IMPORTERS = ("import_module", "__import__")
-LAZY = ("jax", "jaxlib", "torch")
+LAZY = ("jax", "jaxlib", "torch", "polars")
 
 
 @dataclass(frozen=True)

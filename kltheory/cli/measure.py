@@ -2,17 +2,21 @@
 
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from kltheory.cli.audit import ARGUMENTS, SETTINGS
 from kltheory.cli.budget import budget
 from kltheory.cli.output import confirmed, write_file, write_json
 from kltheory.cli.shared import PARAM, constants_of
+from kltheory.cli.strangers import of_strangers
 from kltheory.cli.supervisor import COULD_NOT_RUN
 
 if TYPE_CHECKING:
+    from kltheory.runs.joined import Read
     from kltheory.runs.loss import Loss
 
 TIMEOUT = 3600.0
@@ -22,6 +26,9 @@ NEEDS = "kltheory measure needs Polars: pip install 'kltheory[measure]'"
 @click.command(context_settings={"ignore_unknown_options": True})
 @click.argument("places", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE…")
 @click.option("--formula", metavar="FORMULA", help="The loss of a token that was minimised, as for identify.")
+@click.option("--loss", "target", metavar="TARGET", help="The same as a function, as for audit.")
+@SETTINGS
+@ARGUMENTS
 @PARAM
 @click.option("--columns", "columns", multiple=True, metavar="NAME=COLUMN", help="Which column is logp, logp_ref, …")
 @click.option("--reader", metavar="NAME", help="What wrote the files, where they do not tell.")
@@ -43,6 +50,9 @@ NEEDS = "kltheory measure needs Polars: pip install 'kltheory[measure]'"
 def measure(
     places: Sequence[Path],
     formula: str | None,
+    target: str | None,
+    settings: Sequence[str],
+    arguments: Sequence[str],
     parameters: tuple[str, ...],
     columns: Sequence[str],
     reader: str | None,
@@ -57,6 +67,8 @@ def measure(
     slime and open-instruct dump. Columns: step, response, logp, logp_ref, logp_old, advantage, mask, reward, group, ….
 
         kltheory measure rollouts.parquet --formula "-min(w*A, clamp(w,0.8,1.2)*A) + 0.04*k3"
+
+        kltheory measure rollouts.parquet --loss trainer.py:loss --set beta=0.04
 
     Exit status: 0 nothing to report, 1 alarms, 3 could not run.
     """
@@ -77,8 +89,9 @@ def measure(
                 click.echo(line, err=True)
             click.echo(f"{to} is written")
             return
+        formula, notes = _read(target, settings, arguments) if target is not None else (formula, ())
         loss = None if formula is None else _loss(formula, parameters)
-        measured = run(places, loss, reader, named, progress=_say)
+        measured = replace(run(places, loss, reader, named, progress=_say), notes=notes)
     except NoRun as e:
         COULD_NOT_RUN.say(str(e))
         raise SystemExit(COULD_NOT_RUN.status) from None
@@ -96,6 +109,18 @@ def _pair(text: str) -> tuple[str, str]:
     if not found:
         raise click.UsageError(f"--columns {text}: NAME=COLUMN is needed, such as logp_ref=ref_log_probs")
     return name, column
+
+
+def _read(target: str, settings: Sequence[str], arguments: Sequence[str]) -> "Read":
+    """The formula of a function, which runs in a process of its own. Raises NoRun."""
+
+    def work() -> "Read":
+        from kltheory.audit.variants import parse_arguments, parse_settings
+        from kltheory.runs.joined import formula_of
+
+        return formula_of(target, parse_settings(settings), parse_arguments(arguments))
+
+    return of_strangers(work)
 
 
 def _loss(formula: str, parameters: tuple[str, ...]) -> "Loss":

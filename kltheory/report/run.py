@@ -37,6 +37,7 @@ def to_json(m: Measured) -> dict[str, Any]:
         "responses": None if m.responses is None else dict(vars(m.responses)),
         "loss": None if m.pulled is None else {"name": m.pulled.name, "top": m.pulled.top, "endless": m.pulled.endless},
         "missing": m.missing,
+        "notes": [*m.notes, *filter(None, [m.reader.says])],
     }
 
 
@@ -75,8 +76,7 @@ def _answers(m: Measured) -> Iterator[str]:
         yield f"{f.level.name.lower():<7} {f.code.number} {f.code.meaning}: {f.text}"
         if f.level and f.code.change:
             yield f"        {f.code.change}"
-    if m.reader.says:
-        yield f"note    {m.reader.says}"
+    yield from (f"note    {note}" for note in filter(None, (*m.notes, m.reader.says)))
 
 
 def tables(m: Measured) -> Iterator[tuple[str, Rows]]:

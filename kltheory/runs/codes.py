@@ -1,9 +1,9 @@
 """The codes of what is found in a run: KL6xx. A number that was given is never given to something else."""
 
-from kltheory.audit.codes import Code, Level
+from kltheory.audit.codes import Kind, Level
 
 
-class RunCode(Code):
+class RunCode(Kind):
     """One kind of finding in a run.
 
     Attributes:

@@ -58,6 +58,7 @@ class Measured:
         spread: quantiles by name of what is asked, ``l`` and ``log_w``; in the order of :data:`SHARES`.
         responses: what is known of whole responses.
         pulled: what a loss did at its tokens; ``None`` without a loss.
+        notes: what was assumed of that loss.
     """
 
     files: int

@@ -86,3 +86,56 @@ def test_the_page_needs_no_network_and_shows_every_finding(folder, call, tmp_pat
     assert "KL601" in text
     assert text.count("<svg") > 5
     assert not any(word in text for word in ("http://", "https://", "<script", "nan", "inf,"))
+
+
+TRAINER = """
+import jax.numpy as jnp
+
+def loss(logps, old_logps, ref_logps, advantages, mask, beta, kind="k3"):
+    ratio = jnp.exp(logps - old_logps)
+    policy = -jnp.minimum(ratio * advantages, jnp.clip(ratio, 0.8, 1.2) * advantages)
+    log_ratio = logps - ref_logps
+    penalty = jnp.exp(-log_ratio) - 1 + log_ratio if kind == "k3" else log_ratio**2 / 2
+    return jnp.sum((policy + beta * penalty) * mask) / jnp.sum(mask)
+
+def coupled(logps, old_logps, advantages):
+    return -jnp.sum(jnp.exp(jnp.sum(logps - old_logps, -1)) * advantages[:, 0])
+"""
+
+
+@pytest.fixture(scope="module")
+def trainer(tmp_path_factory):
+    file = tmp_path_factory.mktemp("code") / "trainer.py"
+    file.write_text(TRAINER, encoding="utf-8")
+    return file
+
+
+def test_a_function_is_joined_with_the_tokens(folder, trainer, call):
+    run = str(folder / "clean.parquet")
+    read = json.loads(call("measure", run, "--loss", f"{trainer}:loss", "--set", "beta=0.04", "--json").stdout)
+    typed = json.loads(call("measure", run, "--formula", "-min(w*A, clamp(w, 0.8, 1.2)*A) + 0.04*k3", "--json").stdout)
+    assert read["means"].keys() == typed["means"].keys()
+    for name, mean in read["means"].items():
+        assert mean["value"] == pytest.approx(typed["means"][name]["value"], rel=1e-12, abs=1e-15), name
+    other = json.loads(call("measure", run, "--loss", f"{trainer}:loss", "--set", "beta=0.05", "--json").stdout)
+    assert other["means"]["penalty_mean"]["value"] != pytest.approx(
+        read["means"]["penalty_mean"]["value"], rel=1e-3, abs=0
+    )
+
+
+def test_what_was_assumed_of_a_function_is_told(folder, trainer, call):
+    done = call("measure", str(folder / "clean.parquet"), "--loss", f"{trainer}:loss")
+    assert "beta" in "".join(line for line in done.stdout.splitlines() if line.startswith("note"))
+
+
+REFUSED = [
+    ("coupled", [], "has no one formula for every token"),
+    ("loss", ["--set", "kind=k2,k3"], "has several variants, choose one with --set: kind=k2; kind=k3"),
+    ("nothing", [], "nothing"),
+]
+
+
+@pytest.mark.parametrize(("name", "options", "said"), REFUSED, ids=[name for name, *_ in REFUSED])
+def test_a_function_without_one_formula_is_refused(name, options, said, folder, trainer, call):
+    done = call("measure", str(folder / "clean.parquet"), "--loss", f"{trainer}:{name}", *options)
+    assert (done.exit_code, said in done.stderr) == (3, True), done.stderr
