@@ -201,7 +201,7 @@ def run_all(
 
 def _collect_rarely() -> None:
     """In a worker: expressions are trees, and nearly all of them go when nobody refers to them any more."""
-    gc.set_threshold(100_000, 20, 50)
+    gc.set_threshold(1_000_000, 20, 50)
 
 
 def _compile_quickly() -> None:
