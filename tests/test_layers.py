@@ -17,7 +17,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 RANK = {"calculus": 0, "numerics": 1, "tracing": 1, "proving": 2, "audit": 3, "report": 4, "testing": 5, "cli": 5}
-BELOW_ALL = ("", "__about__")  # `kltheory` itself and its version
+BELOW_ALL = ("", "__about__", "jax_versions")  # `kltheory` itself, its version, and what JAX's are called
 OUTSIDE = ("proofs", "tests", "notebooks", "benchmarks")
 CALCULUS_MAY_USE = ("sympy", "mpmath")
 PROOFS_MAY_USE = ("kltheory", "sympy")
