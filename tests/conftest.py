@@ -7,6 +7,8 @@ import tempfile
 import pytest
 from hypothesis import HealthCheck, settings
 
+from kltheory.jax_versions import flags
+
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")
 os.environ.setdefault("KLTHEORY_TIMEOUT", "100000")  # of every command that is given none
@@ -14,12 +16,7 @@ os.environ.setdefault("KLTHEORY_TIMEOUT", "100000")  # of every command that is 
 os.environ.pop("COLUMNS", None)  # how wide a report is: workers of pytest are told one, and tests say it themselves
 
 # What is compiled here runs a few times on a few numbers: optimising it costs more than it saves. Read when JAX starts.
-QUICKLY = (
-    "--xla_backend_optimization_level=0",
-    "--xla_cpu_use_fusion_emitters=false",
-    "--xla_cpu_parallel_codegen_split_count=1",
-)
-os.environ.setdefault("XLA_FLAGS", " ".join(QUICKLY))
+os.environ.setdefault("XLA_FLAGS", flags())
 
 # Workers and commands, hundreds of processes, would each compile all sources anew.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)

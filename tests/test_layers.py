@@ -23,7 +23,7 @@ RANK = {
     )
     for part in parts
 }
-BELOW_ALL = ("", "__about__")  # `kltheory` itself and its version
+BELOW_ALL = ("", "__about__", "jax_versions")  # `kltheory` itself, its version, and what JAX's are called
 OUTSIDE = ("proofs", "tests", "notebooks", "benchmarks")
 CALCULUS_MAY_USE = ("sympy", "mpmath")
 PROOFS_MAY_USE = ("kltheory", "sympy")

@@ -6,18 +6,12 @@ cannot be compiled, because Python asks for values, runs as it is.
 
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
+from kltheory.jax_versions import quickly
 from kltheory.tracing.trace import CannotTrace
-
-QUICKLY: Final = {
-    "xla_backend_optimization_level": 0,
-    "xla_cpu_use_fusion_emitters": False,
-    "xla_cpu_parallel_codegen_split_count": 1,
-}
-"""Options of XLA: what runs once on a few numbers is compiled in a ninth of the time where nothing is optimised."""
 
 Run = Callable[[Mapping[str, Any]], tuple[Any, Mapping[str, Any]]]
 """From arrays to the output, and the derivative of its sum by each."""
@@ -70,7 +64,7 @@ class _Compiled:
         import jax
 
         self.plain = plain
-        self.fast: Run = jax.jit(plain, compiler_options=QUICKLY)
+        self.fast: Run = jax.jit(plain, compiler_options=quickly())
         self.fails = False
 
     @staticmethod
