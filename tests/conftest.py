@@ -1,5 +1,6 @@
 """No test depends on the clock: a slow machine makes a run longer, never red. What is compiled is compiled once."""
 
+import gc
 import os
 import sys
 import tempfile
@@ -21,6 +22,10 @@ QUICKLY = (
 )
 os.environ.setdefault("XLA_FLAGS", " ".join(QUICKLY))
 
+# As the command does for itself (``kltheory.cli.main``): the same formulas come again, and expressions are trees.
+os.environ.setdefault("SYMPY_CACHE_SIZE", "20000")  # read when SymPy is imported; commands and workers inherit it
+gc.set_threshold(100_000, 20, 50)
+
 # Workers and commands, hundreds of processes, would each compile all sources anew.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
@@ -35,3 +40,8 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ["JAX_COMPILATION_CACHE_DIR"] = folder.name
     os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
     os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
+
+
+def pytest_collection_finish() -> None:
+    """Modules and tests stay until the end: no search for cycles looks at them again."""
+    gc.freeze()
