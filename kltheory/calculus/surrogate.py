@@ -8,6 +8,7 @@ the old policy *is* the policy, detached, and w = π/sg(π) has the value 1 and 
 
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 
 from sympy import Dummy, Expr, S, exp
 
@@ -106,6 +107,7 @@ def _descended(expr: Expr, density: Expr, partial: bool = False) -> Coefficient:
     return total
 
 
+@lru_cache(maxsize=4096)
 def derivative(expr: Expr) -> Expr:
     """∂/∂logp at fixed logp_ref and logp_old: logp moves l and log w along with itself."""
     return sum((expr.diff(v) for v in (logp, log_ratio, log_weight)), S.Zero)
