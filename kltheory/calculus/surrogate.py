@@ -107,6 +107,7 @@ def _descended(expr: Expr, density: Expr, partial: bool = False) -> Coefficient:
     return total
 
 
+@lru_cache(maxsize=4096)
 def derivative(expr: Expr) -> Expr:
     """∂/∂logp at fixed logp_ref and logp_old: logp moves l and log w along with itself."""
     return Add(*(number * _slope(term) for number, term in (t.as_coeff_Mul() for t in Add.make_args(expr))))
