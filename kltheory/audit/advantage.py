@@ -2,39 +2,48 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Final
+from functools import cached_property
+from typing import Any
 
-from sympy import Expr, Integer, Rational, S
+from sympy import Expr, S
 
 from kltheory.audit.pieces import is_central
-from kltheory.calculus.coefficient import Coefficient, tidy
-from kltheory.calculus.exact import Undecidable, is_zero
+from kltheory.calculus import push as calculus
+from kltheory.calculus.coefficient import tidy
+from kltheory.calculus.exact import is_zero
 from kltheory.calculus.notation import text
+from kltheory.calculus.push import SIGNS
 from kltheory.calculus.regions import Region
 from kltheory.calculus.surrogate import Sampler, Surrogate
-from kltheory.calculus.symbols import advantage, log_weight
-
-SIGNS: Final = {1: "A > 0", -1: "A < 0"}
+from kltheory.calculus.symbols import log_weight
 
 
 @dataclass(frozen=True)
 class Push:
-    """What becomes of an action with an advantage of one sign, under the policy's own expectation.
+    """What becomes of an action with an advantage of one sign when the loss is minimised.
 
     Attributes:
-        sign: of the advantage.
-        cells: a region, and what A·∇log π is multiplied by there when the loss is minimised; 0 where it is dead.
-        at_once: the same where the old policy is the policy, w = 1.
+        off: what A is multiplied by in C, off-policy.
+        at_once: what A·∇log π is multiplied by where the old policy is the policy, w = 1.
     """
 
-    sign: int
-    cells: tuple[tuple[Region, Expr], ...]
+    off: calculus.Push
     at_once: Expr | None
+
+    @property
+    def sign(self) -> int:
+        """Of the advantage."""
+        return self.off.sign
+
+    @cached_property
+    def cells(self) -> tuple[tuple[Region, Expr], ...]:
+        """A region, and what A·∇log π is multiplied by there; 0 where it is dead."""
+        return self.off.coefficient.map(lambda e: -e).merged
 
     @property
     def dead(self) -> tuple[Region, ...]:
         """Where nothing is pushed."""
-        return tuple(r for r, e in self.cells if is_zero(e))
+        return self.off.dead
 
     @property
     def is_weighted(self) -> bool:
@@ -51,7 +60,13 @@ class Push:
         """Plain data."""
         cells = [{"where": str(r), "weight": text(tidy(e))} for r, e in self.cells]
         at_once = None if self.at_once is None else text(tidy(self.at_once))
-        return {"sign": self.sign, "cells": cells, "on_policy": at_once, "depends_on_sampler": self.is_weighted}
+        potential = None if self.off.potential is None else text(self.off.potential)
+        off = {
+            "depends_on_sampler": self.is_weighted,
+            "potential": potential,
+            "bounded_below": self.off.is_bounded_below,
+        }
+        return {"sign": self.sign, "cells": cells, "on_policy": at_once, **off}
 
 
 def _weight(e: Expr) -> str:
@@ -63,32 +78,22 @@ def _where(region: Region) -> str:
     return "" if str(region) == "everywhere" else f" where {region}"
 
 
-def pushes(surrogate: Surrogate, penalty: Surrogate) -> tuple[Push, ...]:
-    """One for each sign of the advantage: of a surrogate, less what is left of it where the advantage is 0.
+def pushes(surrogate: Surrogate) -> tuple[Push, ...]:
+    """One for each sign of the advantage.
 
     Raises:
-        Undecidable: the part is not proportional to the advantage.
+        Undecidable: the surrogate is no sum of a part proportional to the advantage and one that it does not enter.
     """
-    return tuple(_push(surrogate, penalty, sign) for sign in SIGNS)
+    off, _ = calculus.parted(surrogate.coefficient(Sampler.OLD))
+    on, _ = calculus.parted(surrogate.coefficient(Sampler.POLICY))
+    return tuple(Push(x, _central(y)) for x, y in zip(off, on, strict=True))
 
 
-SIZES: Final = (Integer(1), Integer(1000), Rational(1, 1000))
-"""Of the advantage, at which what it multiplies has to be proportional to it."""
-
-
-def _push(surrogate: Surrogate, penalty: Surrogate, sign: int) -> Push:
-    def part(a: Expr, sampler: Sampler) -> Coefficient:
-        """The coefficient at this advantage, less the penalty's."""
-        return (Surrogate(surrogate.expr.xreplace({advantage: a})) - penalty).coefficient(sampler)
-
-    one, *others = (part(sign * size, Sampler.OLD) for size in SIZES)
-    for size, other in zip(SIZES[1:], others, strict=True):
-        if not (other - size * one).is_zero():
-            raise Undecidable("what the advantage multiplies is not proportional to it")
-    cells = one.map(lambda e: -sign * e).merged
-    here = part(Integer(sign), Sampler.POLICY).map(lambda e: -sign * e).merged
-    central = [e for r, e in here if len(here) == 1 or is_central(r)]
-    return Push(sign, cells, central[0] if central else None)
+def _central(push: calculus.Push) -> Expr | None:
+    """What A·∇log π is multiplied by where π = π_old; ``None`` where that has a kink."""
+    here = push.coefficient.merged
+    central = [-e for r, e in here if len(here) == 1 or is_central(r)]
+    return central[0] if central else None
 
 
 def at_once(every: tuple[Push, ...]) -> str:
@@ -108,6 +113,8 @@ def sentences(every: tuple[Push, ...]) -> Iterator[str]:
         yield f"minimising it {every[0]}"
     else:
         yield from (f"for {SIGNS[push.sign]} minimising it {push}" for push in every)
+    if named := calculus.named([push.off for push in every]):
+        yield f"that descends {named}"
     if said := at_once(every):
         yield f"where the old policy is the policy (w = 1) that is {said}"
     weighted = any(push.is_weighted for push in every)

@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from kltheory.audit.advantage import SIGNS, Push
+from kltheory.audit.advantage import Push
 from kltheory.audit.codes import Code
 from kltheory.audit.confirm import SPREADS
 from kltheory.audit.experiments import USES_OLD, experiment
@@ -19,6 +19,7 @@ from kltheory.calculus.divergence import DIVERGENCES, reverse_kl
 from kltheory.calculus.exact import Undecidable
 from kltheory.calculus.notation import text
 from kltheory.calculus.placement import Placement
+from kltheory.calculus.push import SIGNS
 from kltheory.calculus.surrogate import Sampler
 
 

@@ -205,7 +205,7 @@ class Derived(Reading):
         try:
             if self.sums_vocabulary:
                 raise Undecidable("an advantage multiplies a sum over the vocabulary")
-            return pushes(self.surrogate, self.penalty)
+            return pushes(self.surrogate)
         except Undecidable as e:
             raise Undecidable(f"the part with the advantage: {e}") from e
 

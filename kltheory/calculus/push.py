@@ -13,11 +13,12 @@ from typing import Final
 from sympy import Add, Basic, Expr, Piecewise, S, exp, log
 
 from kltheory.calculus.cells import is_smooth
-from kltheory.calculus.coefficient import Coefficient
+from kltheory.calculus.coefficient import Coefficient, tidy
 from kltheory.calculus.divergence import u
 from kltheory.calculus.exact import Undecidable, is_zero
 from kltheory.calculus.line import limit
 from kltheory.calculus.moments import At, Mean
+from kltheory.calculus.notation import text
 from kltheory.calculus.primitive import generator
 from kltheory.calculus.regions import Cell, Region
 from kltheory.calculus.roots import ZERO, Root
@@ -141,3 +142,15 @@ def multiple(pushes: Sequence[Push]) -> Expr | None:
     if not first.is_constant or not (first.coefficient - second.coefficient).is_zero():
         return None
     return first.coefficient.merged[0][1]
+
+
+def named(pushes: Sequence[Push]) -> str:
+    """What the part with the advantage descends, for people; empty where it has no closed form."""
+    if (a := multiple(pushes)) is not None:
+        return {1: "E_π[A]", -1: "-E_π[A]"}.get(a, f"{text(tidy(a))}*E_π[A]")
+    if any(push.potential is None for push in pushes):
+        return ""
+    shown = {push.sign: text(push.potential) for push in pushes}
+    first, *others = dict.fromkeys(shown.values())
+    cases = "; ".join(f"{shown[sign]} for {name}" for sign, name in SIGNS.items()) if others else first
+    return f"E_old[A*Φ(w)], Φ(w) = {cases}"

@@ -8,7 +8,7 @@ from sympy import exp
 from kltheory.calculus.coefficient import tidy
 from kltheory.calculus.identify import Identification, by_cell
 from kltheory.calculus.notation import in_probabilities, text
-from kltheory.calculus.push import SIGNS, Push, multiple
+from kltheory.calculus.push import SIGNS, Push, multiple, named
 from kltheory.calculus.regions import Region
 from kltheory.calculus.symbols import log_weight, logp, weight
 
@@ -58,16 +58,11 @@ def _whole(found: Identification, penalty: Identification) -> str:
 
 
 def _of_advantage(pushes: tuple[Push, ...]) -> str:
-    if (a := multiple(pushes)) is not None:
-        return {1: "E_π[A]", -1: "-E_π[A]"}.get(a, f"{text(tidy(a))}*E_π[A]")
-    shown = {push.sign: None if push.potential is None else text(push.potential) for push in pushes}
-    if None in shown.values():
-        missing = sorted({str(s) for push in pushes for s in push.constants})
-        why = f"needs a number for {' and '.join(missing)}" if missing else "no closed form found"
-        return f"Σ_a A*F with ∂F/∂π = C/A: {why}"
-    first, *others = dict.fromkeys(shown.values())
-    cases = "; ".join(f"{shown[sign]} for {name}" for sign, name in SIGNS.items()) if others else first
-    return f"E_old[A*Φ(w)], Φ(w) = {cases}"
+    if found := named(pushes):
+        return found
+    missing = sorted({str(s) for push in pushes for s in push.constants})
+    why = f"needs a number for {' and '.join(missing)}" if missing else "no closed form found"
+    return f"Σ_a A*F with ∂F/∂π = C/A: {why}"
 
 
 def about_advantage(pushes: tuple[Push, ...]) -> Iterator[str]:

@@ -9,7 +9,7 @@ import pytest
 from kltheory.audit.audit import audit_subject
 from kltheory.audit.audited import Audited
 from kltheory.audit.binding import bind
-from kltheory.audit.rows import PLACEMENTS
+from kltheory.audit.rows import PLACES
 from kltheory.audit.target import CannotRun, of_function
 
 
@@ -72,7 +72,7 @@ def with_config(logp: Any, ref_logp: Any, config: Any) -> Any:
 
 def of(method: Any, settings: dict[str, Any], owner: type | None = Trainer) -> Audited:
     target = of_function(method, framework="jax", owner=owner)
-    return audit_subject("", bind(target, {}, settings), PLACEMENTS)
+    return audit_subject("", bind(target, {}, settings), PLACES)
 
 
 @pytest.mark.parametrize(

@@ -27,16 +27,19 @@ def audited():
 
 
 EXACT = "where the old policy is the policy (w = 1) that is the policy gradient"
+SUM = "that descends E_old[A*Φ(w)], Φ(w) ="
 ADVANTAGES = {
     "clip_higher": [
         "for A > 0 minimising it ascends A·∇log π where w < 32/25; does nothing where 32/25 < w",
         "for A < 0 minimising it ascends A·∇log π where 4/5 < w; does nothing where w < 4/5",
+        f"{SUM} where(w < 32/25, -w, -32/25) for A > 0; where(w < 4/5, -4/5, -w) for A < 0",
         EXACT,
         "it depends on who sampled",
     ],
     "clip_higher_negated": [
         "for A > 0 minimising it descends A·∇log π where w < 32/25; does nothing where 32/25 < w",
         "for A < 0 minimising it descends A·∇log π where 4/5 < w; does nothing where w < 4/5",
+        f"{SUM} where(w < 32/25, w, 32/25) for A > 0; where(w < 4/5, 4/5, w) for A < 0",
         "where the old policy is the policy (w = 1) that is -1 times the policy gradient",
         "it depends on who sampled",
     ],
@@ -44,20 +47,33 @@ ADVANTAGES = {
         "for A > 0 minimising it does nothing",
         "for A < 0 minimising it ascends A·∇log π where 4/5 < w < 2; does nothing where w < 4/5; "
         "does nothing where 2 < w",
+        f"{SUM} 0 for A > 0; where(w < 4/5, -4/5, where(w < 2, -w, -2)) for A < 0",
         "it depends on who sampled",
     ],
     "detached_weight": [
         "minimising it ascends A·∇log π where w < 2; ascends (2/w)·A·∇log π where 2 < w",
+        f"{SUM} where(w < 2, -w, -2*log(w) - 2 + 2*log(2))",
         EXACT,
         "it depends on who sampled",
     ],
-    "next_tokens": ["minimising it ascends A·∇log π", EXACT, "it does not depend on who sampled"],
+    "next_tokens": [
+        "minimising it ascends A·∇log π",
+        "that descends -E_π[A]",
+        EXACT,
+        "it does not depend on who sampled",
+    ],
     "doubled": [
         "minimising it ascends (2)·A·∇log π",
+        "that descends -2*E_π[A]",
         "where the old policy is the policy (w = 1) that is 2 times the policy gradient",
         "it does not depend on who sampled",
     ],
-    "with_penalty": ["minimising it ascends A·∇log π", EXACT, "it does not depend on who sampled"],
+    "with_penalty": [
+        "minimising it ascends A·∇log π",
+        "that descends -E_π[A]",
+        EXACT,
+        "it does not depend on who sampled",
+    ],
     "squared_entropy": [],
 }
 ROWS = {
@@ -120,7 +136,7 @@ def test_without_a_penalty_there_is_no_table(audited):
     ("name", "why"),
     [
         ("squared_advantage", "not proportional"),
-        ("bounded_advantage", "not proportional"),
+        ("bounded_advantage", "depends on the size of the advantage"),
         ("whitened", "only the penalty"),
     ],
 )
