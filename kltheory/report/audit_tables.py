@@ -1,12 +1,15 @@
 """The tables of an audit: what one token descends, and whole responses."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from kltheory.audit.audited import Audited
 from kltheory.audit.experiments import Distance
 from kltheory.audit.on_trees import CREDITS
+from kltheory.audit.probes import WITHIN
 from kltheory.audit.row import ResponseRow, Row, Verdict
+from kltheory.audit.window import around
+from kltheory.calculus.exact import Undecidable
 
 HEADER: Final = ("placed", "weight", "sampled by", "gradient of", "where", "how", "residual", "order", "near", "far")
 
@@ -19,36 +22,46 @@ Table = list[tuple[str, ...]]
 
 
 def tables(v: Audited) -> Iterator[Table]:
-    """All there is: what one token descends, and whole responses."""
+    """All there is: what one token descends in each region, and whole responses."""
     if v.rows:
-        yield [HEADER, *map(_cells, _main_rows(v.rows))]
+        yield [HEADER, *map(_cells, _told_apart(v.rows))]
     if v.responses:
         yield [RESPONSES, *map(_response_cells, v.responses)]
 
 
 def short_tables(v: Audited) -> Iterator[Table]:
-    """The names alone, on-policy beside off-policy."""
+    """The names alone, on-policy beside off-policy, in every region that is not far from the reference."""
     if v.rows:
-        off = {(r.placement, r.weight): r for r in _main_rows(v.rows) if r.sampler == "old"}
-        on = [r for r in _main_rows(v.rows) if r.sampler == "policy"]
-        yield [SHORT, *(_short_cells(r, off[r.placement, r.weight]) for r in on)]
+        on, off = ([r for r in _told_apart(v.rows) if r.sampler == who] for who in ("policy", "old"))
+        yield [SHORT, *(_short_cells(r, off) for r in on if _is_near(r))]
     if v.responses:
         said = {(_placed(r), r.sampler): _verdict(r.verdicts["fixed"]) for r in v.responses}
         places = dict.fromkeys(map(_placed, v.responses))
         yield [SHORT_RESPONSES, *((place, said[place, "policy"], said[place, "old"]) for place in places)]
 
 
-def _short_cells(on: Row, off: Row) -> tuple[str, ...]:
-    elsewhere = "" if off.where == on.where else f" where {off.where}"
-    return (on.placement, on.weight, _named(on), _named(off) + elsewhere, on.where)
+def _is_near(r: Row) -> bool:
+    """Whether its region has a point that is not far; also where that is not decided."""
+    try:
+        return r.region & around(WITHIN) is not None
+    except Undecidable:
+        return True
+
+
+def _short_cells(on: Row, off: Sequence[Row]) -> tuple[str, ...]:
+    """One region on-policy; off-policy the same, or that of the reference where regions are others."""
+    same = [r for r in off if (r.placement, r.weight) == (on.placement, on.weight)]
+    there = next((r for r in same if r.where == on.where), None)
+    elsewhere = _named(there) if there is not None else f"{_named(same[0])} where {same[0].where}"
+    return (on.placement, on.weight, _named(on), elsewhere, on.where)
 
 
 def footnotes(v: Audited) -> Iterator[str]:
     """What there is to say of rows without a name, and what near and far are measured against."""
-    unnamed: dict[str, list[str]] = {}
-    for r in _main_rows(v.rows):
+    unnamed: dict[str, dict[str, None]] = {}
+    for r in _told_apart(v.rows):
         if r.gradient_of == "none" and r.title:
-            unnamed.setdefault(r.title, []).append(f"{r.placement} {r.weight} {r.sampler}")
+            unnamed.setdefault(r.title, {})[f"{r.placement} {r.weight} {r.sampler}"] = None
     yield from (f"none: {title} ({', '.join(where)})" for title, where in unnamed.items())
     multiples = {r.multiple for r in v.rows if r.distances}
     if multiples - {1.0}:
@@ -56,13 +69,9 @@ def footnotes(v: Audited) -> Iterator[str]:
         yield f"near, far, of tokens: the largest error against a·KL(π‖π_ref), a = {shown}: what C is to first order"
 
 
-def _main_rows(rows: tuple[Row, ...]) -> list[Row]:
-    """The row at the reference of each placement; a live weight on the score is the detached one."""
-    first: dict[tuple[str, str, str], Row] = {}
-    for r in rows:
-        if (r.placement, r.weight) != ("reward", "live"):
-            first.setdefault((r.placement, r.weight, r.sampler), r)
-    return list(first.values())
+def _told_apart(rows: Iterable[Row]) -> list[Row]:
+    """All rows but those of a live weight on the score, which is the detached one."""
+    return [r for r in rows if (r.placement, r.weight) != ("reward", "live")]
 
 
 def _cells(r: Row) -> tuple[str, ...]:

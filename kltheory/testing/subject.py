@@ -23,6 +23,7 @@ FLAGS: Final = {
     "--args": 'arguments={"logp": "NAME", "logp_ref": "NAME"}',
     "--set": 'settings={"NAME": VALUE}',
     "--framework": 'framework="torch"',
+    "--output": 'output="KEY"',
     "--args-a": 'arguments_a={"logp": "NAME"}',
 }
 """What options of the command line are called in Python."""

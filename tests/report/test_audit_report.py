@@ -78,8 +78,23 @@ def test_what_could_not_run_says_why_and_what_to_change() -> None:
     assert last == "1 variant: 1 could not run"
 
 
-def test_details_add_rows_and_notes() -> None:
+def test_regions_that_are_not_far_have_a_row() -> None:
+    """The cap cuts at l = -2.6, and at l = 11, which is far."""
+    rows = [line for line in plain(audited(capped_k3)).splitlines() if line.startswith("  loss    none      ")]
+    assert [re.split(r"  +", row)[3:] for row in rows] == [
+        ["forward_kl", "none", "-2.610869 < l < 10.99998"],
+        ["zero", "zero", "l < -2.610869"],
+    ]
+
+
+def test_details_add_regions_rows_and_notes() -> None:
     short, full = (plain(audited(capped_k3), None, details) for details in (False, True))
+    rows = [line for line in full.splitlines() if line.startswith("  loss    none      policy ")]
+    assert [re.split(r"  +", row)[4:6] for row in rows] == [
+        ["forward_kl", "-2.610869 < l < 10.99998"],
+        ["zero", "l < -2.610869"],
+        ["zero", "10.99998 < l"],
+    ]
     assert "--details shows 7 more notes and the numbers behind each row" in short
     assert "--details" not in full
     for detail in ("residual", "note KL203", "coefficient", "150.1%"):
