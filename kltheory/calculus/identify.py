@@ -2,12 +2,13 @@
 
 Any C(l), finite but for jumps, is the gradient of Σ π_ref f(π/π_ref), an f-divergence iff f is convex, iff C never
 falls (catalogue 15); any C(w) is the gradient of Σ π_old f(π/π_old). More generally C(π, π_ref, π_old) is the gradient
-of Σ_a F with F = ∫ C dπ, the other two policies frozen.
+of Σ_a F with F = ∫ C dπ, the other two policies frozen. A C with an advantage is taken apart first (:mod:`.push`): what
+A multiplies has a potential for each sign of A, and the penalty beside it a name.
 """
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Final
+from typing import Final, NamedTuple
 
 from sympy import Add, Expr, Rational, S, Symbol, exp, expand_mul
 
@@ -25,11 +26,22 @@ from kltheory.calculus.divergence import (
 from kltheory.calculus.exact import Undecidable, is_constant, is_zero, normal_form
 from kltheory.calculus.notation import text
 from kltheory.calculus.primitive import generator, objective
+from kltheory.calculus.push import Push, multiple, parted
 from kltheory.calculus.regions import Region
 from kltheory.calculus.slope import Move
-from kltheory.calculus.symbols import VARIABLES, log_ratio, log_weight, logp
+from kltheory.calculus.symbols import VARIABLES, advantage, log_ratio, log_weight, logp
 
 Term = tuple[Expr, Divergence]
+
+
+class Expectation(NamedTuple):
+    """An expectation under the policy, by the names that a divergence has."""
+
+    name: str
+    title: str
+
+
+EXPECTED_ADVANTAGE: Final = Expectation("expected_advantage", "E_π[A]")
 
 BASES: Final[dict[Symbol | None, Base]] = {log_ratio: "ref", log_weight: "old"}
 """The variable of a quotient, and the policy it is over."""
@@ -51,6 +63,9 @@ class Identification:
         objective: the summand F otherwise.
         slope: that of C: 1 (f convex), -1 (concave), 0 (no gradient), ``None`` (neither, or no f).
         reason: why it was not decided whether the objective is an f-divergence.
+        pushes: what the part with an advantage does, for each sign of it; empty where there is none, or C is no sum of
+            such a part and a penalty's.
+        penalty: what the other part is the gradient of; ``None`` where there are no pushes.
     """
 
     coefficient: Coefficient
@@ -60,6 +75,8 @@ class Identification:
     objective: Objective | None = None
     slope: int | None = None
     reason: str = ""
+    pushes: tuple[Push, ...] = ()
+    penalty: "Identification | None" = None
 
     @property
     def is_divergence(self) -> bool | None:
@@ -88,16 +105,28 @@ class Identification:
     @property
     def name(self) -> str:
         """``zero``, ``reverse_kl``, ``2*total_variation``, ``reverse_kl - forward_kl``, ... or ``none``."""
-        if self.terms is None:
+        named = self._named
+        if named is None:
             return "none"
-        return _sum_text([(c, d.name) for c, d in self.terms], "*") if self.terms else "zero"
+        return _sum_text([(c, d.name) for c, d in named], "*") if named else "zero"
 
     @property
     def title(self) -> str:
         """The same for people: ``KL(π‖π_ref) - KL(π_ref‖π)``."""
-        if self.terms is None:
+        named = self._named
+        if named is None:
             return "no named divergence"
-        return _sum_text([(c, d.title) for c, d in self.terms], " ") if self.terms else "0"
+        return _sum_text([(c, d.title) for c, d in named], " ") if named else "0"
+
+    @cached_property
+    def _named(self) -> tuple[tuple[Expr, Divergence | Expectation], ...] | None:
+        """The terms, that of the advantage first; ``None`` where something has no name."""
+        if self.penalty is None:
+            return self.terms
+        a = multiple(self.pushes)
+        if a is None or self.penalty.terms is None:
+            return None
+        return (a, EXPECTED_ADVANTAGE), *self.penalty.terms
 
 
 def identify(coefficient: Coefficient) -> Identification:
@@ -109,6 +138,8 @@ def identify(coefficient: Coefficient) -> Identification:
     coefficient = Coefficient(coefficient.merged)
     if coefficient.is_constant():
         return Identification(coefficient, (), S.Zero, slope=0)
+    if (found := _whole_loss(coefficient)) is not None:
+        return found
     try:
         variable = coefficient.sole_variable
     except Undecidable:
@@ -128,6 +159,19 @@ def identify(coefficient: Coefficient) -> Identification:
     if terms is not None:
         return replace(found, f=tidy(sum((a * d.f for a, d in terms), S.Zero)))
     return found if found.poles else replace(found, f=generator(coefficient, variable))
+
+
+def _whole_loss(c: Coefficient) -> Identification | None:
+    """A coefficient with an advantage, part by part; ``None`` without one, or where it is no such sum."""
+    if not any(advantage in e.free_symbols or r.is_cut(advantage) for r, e in c.cells):
+        return None
+    try:
+        pushes, penalty = parted(c)
+        if all(p.coefficient.is_zero() for p in pushes):
+            return None
+        return Identification(c, None, objective=objective(c), pushes=pushes, penalty=identify(penalty))
+    except Undecidable:
+        return None
 
 
 def _of_entropy(terms: tuple[Term, ...] | None) -> int | None:

@@ -1,12 +1,14 @@
 """Integrating a coefficient: f with f'(u) = C(log u), and sums Σ_a F with ∂F/∂π = C, the other policies frozen.
 
 Polynomials times exponentials are integrated exactly, by parts; rational functions of u by SymPy's
-Horowitz-Ostrogradsky algorithm. Across the thresholds of a clamp the pieces are joined continuously.
+Horowitz-Ostrogradsky algorithm, those of e^(a u) after a substitution. Across the thresholds of a clamp the pieces are
+joined continuously.
 """
 
+from math import gcd, lcm
 from typing import Final
 
-from sympy import Add, Expr, Integral, Piecewise, Poly, S, Symbol, cancel, exp, expand_mul, log, prod, true
+from sympy import Add, Expr, Integral, Piecewise, Poly, Rational, S, Symbol, cancel, exp, expand_mul, log, prod, true
 from sympy.core.function import AppliedUndef
 from sympy.integrals.rationaltools import ratint
 
@@ -80,8 +82,40 @@ def _piece(e: Expr, t: Symbol, rate: int) -> Expr | None:
     found = _antiderivative(e * exp(rate * t), t)
     if found is not None:
         return found
-    integrand = (e.xreplace({t: log(u)}) * u ** (rate - 1)).replace(exp, lambda x: u ** cancel(x / log(u)))
-    return ratint(integrand, u).xreplace({u: exp(t)}) if integrand.is_rational_function(u) else None
+    integrand = (e.xreplace({t: log(u)}) * u ** (rate - 1)).replace(exp, _power)
+    found = ratint(integrand, u) if integrand.is_rational_function(u) else _of_exponentials(integrand)
+    return None if found is None else found.xreplace({u: exp(t)})
+
+
+def _power(x: Expr) -> Expr:
+    """exp(k log u) is u^k."""
+    return u ** cancel(x / log(u)) if x.has(log) else exp(x)
+
+
+def _of_exponentials(integrand: Expr) -> Expr | None:
+    """∫ of a rational R(e^(a u)), as ∫ R(x)/(a x) dx, and of polynomials times e^(a u), by parts; else ``None``."""
+    rates = [x.args[0].diff(u) for x in integrand.atoms(exp) if x.has(u)]
+    if not rates or not all(r.is_Rational for r in rates):
+        return None
+    a, x = Rational(gcd(*(r.p for r in rates)), lcm(*(r.q for r in rates))), Symbol("x", positive=True)
+    put = integrand.replace(exp, lambda y: x ** (y.diff(u) / a) * exp(y - u * y.diff(u)))
+    terms = Add.make_args(expand_mul(put))
+    rational = Add(*(t for t in terms if not t.has(u)))
+    moving = [t.as_independent(x) for t in terms if t.has(u)]
+    powers = [p.as_base_exp() if p != 1 else (x, S.Zero) for _, p in moving]
+    by_parts = all(c.is_polynomial(u) for c, _ in moving) and all(b == x and n.is_Rational for b, n in powers)
+    if not by_parts or not rational.is_rational_function(x):
+        return None
+    found = ratint(cancel(rational / (a * x)), x).xreplace({x: exp(a * u)})
+    return found + Add(*(_times_exponential(c, a * n) for (c, _), (_, n) in zip(moving, powers, strict=True)))
+
+
+def _times_exponential(p: Expr, rate: Expr) -> Expr:
+    """∫ p(u) e^(rate u) du, by parts."""
+    if rate == 0:
+        return Poly(p, u).integrate(u).as_expr()
+    degree = Poly(p, u).degree()
+    return exp(rate * u) * Add(*((-1) ** k * p.diff(u, k) / rate ** (k + 1) for k in range(degree + 1)))
 
 
 def _in_u(expr: Expr, t: Symbol) -> Expr:

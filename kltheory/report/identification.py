@@ -17,6 +17,7 @@ from kltheory.calculus.regions import EVERYWHERE
 from kltheory.calculus.surrogate import Sampler
 from kltheory.calculus.symbols import logp, sg, weight
 from kltheory.report.table import Row
+from kltheory.report.verdict import about_advantage, advantage_json, summed, verdict
 
 ON_POLICY: Final = {exp(logp - sg(logp)): weight, logp - sg(logp): log(weight)}
 """How the weight is written for people where it is 1."""
@@ -52,7 +53,7 @@ class Answer:
             if isinstance(r, Undefined):
                 lines.append(f"    undefined    {_where(r)}")
             else:
-                lines += [f"    coefficient  {r.found.coefficient}", f"    descends     {r.verdict()}"]
+                lines += [f"    coefficient  {r.found.coefficient}", f"    descends     {verdict(r.found)}"]
                 lines += [f"                 {note}" for note in _notes(r)]
         return "\n".join(lines)
 
@@ -84,10 +85,17 @@ def _where(e: Undefined) -> str:
 
 
 def _extra(r: Row) -> dict[str, Any]:
-    """``f`` and the policy it is over, ``objective``, why it is no f-divergence, and why something is not decided."""
+    """``f`` and the policy it is over, ``objective``, why it is no f-divergence, and why something is not decided.
+
+    Of a whole loss also ``advantage``, what becomes of it for each sign, and ``penalty``, what the rest descends.
+    """
     found = r.found
-    over = {"f": None if found.f is None else text(found.f), "base": found.base, "objective": r.objective()}
-    return {**over, "obstacle": found.obstacle, "reason": found.reason, "sampler_reason": r.sampler_dependence[1]}
+    over = {"f": None if found.f is None else text(found.f), "base": found.base, "objective": summed(found)}
+    penalty = found.penalty
+    apart = None if penalty is None else {"gradient_of": penalty.name, "title": verdict(penalty)}
+    whole = {"advantage": advantage_json(found.pushes), "penalty": apart}
+    why = {"obstacle": found.obstacle, "reason": found.reason, "sampler_reason": r.sampler_dependence[1]}
+    return {**over, **why, **whole}
 
 
 FROM: Final[dict[Base, str]] = {"ref": "", "old": " from the old policy", "uniform": " from the uniform policy"}
@@ -98,6 +106,7 @@ def _notes(r: Row) -> Iterator[str]:
     for tie in ties(r.surrogate.sampled_by(r.sampler).expr):
         yield f"always on the kink of {text(tie.xreplace(ON_POLICY))}: both sides share the gradient,"
         yield "as in minimum and maximum of torch and jax.numpy; torch.clamp passes all of it"
+    yield from about_advantage(found.pushes)
     if found.terms == ():
         yield "the coefficient is constant: in expectation nothing is descended"
     elif found.f is not None and found.terms is not None:
@@ -111,7 +120,7 @@ def _notes(r: Row) -> Iterator[str]:
         yield "f is concave: minus an f-divergence, pushed away from"
     elif found.obstacle:
         yield f"not an f-divergence: {found.obstacle}"
-    elif found.terms != ():
+    elif found.terms != () and found.penalty is None:
         yield "not an f-divergence of the policy from the reference: C is no function of l alone"
     if r.sampler is Sampler.OLD:
         yield _sampler(r)

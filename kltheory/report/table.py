@@ -5,17 +5,16 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from sympy import Expr, exp
+from sympy import Expr
 
-from kltheory.calculus.coefficient import tidy
 from kltheory.calculus.estimators import ESTIMATORS, Estimator
 from kltheory.calculus.exact import Undecidable
-from kltheory.calculus.identify import Identification, by_cell, identify
-from kltheory.calculus.notation import in_probabilities, text
+from kltheory.calculus.identify import Identification, identify
 from kltheory.calculus.placement import Placement, placements
 from kltheory.calculus.surrogate import Sampler, Surrogate
-from kltheory.calculus.symbols import log_weight, logp, weight
+from kltheory.calculus.symbols import log_weight
 from kltheory.report.columns import columns, markdown_table
+from kltheory.report.verdict import verdict
 
 
 @dataclass(frozen=True)
@@ -56,34 +55,6 @@ class Row:
         except Undecidable as e:
             return None, str(e)
 
-    def objective(self) -> str | None:
-        """The sum descended when C is no function of one quotient: an expectation under the old policy if it is one."""
-        if self.found.objective is None:
-            return None
-        summand = self.found.objective.summand
-        per_sample = tidy(summand * exp(log_weight - logp))
-        if not per_sample.free_symbols & {logp, log_weight, weight}:
-            return f"E_old[{text(per_sample)}]"
-        return f"Σ {text(in_probabilities(summand))}"
-
-    def verdict(self) -> str:
-        """What the expected gradient is the gradient of, for people."""
-        if self.found.terms is not None:
-            return self.found.title if self.found.terms else "0 (no gradient)"
-        if self.found.f is not None:
-            base = self.found.measured_from
-            return f"Σ {base} f(π/{base}), f(u) = {text(self.found.f)}"
-        if self.found.poles:
-            return f"nothing that is finite on both sides of a pole: C is infinite {self.found.poles[0].where}"
-        return self.objective() or self._by_cell() or "Σ F with ∂F/∂π = C, no closed form found"
-
-    def _by_cell(self) -> str:
-        """The objective cut up by thresholds, where every piece has a name."""
-        pieces = by_cell(self.found.coefficient)
-        if len(pieces) == 1 or any(f.terms is None for _, f in pieces):
-            return ""
-        return "in pieces, up to a constant in each: " + "; ".join(f"{f.title} where {r}" for r, f in pieces)
-
     def to_json(self) -> dict[str, Any]:
         """Plain data; the keys are documented in the README."""
         return {
@@ -91,7 +62,7 @@ class Row:
             **self.placed.to_json(),
             "coefficient": str(self.found.coefficient),
             "gradient_of": self.found.name,
-            "title": self.verdict(),
+            "title": verdict(self.found),
             "is_divergence": self.found.is_divergence,
             "depends_on_sampler": self.sampler_dependence[0],
         }
@@ -132,8 +103,8 @@ def _mark(r: Row) -> str:
     note = "" if r.found.is_divergence or not r.found.terms else " (not an f-divergence)"
     if r.found.terms is None:
         note = " (no f-divergence)"
-    return r.verdict() + note
+    return verdict(r.found) + note
 
 
 def _cell(r: Row) -> str:
-    return _mark(r) if r.found.terms is not None else f"`{r.verdict()}`"
+    return _mark(r) if r.found.terms is not None else f"`{verdict(r.found)}`"

@@ -11,6 +11,7 @@ from kltheory.__about__ import __version__
 ROW = {
     "estimator", "placement", "weight", "sampler", "coefficient", "gradient_of", "title", "is_divergence",
     "depends_on_sampler", "f", "base", "objective", "obstacle", "reason", "sampler_reason",
+    "advantage", "penalty",
 }  # fmt: skip
 
 # formula, options, (on-policy, off-policy) names, each as in the class table
@@ -48,6 +49,9 @@ NAMED = [
     ("w*log_w", "", "zero", "kl_policy_old"),
     ("(l > 0)*l - (l < 0)*l", "", "2*total_variation", "none"),
     ("l if l > 0 else -l", "", "2*total_variation", "none"),
+    ("-A*logp", "", "-expected_advantage", "none"),
+    ("-A*w + w*k3/10", "", "-expected_advantage + 1/10*reverse_kl", "-expected_advantage + 1/10*reverse_kl"),
+    ("-min(w*A, clamp(w, 0.8, 1.2)*A)", "", "-expected_advantage", "none"),
 ]
 
 
@@ -59,6 +63,49 @@ def test_a_formula_is_named(formula, options, on, off, call):
     assert [row["sampler"] for row in data["rows"]] == ["policy", "old"]
     assert all(set(row) == ROW for row in data["rows"])
     assert [row["gradient_of"] for row in data["rows"]] == [on, off]
+
+
+WHOLE = [
+    # formula, what is descended off-policy, and what else is said
+    ("-A*w", "-E_π[A]", ["whoever sampled: C is free of w"]),
+    (
+        "-A*logp",
+        "E_old[A*Φ(w)], Φ(w) = -log(w)",
+        ["for A < 0 there is no lower bound: it falls for ever as w falls to 0"],
+    ),
+    (
+        "-min(w*A, clamp(w, 0.8, 1.2)*A)",
+        "E_old[A*Φ(w)], Φ(w) = where(w < 6/5, -w, -6/5) for A > 0; where(w < 4/5, -4/5, -w) for A < 0",
+        [
+            "-E_π[A] where w < 6/5, for A > 0; where 4/5 < w, for A < 0",
+            "nothing where 6/5 < w, for A > 0; where w < 4/5, for A < 0",
+            "a number added to every advantage changes the expected gradient: no baseline is free",
+        ],
+    ),
+    ("-A*w + abs(log(w))", "-E_π[A], plus Σ π_old f(π/π_old), f(u) = where(u < 1, -log(u), log(u))", []),
+    ("-A*w + k3", "-E_π[A], plus E_old[l - 1 + exp(-l)]", []),
+    ("-max(A, 0)*w", "E_old[A*Φ(w)], Φ(w) = -w for A > 0; 0 for A < 0", ["nothing everywhere, for A < 0"]),
+    ("-A*min(logp, -1)", "Σ_a A*F with ∂F/∂π = C/A: no closed form found", []),
+    ("-A*min(w, c)", "Σ_a A*F with ∂F/∂π = C/A: needs a number for c", []),
+]
+
+
+@pytest.mark.parametrize(("formula", "descends", "said"), WHOLE, ids=[f for f, *_ in WHOLE])
+def test_what_becomes_of_the_advantage_is_said(formula, descends, said, call):
+    lines = [line.strip() for line in call("identify", formula).stdout.split("off-policy")[1].splitlines()]
+    assert f"descends     {descends}" in lines
+    assert set(said) <= set(lines)
+    assert not any("not an f-divergence" in line for line in lines)
+
+
+def test_the_parts_of_a_whole_loss_are_data(call):
+    on, off = json.loads(call("identify", "-A*logp + k3/10", "--json").stdout)["rows"]
+    assert on["penalty"] == {"gradient_of": "1/10*forward_kl", "title": "1/10 KL(π_ref‖π)"}
+    assert off["penalty"]["gradient_of"] == "none"
+    good, bad = off["advantage"]
+    assert good == {"sign": 1, "coefficient": "-1/w", "potential": "-log(w)", "dead": [], "bounded_below": True}
+    assert bad == {**good, "sign": -1, "bounded_below": False}
+    assert json.loads(call("identify", "k3", "--json").stdout)["rows"][0]["advantage"] == []
 
 
 TEXT = [

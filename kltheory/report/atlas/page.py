@@ -7,6 +7,7 @@ from kltheory.report import latex
 from kltheory.report.atlas.content import Atlas
 from kltheory.report.derivations.step import cells_in_latex
 from kltheory.report.table import Row
+from kltheory.report.verdict import verdict
 
 ARXIV: Final = re.compile(r"arXiv (\d{4}\.\d{4,5})|(github\.com/[\w./-]+)")
 
@@ -44,7 +45,7 @@ def html(atlas: Atlas) -> str:
     def linked(words: str) -> Markup:
         return Markup(ARXIV.sub(_link, str(escape(words))))
 
-    environment.filters |= {"math": math, "linked": linked, "coefficient": coefficient}
+    environment.filters |= {"math": math, "linked": linked, "coefficient": coefficient, "verdict": verdict}
     figures = [(f, Markup(f.svg())) for f in atlas.figures]
     return str(environment.get_template("atlas.html.j2").render(atlas=atlas, figures=figures))
 
@@ -54,7 +55,7 @@ def tex(atlas: Atlas) -> str:
     delimiters = {"block_start_string": "<%", "block_end_string": "%>", "variable_start_string": "<<"}
     delimiters |= {"variable_end_string": ">>", "comment_start_string": "<#", "comment_end_string": "#>"}
     environment = _environment(autoescape=False, **delimiters)
-    environment.filters |= {"text": latex.text, "coefficient": coefficient}
+    environment.filters |= {"text": latex.text, "coefficient": coefficient, "verdict": verdict}
     return str(environment.get_template("atlas.tex.j2").render(atlas=atlas))
 
 
