@@ -16,8 +16,8 @@ class Level(IntEnum):
     FAILURE = 3
 
 
-class Code(Enum):
-    """One kind of finding.
+class Kind(Enum):
+    """One kind of finding. A table of them is a class of its own, with the kinds as its members.
 
     Attributes:
         number: what stands in reports, ``KL101``.
@@ -34,6 +34,10 @@ class Code(Enum):
     def label(self) -> str:
         """The short name, ``no_gradient``."""
         return self.name.lower()
+
+
+class Code(Kind):
+    """What an audit says of a function."""
 
     # fmt: off
     # --- gradients ----------------------------------------------------------------------------------------------------

@@ -1,23 +1,23 @@
-"""A finding: one thing that an audit says, under the code that documents it."""
+"""A finding: one thing that is said of a function, or of a run, under the code that documents it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from kltheory.audit.codes import Code, Level
+from kltheory.audit.codes import Kind, Level
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that an audit says.
+    """One thing that is said.
 
     Attributes:
         code: what kind of thing; it settles the level.
-        text: what was seen in this function, for people.
+        text: what was seen, for people.
         data: the same for programs.
     """
 
-    code: Code
+    code: Kind
     text: str
     data: Mapping[str, Any] = field(default_factory=dict)
 

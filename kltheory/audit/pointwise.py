@@ -10,6 +10,9 @@ from kltheory.audit.reading import Entries, Reading
 from kltheory.audit.roles import Role
 from kltheory.tracing.trace import Floats
 
+TOGETHER: Final = 72
+"""Samples are passed in multiples of so many, the first ones again after the last: one shape, compiled once."""
+
 
 @dataclass(frozen=True, eq=False)
 class Samples:
@@ -39,10 +42,15 @@ def pointwise(found: Reading, logp: Floats, ref: Floats, old: Floats, dtype: str
     """
     tail = logp.shape[-1:] if found.sums_vocabulary else ()
     rows = [a.reshape((-1, *tail)) for a in (logp, ref, old)]
-    batches = [slice(0, len(rows[0]))] if found.takes_many else [slice(i, i + 1) for i in range(len(rows[0]))]
+    count = len(rows[0])
+    if found.takes_many:
+        whole = -(-count // TOGETHER) * TOGETHER
+        rows = [np.resize(a, (whole, *tail)) for a in rows]
+    batches = [slice(0, len(rows[0]))] if found.takes_many else [slice(i, i + 1) for i in range(count)]
     values, slopes = zip(*(_batch(found, [r[b] for r in rows], dtype) for b in batches), strict=True)
     shape = logp.shape[:-1] if found.sums_vocabulary else logp.shape
-    return Samples(np.concatenate(values).reshape(shape), np.concatenate(slopes).reshape(logp.shape))
+    value, by_logp = (np.concatenate(parts)[:count] for parts in (values, slopes))
+    return Samples(value.reshape(shape), by_logp.reshape(logp.shape))
 
 
 def apart(l: Floats) -> tuple[Floats, Floats]:

@@ -18,6 +18,7 @@ from kltheory.audit.instance import instance
 from kltheory.audit.roles import Role
 from kltheory.audit.stand_in import StandIn, Values
 from kltheory.audit.target import CannotRun, Target
+from kltheory.jax_versions import x64
 from kltheory.tracing.trace import CannotTrace, Floats, Input, Trace, Tracer
 
 Arrays = Mapping[Role, Floats]
@@ -277,7 +278,7 @@ class Subject:
             return torch.tensor(np.asarray(values), dtype=getattr(torch, dtype))
         import jax
 
-        with jax.enable_x64(dtype == "float64"):
+        with x64(dtype == "float64"):
             return jax.numpy.asarray(values, "int32" if dtype == "int64" else dtype)
 
 

@@ -227,7 +227,13 @@ def _alone(expr: Expr, variable: Symbol) -> Expr:
 
 def _variables(region: Region, expr: Expr) -> set[Symbol]:
     """The variables a cell really involves."""
-    return {v for v in VARIABLES if region.is_cut(v) or (v in expr.free_symbols and not is_zero(expr.diff(v)))}
+    return {v for v in VARIABLES if region.is_cut(v) or (v in expr.free_symbols and _moves(expr, v))}
+
+
+@lru_cache(maxsize=4096)
+def _moves(expr: Expr, variable: Symbol) -> bool:
+    """Whether an expression is not constant in a variable. Kept: rows ask again for the same coefficients."""
+    return not is_zero(expr.diff(variable))
 
 
 @lru_cache(maxsize=4096)

@@ -32,7 +32,7 @@ EVEN: Final = range(0, 1 << 30, 2)
 def log_softmax(name: str, size: int) -> tuple[Expr, ...]:
     """log π_a in terms of the logits name_0 ... name_{V-1}; the last logit is 0, which is no restriction."""
     logits = [*symbols(f"{name}:{size - 1}", real=True), S.Zero]
-    return tuple(log(exp(t) / sum(map(exp, logits), S.Zero)) for t in logits)
+    return tuple(t - log(sum(map(exp, logits), S.Zero)) for t in logits)
 
 
 def at_action(expr: Expr, size: int, a: int, members: Container[int] = EVEN) -> Expr:

@@ -231,7 +231,10 @@ class Field:
         if power.is_Integer:
             if abs(power) > MAX_DEGREE:
                 raise Undecidable(f"the power {power} is too large to multiply out")
-            return self.rewrite(base) ** power
+            inner = self.rewrite(base)
+            if inner == 0 and power < 0:
+                raise Undecidable("a division by an expression that is identically zero")
+            return inner**power
         if not power.is_Rational:
             return self._exp(power * log(base))
         known: list[Expr] = []

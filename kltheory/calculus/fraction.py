@@ -22,17 +22,22 @@ class Undecidable(Exception):
 
 
 def fraction(rational: Expr) -> FracElement:
-    """The expression in QQ(its symbols), in lowest terms (:data:`MAX_DENSE`). Raises Undecidable for 1/0."""
-    gens = sorted(rational.free_symbols, key=str) or [Dummy("_")]
-    field = QQ.frac_field(*gens).field
-    powers = rational.atoms(Pow)
-    if any(abs(p.exp) > MAX_DENSE for p in powers) and any(p.exp < 0 and not p.base.is_Symbol for p in powers):
-        numer, denom = over_one_denominator(rational, field.ring)
-        return field.raw_new(numer, _product((f**k for f, k in denom.items()), field.ring.one))
-    try:
+    """The expression in QQ(its symbols), in lowest terms (:data:`MAX_DENSE`). Raises Undecidable for 1/0.
+
+    Common factors are looked for once, at the end: SymPy's own way to it looks for them after every operation.
+    """
+    field = QQ.frac_field(*(sorted(rational.free_symbols, key=str) or [Dummy("_")])).field
+    if rational.is_Rational:
         return field.from_expr(rational)
-    except ZeroDivisionError:
-        raise Undecidable("a division by an expression that is identically zero") from None
+    numer, powers = over_one_denominator(rational, field.ring)
+    denom = _product((f**k for f, k in powers.items()), field.ring.one)
+    return field.raw_new(numer, denom) if _is_sparse(rational) else field.new(numer, denom)
+
+
+def _is_sparse(rational: Expr) -> bool:
+    """Whether it is a quotient with powers beyond :data:`MAX_DENSE`."""
+    powers = rational.atoms(Pow)
+    return any(abs(p.exp) > MAX_DENSE for p in powers) and any(p.exp < 0 and not p.base.is_Symbol for p in powers)
 
 
 Pair = tuple[PolyElement, dict[PolyElement, int]]

@@ -4,6 +4,7 @@ Complete for functions built from t and e^(at) over the rationals (:mod:`.curve`
 is a proof as well, and what is not found in the steps that are tried is Undecidable.
 """
 
+from functools import lru_cache
 from itertools import pairwise
 from math import prod
 
@@ -47,16 +48,19 @@ def _sign_inside(curve: Curve, a: Root | None, b: Root | None) -> int:
     raise Undecidable(f"{curve.expr} has no sign at {point}")
 
 
-def signs(expr: Expr, t: Symbol) -> list[tuple[Root | None, Root | None, int]]:
+@lru_cache(maxsize=4096)
+def signs(expr: Expr, t: Symbol) -> tuple[tuple[Root | None, Root | None, int], ...]:
     """The sign of ``expr`` on each open interval between its roots and poles; one row with sign 0 when it is zero.
+
+    Kept: the same guard cuts the cells of a claim and of its mutants.
 
     Raises:
         Undecidable: the expression has parameters, or functions that are not elementary; or a root is not isolated.
     """
     if is_zero(expr):
-        return [(None, None, 0)]
+        return ((None, None, 0),)
     cuts = [None, *roots(expr, t), None]
-    return [(a, b, sign_between(expr, t, a, b)) for a, b in pairwise(cuts)]
+    return tuple((a, b, sign_between(expr, t, a, b)) for a, b in pairwise(cuts))
 
 
 def sign_at(expr: Expr, t: Symbol, root: Root) -> int:

@@ -53,8 +53,13 @@ def sign_on(guard: Expr, part: Part) -> int | None:
             k, c = found
             if c * k * s >= 0:
                 return s if k > 0 else -s
-    at = _box(part)
-    for value in signed(guard, at):
+    return _sign_over(guard, tuple(_box(part).items()))
+
+
+@lru_cache(maxsize=4096)
+def _sign_over(guard: Expr, box: tuple[tuple[Symbol, Any], ...]) -> int | None:
+    """The sign that enclosures over a box show; claims that differ elsewhere share their guards."""
+    for value in signed(guard, dict(box)):
         if value.a >= 0 or value.b <= 0:
             return 1 if value.a >= 0 else -1
     return None

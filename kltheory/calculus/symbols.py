@@ -63,7 +63,7 @@ class sg(Function):
 
 def erase_sg(expr: Expr) -> Expr:
     """The value of ``expr``: every ``sg(x)`` replaced by ``x``."""
-    return expr.replace(sg, lambda x: x)
+    return expr.xreplace({held: erase_sg(held.args[0]) for held in expr.atoms(sg)})
 
 
 def to_log_probs(expr: Expr) -> Expr:

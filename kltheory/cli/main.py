@@ -13,6 +13,7 @@ from kltheory.cli.audit import audit, compare
 from kltheory.cli.budget import ENDING, TimedOut
 from kltheory.cli.identify import identify, table
 from kltheory.cli.listing import list_
+from kltheory.cli.measure import measure
 from kltheory.cli.optimum import optimum
 from kltheory.cli.output import confirm_stream, tolerate
 from kltheory.cli.plot import plot
@@ -77,7 +78,7 @@ def cli(context: click.Context) -> None:
 
 
 for command in (
-    prove, explain, table, identify, list_, audit, compare, variance, optimum, sequence, plot, report,
+    prove, explain, table, identify, list_, audit, compare, measure, variance, optimum, sequence, plot, report,
 ):  # fmt: skip
     cli.add_command(command)
 

@@ -17,6 +17,7 @@ from sympy import Expr, Symbol
 from kltheory.calculus.moments import Mean
 from kltheory.calculus.surrogate import Sampler, Surrogate
 from kltheory.calculus.symbols import advantage, inside, log_ratio, log_weight, logp, to_quotients
+from kltheory.jax_versions import x64
 from kltheory.numerics.bridge import NO_PARAMETERS, Parameters, floats, jax_bridge
 from kltheory.numerics.primitives import by_numpy
 from kltheory.numerics.settings import Array, Settings, membership
@@ -61,7 +62,7 @@ def scope() -> Iterator[None]:
     """Float64 on the CPU, for the body only: JAX's global configuration stays as the caller has it."""
     import jax
 
-    with jax.enable_x64(True), jax.default_device(jax.local_devices(backend="cpu")[0]):
+    with x64(True), jax.default_device(jax.local_devices(backend="cpu")[0]):
         yield
 
 

@@ -74,35 +74,37 @@ def _exponent(x: Fraction) -> int:
     return e if small * x.denominator <= x.numerator << max(-e, 0) else e - 1
 
 
-PARTS: Final = 128
-"""Of a binade, computed one after the other: each fits into a core's cache."""
+RUN: Final = 2**18
+"""Floats that are computed at once: an array of them, a megabyte, fits into a core's cache."""
 
 
 @lru_cache(maxsize=2)
 def binade(exponent: int, side: int) -> Any:
     """Every float32 x with 2^exponent ≤ |x| < 2^(exponent + 1) on one side of zero, shape (2^23,), read-only."""
-    first = np.float32(2.0**exponent).view(np.uint32)
-    x = side * np.arange(first, first + 2**23, dtype=np.uint32).view(np.float32)
+    return _from(side * 2.0**exponent, 2**23)
+
+
+def _from(first: float, count: int) -> Any:
+    """A float32 and those that follow it, away from zero; read-only."""
+    bits = np.float32(abs(first)).view(np.uint32)
+    x = np.float32(np.sign(first)) * np.arange(bits, bits + count, dtype=np.uint32).view(np.float32)
     x.flags.writeable = False
     return x
 
 
-@lru_cache(maxsize=4)
-def _on_binade(function: Callable[[Any], Any], exponent: int, side: int) -> Any:
-    parts = np.split(binade(exponent, side), PARTS)
-    values = np.concatenate(list(map(function, parts)))
+@lru_cache(maxsize=128)
+def _on_run(function: Callable[[Any], Any], first: float) -> Any:
+    values = function(_from(first, RUN))
     values.flags.writeable = False
     return values
 
 
 def _remembered(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """The function, computed once on each whole binade."""
+    """The function, computed once on each run of floats."""
 
     def remembering(x: Any) -> Any:
-        exponent, side = int(np.frexp(x.flat[0])[1]) - 1, 1 if x.flat[0] > 0 else -1
-        if x.shape == (2**23,) and np.array_equal(x, binade(exponent, side)):
-            return _on_binade(function, exponent, side)
-        return function(x)
+        first = float(x.flat[0])
+        return _on_run(function, first) if np.array_equal(x, _from(first, RUN)) else function(x)
 
     return remembering
 

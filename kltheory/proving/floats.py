@@ -47,16 +47,17 @@ def evaluate(expr: Expr, x: Any, exponential: Any, exponential_m1: Any) -> Any:
         ),
     }
 
-    def walk(e: Expr) -> Any:
+    def walk(e: Expr, x: Any) -> Any:
         if e == log_ratio:
             return x
         if e.is_Rational:
             return np.float32(float(e))
         if e.func not in heads:
             raise Undecidable(f"{e.func.__name__} has no rounded meaning here")
-        return heads[e.func](*map(walk, e.args))
+        return heads[e.func](*(walk(a, x) for a in e.args))
 
-    return walk(expr)
+    runs = np.split(x, range(rounded.RUN, len(x), rounded.RUN))
+    return np.concatenate([np.broadcast_to(walk(expr, run), run.shape) for run in runs])
 
 
 @dataclass(frozen=True)

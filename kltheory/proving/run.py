@@ -9,8 +9,8 @@ from dataclasses import replace
 from functools import lru_cache
 from math import inf
 from pathlib import Path
-from typing import Final
 
+from kltheory.jax_versions import flags
 from kltheory.proving.claims import Claim
 from kltheory.proving.endings import reason_of
 from kltheory.proving.engines import concretely
@@ -21,11 +21,6 @@ from kltheory.proving.statement import written
 from kltheory.proving.theorem import Theorem, collect
 from kltheory.proving.verdict import Finding, MutantFinding, Report, Status, Verdict
 from kltheory.proving.witnesses import Witness, find_witness
-
-COMPILE_QUICKLY: Final = (
-    "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true --xla_cpu_use_fusion_emitters=false"
-)
-"""What XLA is told: each operation by itself, as it is."""
 
 
 def run(theorem: Theorem) -> Report:
@@ -201,13 +196,13 @@ def run_all(
 
 def _collect_rarely() -> None:
     """In a worker: expressions are trees, and nearly all of them go when nobody refers to them any more."""
-    gc.set_threshold(100_000, 20, 50)
+    gc.set_threshold(1_000_000, 20, 50)
 
 
 def _compile_quickly() -> None:
     """In a worker, before JAX starts: each operation runs a few hundred times, so compiling it well does not pay."""
     _collect_rarely()
-    os.environ.setdefault("XLA_FLAGS", COMPILE_QUICKLY)
+    os.environ.setdefault("XLA_FLAGS", flags())
 
 
 @lru_cache(maxsize=256)

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from kltheory.jax_versions import x64
 from kltheory.tracing.jax.largest import finished
 from kltheory.tracing.jax.reader import Reader
 from kltheory.tracing.jax.running import as_array, run
@@ -68,7 +69,7 @@ class JaxTracer:
 def _scope(dtype: str) -> Iterator[None]:
     import jax
 
-    with jax.enable_x64(dtype == "float64"), jax.default_device(jax.local_devices(backend="cpu")[0]):
+    with x64(dtype == "float64"), jax.default_device(jax.local_devices(backend="cpu")[0]):
         yield
 
 

@@ -17,6 +17,7 @@ from kltheory.calculus.coefficient import Coefficient
 from kltheory.calculus.enclosure import enclose
 from kltheory.calculus.exact import Undecidable, is_constant, is_zero, nonzero_somewhere, normal_form
 from kltheory.calculus.expectation import expectation, same_value
+from kltheory.calculus.fraction import fraction
 from kltheory.calculus.identify import identify
 from kltheory.calculus.symbols import advantage as A
 from kltheory.calculus.symbols import log_ratio as l
@@ -320,3 +321,36 @@ def test_generators_have_names_of_their_own_and_exponentials_come_last(expr):
     exponential = [g in element.field.exps.values() for g in generators]
     assert any(exponential)
     assert exponential == sorted(exponential)
+
+
+x, y = Symbol("x"), Symbol("y")
+LOWEST = {
+    "cancels": ((x**2 - y**2) / (x - y) ** 2, (x + y) / (x - y)),
+    "nested": (1 / (1 / x + 1 / (2 * y)), 2 * x * y / (x + 2 * y)),
+    "numbers": (x / 6 - y / 4, (2 * x - 3 * y) / 12),
+    "nothing is left": (1 / (x + y) - 1 / (x + y), S.Zero),
+    "a number": (Rational(-6, 4), Rational(-3, 2)),
+}
+
+
+@pytest.mark.parametrize("name", LOWEST)
+def test_fractions_are_in_lowest_terms(name):
+    """As SymPy's field has them, which cancels after every operation; of another fraction it is another one."""
+    rational, lowest = LOWEST[name]
+    found = fraction(rational)
+    expected = found.field.from_expr(lowest)
+    assert (found.numer, found.denom) == (expected.numer, expected.denom)
+    assert fraction(rational + x) != fraction(lowest)
+
+
+HIDDEN_ZEROS = [log(l**2) - 2 * log(l), exp(l + lw) - exp(l) * exp(lw), (l + lw) ** 2 - l**2 - 2 * l * lw - lw**2]
+
+
+@pytest.mark.parametrize("zero", HIDDEN_ZEROS)
+@pytest.mark.parametrize("above", [S.One, l, l + logp])
+def test_nothing_is_divided_by_a_hidden_zero(zero, above):
+    """Neither zero nor another number: nobody says what it is; with one more below it is a number."""
+    for decide in (is_zero, normal_form):
+        with pytest.raises(Undecidable, match="a division by an expression that is identically zero"):
+            decide(above / zero)
+    assert not is_zero(above / (zero + 1))

@@ -125,7 +125,7 @@ LINES: dict[str, tuple[Expr, list[float], list[int]]] = {
 def test_roots_and_signs(name):
     expr, where, expected = LINES[name]
     if is_zero(expr):
-        assert signs(expr, l) == [(None, None, 0)]
+        assert signs(expr, l) == ((None, None, 0),)
         return
     rows = signs(expr, l)
     assert [float(r) for r in roots(expr, l)] == pytest.approx(where, rel=1e-13, abs=1e-16)

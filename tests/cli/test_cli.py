@@ -4,9 +4,12 @@ import json
 import os
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from users_file import MY_CLAIMS, invoke
 
 from kltheory.__about__ import __version__
 from kltheory.cli import cli, main
@@ -171,15 +174,26 @@ STATUSES = [
 ]
 
 
+@cache
+def proved(expression):
+    """The status, text and JSON of a run over what an expression chooses from a user's file; one run for all looks."""
+    with TemporaryDirectory() as folder:
+        file, target = Path(folder, "my_claims.py"), Path(folder, "reports.json")
+        file.write_text(MY_CLAIMS, encoding="utf-8")
+        shown = invoke("prove", file, "-j", 1, "-k", expression, "--json", target)
+        return shown.exit_code, shown.stdout, json.loads(target.read_text(encoding="utf-8"))
+
+
 @pytest.mark.parametrize(("expression", "status", "summary"), STATUSES, ids=[e for e, _, _ in STATUSES])
-def test_the_status_of_a_users_file(expression, status, summary, call, claims):
-    shown = call("prove", claims, "-j", 1, "-k", expression)
-    assert shown.exit_code == status
-    assert shown.stdout.splitlines()[-1].startswith(summary)
+def test_the_status_of_a_users_file(expression, status, summary):
+    found, shown, _ = proved(expression)
+    assert found == status
+    assert shown.splitlines()[-1].startswith(summary)
 
 
-def test_one_line_a_theorem_and_what_went_wrong_under_it(call, claims):
-    lines = call("prove", claims, "-j", 1).stdout.splitlines()
+def test_one_line_a_theorem_and_what_went_wrong_under_it():
+    _, shown, _ = proved("k3 or pythagoras")
+    lines = shown.splitlines()
     assert lines[0].startswith("PROVED    k3_as_loss_eq_grad_forward_kl [4]  symbolic, concrete, autodiff ")
     assert "; mutants 5 refuted of " in lines[0]
     assert lines[1].startswith("REFUTED   k3_as_loss_eq_grad_reverse_kl  symbolic differs, concrete differs, autodiff ")
@@ -215,12 +229,11 @@ def test_prove_as_json_is_the_interface_that_is_documented(call, claims):
     assert undecided["reason"]
 
 
-def test_json_beside_the_text(call, claims, tmp_path):
-    target = tmp_path / "reports.json"
-    shown = call("prove", claims, "-j", 1, "-k", "forward", "--json", target)
-    assert shown.exit_code == 0
-    assert shown.stdout.startswith("PROVED ")
-    assert json.loads(target.read_text(encoding="utf-8"))["summary"]["PROVED"] == 1
+def test_json_beside_the_text():
+    status, shown, data = proved("forward")
+    assert status == 0
+    assert shown.startswith("PROVED ")
+    assert data["summary"]["PROVED"] == 1
 
 
 def test_a_users_file_in_the_folder_where_the_user_is(command, claims):
@@ -235,7 +248,7 @@ def test_a_users_file_in_the_folder_where_the_user_is(command, claims):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("file", ["on_policy.py", "values.py"])
+@pytest.mark.parametrize("file", ["bounded.py", "logits.py"])
 def test_a_file_of_the_library_runs_on_its_own(file, tmp_path):
     path = library() / file
     done = subprocess.run([sys.executable, path], capture_output=True, text=True, check=False, cwd=tmp_path)

@@ -16,7 +16,7 @@ from kltheory.calculus.symbols import log_ratio as l
 from kltheory.numerics import rounded
 from kltheory.numerics.rounded import FORMATS
 from kltheory.proving.engines import numerically
-from kltheory.proving.floats import Computes, NegativeShare, OverflowsIff, minus
+from kltheory.proving.floats import Computes, NegativeShare, OverflowsIff, evaluate, minus
 from kltheory.proving.verdict import Status
 from kltheory.proving.witnesses import find_witness
 
@@ -133,6 +133,25 @@ def test_a_binade_is_every_float_of_it():
         np.nextafter(np.float32(-(2.0**-13)), np.float32(0)),
     )
     assert np.array_equal(np.nextafter(x[:-1], np.float32(-1)), x[1:])
+
+
+@pytest.mark.parametrize("name", ["exp", "expm1"])
+def test_what_is_remembered_is_what_is_computed(name):
+    """A run is remembered, what is one float shorter is not; a run with another float in it is another one."""
+    function, run = getattr(rounded, name), rounded.binade(-14, -1)[: rounded.RUN]
+    assert np.array_equal(function(run)[1:], function(run[1:]))
+    other = run.copy()
+    other[5] = np.float32(2.0**-9)
+    assert function(other)[5] == function(other[5:6])[0] != function(run)[5]
+
+
+@pytest.mark.parametrize("formula", [minus(minus(exp(l), 1), l), 2 * l + expm1(l), S(3)])
+def test_formulas_are_evaluated_in_runs(formula):
+    """At every float, also where the last run is shorter, and of a formula without l."""
+    x, ends = rounded.binade(-14, 1)[7 : rounded.RUN + 10], (0, 1, rounded.RUN - 1, rounded.RUN, rounded.RUN + 2)
+    values = evaluate(formula, x, rounded.exp, rounded.expm1)
+    assert values.shape == x.shape
+    assert [values[i] for i in ends] == [evaluate(formula, x[i : i + 1], rounded.exp, rounded.expm1)[0] for i in ends]
 
 
 def test_the_polynomial_is_for_small_numbers_only():

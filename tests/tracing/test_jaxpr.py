@@ -402,3 +402,22 @@ def test_what_can_be_compiled_is_compiled_once(branches: bool, calls: int) -> No
     for number in (1.0, 2.0, 3.0):
         TRACER.gradient(fn, {"logp": np.full(2, number)}, {}, "float64")
     assert len(called) == calls
+
+
+@pytest.mark.parametrize(("asks", "calls"), [(False, 1), (True, 4)])
+def test_what_is_compiled_serves_every_mask_unless_python_asks_what_it_holds(asks: bool, calls: int) -> None:
+    """Then it is tried once with any mask, and compiled for each of the three."""
+    called: list[Any] = []
+
+    def fn(logp: Any, mask: Any) -> Any:
+        called.append(mask)
+        count = np.asarray(mask).sum() if asks else mask.sum()
+        return (logp * mask).sum() / jnp.maximum(count, 1.0)
+
+    for _ in range(2):
+        for ones in range(3):
+            mask = jnp.asarray([float(k < ones) for k in range(3)])
+            value, slopes = TRACER.gradient(fn, {"logp": np.full(3, 6.0)}, {"mask": mask}, "float64")
+            assert value == (6.0 if ones else 0.0)
+            assert slopes["logp"].tolist() == [float(m) / max(ones, 1) for m in mask]
+    assert len(called) == calls

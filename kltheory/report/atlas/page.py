@@ -16,11 +16,12 @@ class NoTemplates(Exception):
     """Jinja2 or latex2mathml is not installed; the message says how to install them."""
 
 
-def _environment(**options: Any) -> Any:
+def environment(**options: Any) -> Any:
+    """Templates of pages. Raises NoTemplates."""
     try:
         from jinja2 import Environment, PackageLoader, StrictUndefined
     except ImportError:
-        raise NoTemplates("the atlas needs Jinja2: pip install 'kltheory[report]'") from None
+        raise NoTemplates("pages need Jinja2: pip install 'kltheory[report]'") from None
     loader = PackageLoader("kltheory.report.atlas")
     return Environment(loader=loader, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, **options)
 
@@ -32,7 +33,7 @@ def html(atlas: Atlas) -> str:
         NoTemplates: a package is missing.
         NotMathML: a formula cannot be written.
     """
-    environment = _environment(autoescape=True)
+    templates = environment(autoescape=True)
     try:
         from kltheory.report.atlas.mathml import mathml
     except ImportError:
@@ -45,18 +46,18 @@ def html(atlas: Atlas) -> str:
     def linked(words: str) -> Markup:
         return Markup(ARXIV.sub(_link, str(escape(words))))
 
-    environment.filters |= {"math": math, "linked": linked, "coefficient": coefficient, "verdict": verdict}
+    templates.filters |= {"math": math, "linked": linked, "coefficient": coefficient, "verdict": verdict}
     figures = [(f, Markup(f.svg())) for f in atlas.figures]
-    return str(environment.get_template("atlas.html.j2").render(atlas=atlas, figures=figures))
+    return str(templates.get_template("atlas.html.j2").render(atlas=atlas, figures=figures))
 
 
 def tex(atlas: Atlas) -> str:
     """An appendix, complete with preamble; it needs amsmath, amssymb and hyperref. Raises NoTemplates."""
     delimiters = {"block_start_string": "<%", "block_end_string": "%>", "variable_start_string": "<<"}
     delimiters |= {"variable_end_string": ">>", "comment_start_string": "<#", "comment_end_string": "#>"}
-    environment = _environment(autoescape=False, **delimiters)
-    environment.filters |= {"text": latex.text, "coefficient": coefficient, "verdict": verdict}
-    return str(environment.get_template("atlas.tex.j2").render(atlas=atlas))
+    templates = environment(autoescape=False, **delimiters)
+    templates.filters |= {"text": latex.text, "coefficient": coefficient, "verdict": verdict}
+    return str(templates.get_template("atlas.tex.j2").render(atlas=atlas))
 
 
 def coefficient(row: Row) -> str:

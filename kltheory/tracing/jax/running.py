@@ -6,21 +6,16 @@ cannot be compiled, because Python asks for values, runs as it is.
 
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
+from kltheory.jax_versions import quickly
 from kltheory.tracing.trace import CannotTrace
 
-QUICKLY: Final = {
-    "xla_backend_optimization_level": 0,
-    "xla_cpu_use_fusion_emitters": False,
-    "xla_cpu_parallel_codegen_split_count": 1,
-}
-"""Options of XLA: what runs once on a few numbers is compiled in a ninth of the time where nothing is optimised."""
-
-Run = Callable[[Mapping[str, Any]], tuple[Any, Mapping[str, Any]]]
-"""From arrays to the output, and the derivative of its sum by each."""
+Arrays = Mapping[str, Any]
+Run = Callable[[Arrays, Arrays], tuple[Any, Arrays]]
+"""From the arrays to differentiate by, and others, to the output, and the derivative of its sum by each of those."""
 
 
 class Same:
@@ -36,20 +31,26 @@ class Same:
         return id(self.value)
 
 
-def run(fn: Callable[..., Any], given: Mapping[str, Any], config: Mapping[str, Any]) -> tuple[Any, Mapping[str, Any]]:
+def run(fn: Callable[..., Any], given: Arrays, config: Mapping[str, Any]) -> tuple[Any, Arrays]:
     """The output of ``fn(**given, **config)``, one array, and ``jax.vjp``'s derivative of its sum by each of ``given``.
 
-    An output of integers or truth values has derivative zero. What the function raises is passed on.
+    Arrays of the configuration, such as a mask, are arguments of what is compiled, so that it serves whatever they
+    hold. Where Python asks for what they hold, it is compiled for just that. An output of integers or truth values
+    has derivative zero. What the function raises is passed on.
     """
-    key = tuple((name, _fingerprint(value)) for name, value in sorted(config.items()))
-    compiled = _Compiled.of(Same(fn), key, _Config(config))
-    if compiled.fails:
-        return compiled.plain(given)
-    try:
-        return compiled.fast(given)
-    except Exception:  # whatever is wrong shows itself, or not, without the compiler
-        compiled.fails = True
-        return compiled.plain(given)
+    import jax
+
+    arrays = {name: value for name, value in config.items() if isinstance(value, jax.Array)}
+    rest = {name: value for name, value in config.items() if name not in arrays}
+    for fixed, free in ((rest, arrays), (config, dict[str, Any]())):
+        key = tuple((name, _fingerprint(value)) for name, value in sorted(fixed.items()))
+        compiled = _Compiled.of(Same(fn), key, tuple(sorted(free)), _Config(fixed))
+        if not compiled.fails:
+            try:
+                return compiled.fast(given, free)
+            except Exception:  # whatever is wrong shows itself, or not, without the compiler
+                compiled.fails = True
+    return compiled.plain(given, free)
 
 
 class _Config:
@@ -70,13 +71,13 @@ class _Compiled:
         import jax
 
         self.plain = plain
-        self.fast: Run = jax.jit(plain, compiler_options=QUICKLY)
+        self.fast: Run = jax.jit(plain, compiler_options=quickly())
         self.fails = False
 
     @staticmethod
     @lru_cache(maxsize=32)
-    def of(fn: Same, key: Any, config: _Config) -> "_Compiled":
-        return _Compiled(lambda given: _with_slopes(fn.value, given, config.values))
+    def of(fn: Same, key: Any, free: tuple[str, ...], config: _Config) -> "_Compiled":
+        return _Compiled(lambda given, arrays: _with_slopes(fn.value, given, {**config.values, **arrays}))
 
 
 def _with_slopes(fn: Callable[..., Any], given: Mapping[str, Any], config: Mapping[str, Any]) -> Any:

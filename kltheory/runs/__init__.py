@@ -1,0 +1,1 @@
+"""A run's tokens: what a loss did at the samples that a trainer really drew."""
