@@ -25,8 +25,8 @@ from kltheory.calculus.expectation import expectation, same_value
 from kltheory.calculus.identify import identify
 from kltheory.calculus.notation import text
 from kltheory.calculus.placement import AS_LOSS, Placement
-from kltheory.calculus.regions import DISPLAY, Region
-from kltheory.calculus.surrogate import Sampler, Surrogate, derivative
+from kltheory.calculus.regions import DISPLAY
+from kltheory.calculus.surrogate import Sampler, Surrogate
 from kltheory.calculus.symbols import advantage, erase_sg, log_ratio, log_weight, logp, sg
 
 EXCHANGED: Final = {logp: logp - log_ratio, log_ratio: -log_ratio}
@@ -78,24 +78,14 @@ class Derived(Reading):
 
     def near_reference(self) -> Expr | None:
         """The penalty in the cell of the reference, where there is one."""
-        near = [s.expr for r, s in self._cells(Sampler.OLD) if is_central(r)]
+        near = [e for r, e in split(self.penalty.expr) if is_central(r)]
         return near[0] if len(near) == 1 else None
 
     # --- what it descends -------------------------------------------------------------------------------------------
     def coefficient(self, placement: Placement, factor: Expr = S.One) -> Coefficient:
         """C of the penalty, times a factor: of a sum over the vocabulary as a loss, whose weights are its own."""
-        drew = S.One if placement.who is Sampler.POLICY else exp(-log_weight)
-        density = exp(-logp) if self.sums_vocabulary else drew
-
-        def score(s: Surrogate) -> Expr:
-            placed = placement.of(Surrogate(factor * s.expr)).sampled_by(placement.who)
-            return erase_sg(derivative(placed.expr)) * density
-
-        return Coefficient(Coefficient(tuple((r, score(s)) for r, s in self._cells(placement.who))).merged)
-
-    def _cells(self, who: Sampler) -> tuple[tuple[Region, Surrogate], ...]:
-        """Where the penalty is smooth under a sampler, and what it is there."""
-        return _cells(self.penalty.sampled_by(who))
+        s = Surrogate(factor * self.penalty.expr)
+        return Coefficient((placement.summed(s) if self.sums_vocabulary else placement.coefficient(s)).merged)
 
     def rows(self, placement: Placement, runs: list[Placed]) -> Iterator[Row]:
         """What C is the gradient of, piece by piece, and how far the running function is from it."""
@@ -208,11 +198,6 @@ class Derived(Reading):
             return pushes(self.surrogate)
         except Undecidable as e:
             raise Undecidable(f"the part with the advantage: {e}") from e
-
-
-@lru_cache(maxsize=64)
-def _cells(surrogate: Surrogate) -> tuple[tuple[Region, Surrogate], ...]:
-    return tuple((r, Surrogate(e)) for r, e in split(surrogate.expr))
 
 
 @lru_cache(maxsize=16)

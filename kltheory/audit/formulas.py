@@ -73,9 +73,7 @@ class Formulas:
     def _descends(self, term: Expr, placement: Placement) -> Coefficient:
         """The coefficient of one token's term."""
         s = Surrogate.of(term)
-        if self.summed:
-            return s.sampled_by(placement.who).score().map(lambda e: e * exp(-logp))
-        return placement.of(s).coefficient(placement.who)
+        return placement.summed(s) if self.summed else placement.coefficient(s)
 
     def _parts(self, gap: Surrogate, what: str) -> tuple[str, ...]:
         if what == "value":

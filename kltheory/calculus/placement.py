@@ -7,6 +7,7 @@ from typing import Final
 
 from sympy import Expr, S, exp
 
+from kltheory.calculus.coefficient import Coefficient
 from kltheory.calculus.surrogate import Sampler, Surrogate
 from kltheory.calculus.symbols import erase_sg, log_weight, logp, sg
 
@@ -55,6 +56,14 @@ class Placement:
     def of(self, s: Surrogate) -> Surrogate:
         """What it makes of a surrogate, whoever sampled."""
         return PLACED[self.where](s.expr, WEIGHTS[self.weight])
+
+    def coefficient(self, s: Surrogate) -> Coefficient:
+        """C of a surrogate of one sample. Raises Undecidable, as :meth:`.Surrogate.coefficient` does."""
+        return self.of(s).coefficient(self.who)
+
+    def summed(self, s: Surrogate) -> Coefficient:
+        """C of the summand of a sum over the vocabulary, whose weights are its own: of no sample. Raises as above."""
+        return self.of(s).sampled_by(self.who).score().map(lambda e: e * exp(-logp))
 
     @property
     def manner(self) -> str:
