@@ -155,6 +155,9 @@ def _of_the_formula(found: Reading, has_advantage: bool) -> Iterator[Finding]:
     if found.left_out:
         text = f"a small constant, which changes a factor by {found.left_out:.0e}, is left out of the formula"
         yield Finding(Code.LEFT_OUT, text, {"factor": found.left_out})
+    if found.letters:
+        text = f"in formulas and names {' and '.join(found.letters)} may be any positive number"
+        yield Finding(Code.ASSUMED, text, {"letters": list(found.letters)})
     if has_advantage:
         yield Finding(Code.PENALTY_ALONE, "the tables are of the penalty: what is left where the advantages are 0")
 

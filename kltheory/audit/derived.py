@@ -1,14 +1,15 @@
 """The reading of a function with a formula: all answers are calculated from it, for every policy and vocabulary."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import Final
 
-from sympy import Expr, S, exp
+from sympy import Expr, S, Symbol, exp
 
 from kltheory.audit.advantage import Push, pushes
 from kltheory.audit.experiments import Placed, distances, residual
+from kltheory.audit.letters import leaf
 from kltheory.audit.measure import measured_zones
 from kltheory.audit.pieces import Piece, agreement_order, central, first_order, is_central, pieces
 from kltheory.audit.reading import Reading
@@ -27,7 +28,7 @@ from kltheory.calculus.notation import text
 from kltheory.calculus.placement import AS_LOSS, Placement
 from kltheory.calculus.regions import DISPLAY
 from kltheory.calculus.surrogate import Sampler, Surrogate
-from kltheory.calculus.symbols import advantage, erase_sg, log_ratio, log_weight, logp, sg
+from kltheory.calculus.symbols import VARIABLES, advantage, erase_sg, log_ratio, log_weight, logp, sg
 
 EXCHANGED: Final = {logp: logp - log_ratio, log_ratio: -log_ratio}
 """Policy and reference for each other."""
@@ -39,9 +40,11 @@ class Derived(Reading):
 
     Attributes:
         surrogate: of one entry, the advantage live.
+        lettered: the same with letters for numbers that nobody gave; ``None`` where there are none.
     """
 
     surrogate: Surrogate
+    lettered: Surrogate | None = None
 
     # --- what it computes -------------------------------------------------------------------------------------------
     how = "derived"
@@ -49,9 +52,28 @@ class Derived(Reading):
     @property
     def formula(self) -> str:
         """The formula, as ``kltheory identify`` reads it."""
-        expr = self.surrogate.expr
+        expr = self._in_letters.surrogate.expr
         plain = is_smooth(expr) and not expr.has(sg)
         return text(tidy(expr) if plain else expr.xreplace(DISPLAY))
+
+    @cached_property
+    def _in_letters(self) -> "Derived":
+        """The same reading for any value of the numbers that nobody gave."""
+        return self if self.lettered is None else replace(self, surrogate=self.lettered, lettered=None)
+
+    @property
+    def letters(self) -> tuple[str, ...]:
+        """The numbers that nobody gave and its formula has letters for."""
+        return tuple(sorted(map(str, self._in_letters.surrogate.expr.free_symbols - {*VARIABLES})))
+
+    @property
+    def unit(self) -> tuple[str, float]:
+        """The letter that the penalty is proportional to, and its number; no letter and 1 where there is none."""
+        expr, (name, *others) = self._in_letters.penalty.expr, (*self.letters, "")
+        letter = Symbol(name, positive=True)
+        if not name or any(others) or not is_zero(erase_sg(expr.diff(letter) * letter - expr)):
+            return "", 1.0
+        return name, next(float(self.subject.assumed[p].value) for p in self.subject.assumed if leaf(p) == name)
 
     @cached_property
     def penalty(self) -> Surrogate:
@@ -97,21 +119,31 @@ class Derived(Reading):
             return
         multiple = first_order(c)
         near = distances(runs, reverse_kl.coefficient, multiple)
-        for k, piece in enumerate(every):
+        for k, (piece, shown) in enumerate(zip(every, self._shown(placement, every), strict=True)):
             yield Row(
                 placement,
-                piece.name,
+                shown.name,
                 str(piece.region),
                 self.how,
                 residual(piece.coefficient, runs),
                 piece.region,
-                piece.formula,
-                piece.title,
+                shown.formula,
+                shown.title,
                 piece.found.slope if k == 0 or piece.found.terms else None,
                 _order(c) if k == 0 else None,
                 multiple,
                 near if k == 0 else None,
             )
+
+    def _shown(self, placement: Placement, every: tuple[Piece, ...]) -> tuple[Piece, ...]:
+        """The pieces in letters, where these cut it in the same way."""
+        if self.lettered is None:
+            return every
+        try:
+            named = self._in_letters._pieces(self._in_letters.coefficient(placement))
+        except Undecidable:
+            return every
+        return named if [str(p.region) for p in named] == [str(p.region) for p in every] else every
 
     @cached_property
     def _seen(self) -> list[tuple[Coefficient, tuple[Piece, ...]]]:
@@ -132,15 +164,24 @@ class Derived(Reading):
         except Undecidable:
             return True
 
+    def _beside(self, target: Coefficient) -> "Derived":
+        """This reading, in letters where the target has some."""
+        return self._in_letters if any(e.free_symbols - {*VARIABLES} for _, e in target.cells) else self
+
+    def in_numbers(self, target: Coefficient) -> Coefficient:
+        """A coefficient with its letters as the numbers that were taken for them."""
+        values = {Symbol(leaf(p), positive=True): S(repr(a.value)) for p, a in self.subject.assumed.items()}
+        return target.map(lambda e: e.xreplace(values))
+
     def agrees(self, placement: Placement, target: Coefficient, within: float | None) -> bool:
         """Whether both differ by a constant in the window."""
         window = around(within, placement.who)
-        cells = (self.coefficient(placement) - target).cells
+        cells = (self._beside(target).coefficient(placement) - target).cells
         return Coefficient(tuple((r, e) for cell, e in cells if (r := cell & window) is not None)).is_constant()
 
     def holds_within(self, placement: Placement, target: Coefficient) -> float | None:
         """How far the cell of the reference reaches, if both differ by a constant there."""
-        near = central(Coefficient((self.coefficient(placement) - target).merged))
+        near = central(Coefficient((self._beside(target).coefficient(placement) - target).merged))
         if not near or not is_constant(near[0][1]):
             return None
         ends = [b for v in (log_ratio, log_weight) for b in near[0][0].bounds(v) if b is not None]
@@ -174,11 +215,12 @@ class Derived(Reading):
     # --- what it estimates ------------------------------------------------------------------------------------------
     def estimates(self, divergence: Divergence, exchanged: bool = False) -> Expr | None:
         """The multiple, 1 or the number in front of the value; at the reference, where that has several cells."""
-        value = erase_sg(self.penalty.expr).xreplace({log_weight: S.Zero})
+        value = erase_sg(self._in_letters.penalty.expr).xreplace({log_weight: S.Zero})
         try:
             near = _central(value.xreplace(EXCHANGED) if exchanged else value)
             mean = Objective(near) if self.sums_vocabulary else expectation(near, Sampler.POLICY)
-            scales = dict.fromkeys([S.One, near.as_content_primitive()[0]])  # a coefficient such as 1/10 in front
+            in_front = (near.as_content_primitive()[0], near.as_independent(*VARIABLES, as_Add=False)[0])
+            scales = dict.fromkeys([S.One, *in_front])  # a coefficient such as 1/10 or beta
             return next((a for a in scales if same_value(mean, divergence.objective * a)), None)
         except Undecidable:
             return None

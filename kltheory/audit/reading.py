@@ -122,6 +122,20 @@ class Reading(ABC):
         return None
 
     @property
+    def letters(self) -> tuple[str, ...]:
+        """The numbers that nobody gave and its formula has letters for."""
+        return ()
+
+    def in_numbers(self, target: Coefficient) -> Coefficient:
+        """A coefficient with its letters as the numbers that were taken for them."""
+        return target
+
+    @property
+    def unit(self) -> tuple[str, float]:
+        """The letter that the penalty is proportional to, and its number; no letter and 1 where there is none."""
+        return "", 1.0
+
+    @property
     def is_of_one_token(self) -> bool:
         """Whether there is anything to say of a token alone."""
         return True

@@ -16,6 +16,7 @@ from sympy import Add, Basic, DiracDelta, Expr, Max, Min, Rational, S, Symbol, e
 from kltheory.audit.confirm import Disagreement, confirm
 from kltheory.audit.derived import Derived
 from kltheory.audit.layout import Index, Layout, policies, slope
+from kltheory.audit.letters import lettered
 from kltheory.audit.manners import in_some_manner, manners, masks_by_labels
 from kltheory.audit.measured import Measured
 from kltheory.audit.reading import Entries, Reading
@@ -111,7 +112,8 @@ def _separated(subject: Subject, layout: Layout, trace: Trace) -> Reading:
     s = Surrogate.of(single)
     weights = None if coupled else token_weights(terms, layout, s)
     own = exprs.shape in (layout.tokens, layout.shape) and weights is not None and bool((weights == 1).all())
-    return Derived(surrogate=s, weights=weights, per_token=own, **facts)
+    letters = lettered(subject, single, lambda other: _single(other, layout, bool(meeting)))
+    return Derived(surrogate=s, lettered=letters, weights=weights, per_token=own, **facts)
 
 
 SLIGHT: Final = Rational(1, 10**5)

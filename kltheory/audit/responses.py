@@ -56,7 +56,7 @@ def response_rows(found: Reading, placements: Sequence[str], known: KnownLoss | 
         for credit, who in product(CREDITS if where == "reward" else ("",), Sampler):
             placed = Placement(where, who=who)
             loss = _formula(found, near, where, credit) if whole is None else whole.loss
-            asked = _Asked(placed, loss, whole is None and found.is_cut(placed), found.rounding(FINEST))
+            asked = _Asked(placed, loss, whole is None and found.is_cut(placed), found.rounding(FINEST), found.unit)
             gradients = {kind: [(run, run.gradient(placed, credit)) for run in both] for kind, both in runs.items()}
             named = {kind: _verdict(asked, kind, pairs) for kind, pairs in gradients.items()}
             far_away, close = (run.distance(g, who) for run, g in gradients["random"])
@@ -70,6 +70,7 @@ class _Asked(NamedTuple):
     loss: SequenceLoss | None
     cut: bool
     limit: float
+    unit: tuple[str, float]
 
 
 Pairs = Sequence[tuple[Run, Gradient]]
@@ -105,12 +106,18 @@ def _verdict(asked: _Asked, kind: str, pairs: Pairs) -> Verdict:
             loss, multiple, name, asked.placed.who, horizon if kind == "fixed" else None
         )
         where = "near the reference" if settled and asked.cut else where
-        scale = {1.0: "", -1.0: "-"}.get(multiple, f"{written(multiple)}*")
+        scale = "" if name == "zero" else _scale(multiple, *asked.unit)
         title = scale.replace("*", "·") + TARGETS[name][1]
         return Verdict(scale + name, title, where, "derived" if settled else "measured", gap)
     if loss is None or asked.cut or not all(_obeys(run, g, loss, asked) for run, g in pairs):
         return Verdict("none", "none of these", "everywhere", "measured")
     return Verdict("none", *_unnamed(loss, asked.placed.who, kind))
+
+
+def _scale(multiple: float, letter: str, number: float) -> str:
+    """What stands in front of a name: a multiple of a letter, where the loss is proportional to one."""
+    rest = rounded(multiple / number, SAME)
+    return {1.0: "", -1.0: "-"}.get(rest, f"{written(rest)}*") + (letter and f"{letter}*")
 
 
 def _obeys(run: Run, mine: Gradient, loss: SequenceLoss, asked: _Asked) -> bool:

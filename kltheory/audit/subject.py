@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+from sympy import Symbol
 
 from kltheory.audit.forms import Form, handed
 from kltheory.audit.instance import instance
@@ -44,6 +45,8 @@ TRACED: Final = (
 )
 """Roles through which a gradient may flow; the others are constants of a run."""
 
+LETTER: Final = "number "
+"""What stands before the path of a number that is traced as a letter, among the names of arrays."""
 PASSED: Final = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
@@ -90,6 +93,7 @@ class Subject:
         per_sequence: whether there is one advantage for each sequence rather than for each token.
         wide: whether log-probabilities beside logits and actions are those of the whole vocabulary as well.
         is_settled: whether all arrays that it reads are found.
+        letters: the letter that a trace has for a number that is assumed, by its path.
     """
 
     target: Target
@@ -103,6 +107,7 @@ class Subject:
     per_sequence: bool = False
     wide: bool = False
     is_settled: bool = False
+    letters: Mapping[str, Symbol] = field(default_factory=dict)
 
     @property
     def roles(self) -> frozenset[Role]:
@@ -159,7 +164,8 @@ class Subject:
                 array = array * arrays[Role.MASK]
             return handed(array, forms, self.target.framework, role.is_over_vocabulary)
 
-        settings = {**{path: a.value for path, a in self.assumed.items()}, **self.settings}
+        numbers = {name.removeprefix(LETTER): x for name, x in arrays.items() if name.startswith(LETTER)}
+        settings = {**{path: a.value for path, a in self.assumed.items()}, **self.settings, **numbers}
         values = Values(self.paths, settings, made, self.results, self.is_settled)
         args, kwargs = self._arguments(values)
         return self._chosen(awaited(self.target.function(*args, **kwargs)))
@@ -217,6 +223,9 @@ class Subject:
             r.value: Input(self._shaped(r, arrays[r], arrays), self._shaped(r, exprs[r], arrays), r in TRACED)
             for r in exprs
         }
+        for path, letter in self.letters.items():
+            value = np.array(self.assumed[path].value, dtype=np.float64)
+            inputs[f"{LETTER}{path}"] = Input(value, np.array(letter, dtype=object), False)
         with guarded():
             constants = self.constants(arrays, "float64")
             return self.tracer.trace(self, inputs, {k: v for k, v in constants.items() if k not in inputs})

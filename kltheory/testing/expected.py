@@ -47,7 +47,10 @@ class Expected:
 
 
 def terms(name: str) -> dict[Divergence, Expr]:
-    """The divergences in a sum such as ``2*reverse_kl - forward_kl``, with their scales. Raises ValueError."""
+    """The divergences in a sum such as ``2*reverse_kl - forward_kl``, with their scales. Raises ValueError.
+
+    A scale may be a letter, ``beta*reverse_kl``: a parameter of the function that nobody gave.
+    """
     table: dict[str, Divergence] = dict(KNOWN)
 
     def member(match: re.Match[str]) -> str:
@@ -60,13 +63,15 @@ def terms(name: str) -> dict[Divergence, Expr]:
         return placeholder
 
     text = FAMILY.sub(member, name)
-    for word in re.findall(r"[A-Za-z_]\w*", text):
-        if word not in table:
-            close = get_close_matches(word, table, 2, 0.5)
+    words = dict.fromkeys(re.findall(r"[A-Za-z_]\w*", text))
+    letters = [word for word in words if word not in table]
+    for word in letters:
+        close = get_close_matches(word, table, 2, 0.5)
+        if close or len(letters) == len(words):
             hint = f"did you mean {' or '.join(close)}? " if close else ""
             raise ValueError(f"expected={name!r}: there is no divergence {word!r}; {hint}{_names()}")
     try:
-        expr = parse_formula(text, table).expand()
+        expr = parse_formula(text, words).expand()
     except FormulaError as e:
         raise ValueError(f"expected={name!r}: {e.reason}; {_names()}") from None
     symbols = {Symbol(n, positive=True): d for n, d in table.items()}
@@ -76,7 +81,7 @@ def terms(name: str) -> dict[Divergence, Expr]:
     for s, a in scales.items():
         if a != 0:
             found[symbols[s]] = found.get(symbols[s], S.Zero) + a
-    if rest != 0 or not found or any(a.free_symbols for a in found.values()):
+    if rest != 0 or not found or any(a.free_symbols & symbols.keys() for a in found.values()):
         raise ValueError(f"expected={name!r}: a sum of multiples of divergences is needed; {_names()}")
     return found
 

@@ -5,6 +5,7 @@ from functools import partial
 
 from kltheory.audit.audited import Audited
 from kltheory.audit.subject import Raised
+from kltheory.calculus.symbols import VARIABLES
 from kltheory.report.audit import labelled
 from kltheory.report.audit_facts import cells_of
 from kltheory.report.columns import Fact
@@ -44,8 +45,11 @@ def _against(claim: Claim, call: Call, one: Audited) -> Iterator[Fact]:
 def _witness(claim: Claim, one: Audited) -> str:
     if claim.expected.coefficient is None or one.found is None:
         return ""
+    target = one.found.in_numbers(claim.expected.coefficient)
+    if any(e.free_symbols - {*VARIABLES} for _, e in target.cells):
+        return ""  # a letter that the function has not
     try:
-        found = against_divergence(one.found, claim.expected.coefficient, claim.placed, claim.within)
+        found = against_divergence(one.found, target, claim.placed, claim.within)
     except Raised as e:
         return f"the function raises {e}"
     if found is None:

@@ -1,0 +1,70 @@
+"""Letters: what a formula is for every value of a number that nobody gave, where the code computes with it alone.
+
+A function is read with such a number as a positive symbol. Where code asks for its value or bounds something by it, or
+where the formula would be another, the number stays what it was taken to be.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from typing import Final
+
+from sympy import Abs, Basic, Expr, Max, Min, Piecewise, Rational, Symbol, sign
+
+from kltheory.audit.generic import GENERIC
+from kltheory.audit.subject import Raised, Subject
+from kltheory.calculus.exact import Undecidable, is_zero
+from kltheory.calculus.surrogate import Surrogate
+from kltheory.calculus.symbols import VARIABLES, sg
+from kltheory.tracing.trace import CannotTrace
+
+CUT: Final = (Abs, Max, Min, Piecewise, sign)
+"""What a region is bounded by; a bound that is a letter bounds no region that is known."""
+TAKEN: Final = {*map(str, VARIABLES), "w", "u", "r"}
+"""Names that a formula has for something else."""
+
+
+def lettered(subject: Subject, formula: Expr, read: Callable[[Subject], Expr | None]) -> Surrogate | None:
+    """The formula with letters for the numbers that nobody gave; ``None`` where none of them can be one.
+
+    Args:
+        subject: what is called.
+        formula: the same with numbers.
+        read: reads the formula of a subject again.
+    """
+    known = dict(_letters(subject))
+    for chosen in filter(None, (known, *({path: letter} for path, letter in known.items() if len(known) > 1))):
+        try:
+            found = read(replace(subject, letters=chosen))
+            if found is not None and _is_the_same(found, formula, subject, chosen):
+                return Surrogate.of(_freed(found, {*chosen.values()}))
+        except (CannotTrace, Raised, Undecidable):
+            continue
+    return None
+
+
+def leaf(path: str) -> str:
+    """``beta`` of ``config.beta``."""
+    return path.rpartition(".")[2]
+
+
+def _letters(subject: Subject) -> Iterator[tuple[str, Symbol]]:
+    """The path of each number that was taken for one that nobody gave, and its letter."""
+    seen = set(TAKEN)
+    for path, assumed in subject.assumed.items():
+        name = leaf(path)
+        is_number = isinstance(assumed.value, float) and assumed.value > 0
+        if assumed.why == GENERIC and is_number and name.isidentifier() and name not in seen:
+            seen.add(name)
+            yield path, Symbol(name, positive=True)
+
+
+def _freed(e: Expr, letters: set[Symbol]) -> Expr:
+    """Without holding letters, which no gradient reaches."""
+    return e.replace(sg, lambda x: x if x.free_symbols <= letters else sg(x))
+
+
+def _is_the_same(found: Expr, formula: Expr, subject: Subject, letters: Mapping[str, Symbol]) -> bool:
+    """Whether it holds a letter, bounds nothing by one, and is the formula where letters have their numbers."""
+    values: dict[Basic, Basic] = {s: Rational(repr(subject.assumed[path].value)) for path, s in letters.items()}
+    bounded = any(node.free_symbols & values.keys() for head in CUT for node in found.atoms(head))
+    return bool(found.free_symbols & values.keys()) and not bounded and is_zero(found.xreplace(values) - formula)
