@@ -17,7 +17,8 @@ torch = pytest.importorskip("torch")
 binding_functions = pytest.importorskip("binding_functions")
 pytestmark = pytest.mark.torch
 
-K2, K3, HALF_K3 = "l**2/2", "l - 1 + exp(-l)", "l/2 - 1/2 + exp(-l)/2"
+K2, K3 = "l**2/2", "l - 1 + exp(-l)"
+BETA_K3, ALPHA_K3, SOME_K3 = (f"{letter}*({K3})" for letter in ("beta", "alpha", "some_number"))
 PUSHED_K3, PPO = f"-A*logp + {K3}", "min(A*w, A*min(6/5, max(4/5, w)))"
 GRPO = f"l/4 - {PPO} - 1/4 + exp(-l)/4"
 REVERSE, FORWARD = "l*exp(logp)", "-l*exp(-l)*exp(logp)"
@@ -55,9 +56,9 @@ DERIVED = {
     "advantage_column": (PUSHED_K3, "advantages=advantage:column"),
     "grouped": (K3, "index=group"),
     "grouped_by_tensor": (K3, "group_ids=group:array"),
-    "beta_compared": (HALF_K3, "logps=logp"),
-    "alpha_with_limits": (HALF_K3, "logps=logp"),
-    "annotated": (HALF_K3, "logps=logp"),
+    "beta_compared": (BETA_K3, "logps=logp"),
+    "alpha_with_limits": (ALPHA_K3, "logps=logp"),
+    "annotated": (SOME_K3, "logps=logp"),
     "shifted": (REVERSE, "labels=mask:one_position_more_at_the_start:labels"),
     "with_optional_config": ("l/4 - 1/4 + exp(-l)/4", "logps=logp"),
     "with_critic": (PUSHED_K3, "values=value returns=value advantages=advantage"),
@@ -141,7 +142,7 @@ def test_a_selector_is_no_coefficient(name: str, names: list[str]) -> None:
     found = list(variants(target(name), {}))
     assert [v.name for v in found] == names
     last = recover(bind(target(name), {}, found[-1].settings))
-    assert last.formula == {"index_of_kind": K2, "beta_compared": HALF_K3, "alpha_with_limits": HALF_K3}.get(name, K3)
+    assert last.formula == {"index_of_kind": K2, "beta_compared": BETA_K3, "alpha_with_limits": ALPHA_K3}.get(name, K3)
 
 
 def test_a_member_of_an_enumeration_is_set_by_its_name() -> None:

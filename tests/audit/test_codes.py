@@ -20,7 +20,7 @@ from kltheory.audit.target import of_function
 from kltheory.calculus.surrogate import Surrogate
 from kltheory.calculus.symbols import log_ratio
 
-BY_HAND = {Code.ROW_UNDECIDED, Code.ROW_DISAGREES}
+BY_HAND = (Code.ROW_UNDECIDED, Code.ROW_DISAGREES)  # in an order that workers share
 """No function is known that has them."""
 IN_TORCH = {Code.CHANGES_INPUT}
 ON_RESPONSES = {Code.RECOGNISED, Code.COUPLED_ON_RESPONSES, Code.RESPONSES_COUPLED, Code.NOT_ON_RESPONSES}

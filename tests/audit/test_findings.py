@@ -222,7 +222,7 @@ def test_a_trainers_loss_needs_only_its_number():
     assert one.rows[0].gradient_of == "1/4*forward_kl"
     assert one.subject.paths["inputs.old_per_token_logps"] == "logp_old"
     without = audit_subject("", bind(target, {}, {}), ("loss",))
-    assert without.rows[0].gradient_of == "1/2*forward_kl"
+    assert without.rows[0].gradient_of == "beta*forward_kl"
     assert "self.args.beta = 0.5: generic values, --set NAME=VALUE for another" in [f.text for f in without.notes]
 
 
