@@ -42,6 +42,25 @@ from kltheory.calculus.divergence import (
 from kltheory.calculus.estimators import Estimator, as_loss, in_reward, k1, k2, k3, k_abs, power, straight_through, w
 from kltheory.calculus.expectation import expectation
 from kltheory.calculus.logits import lemmas
+from kltheory.calculus.losses import (
+    aspo,
+    awr,
+    cispo,
+    clip,
+    dppo_tv,
+    dro,
+    dual_clip,
+    importance,
+    kl_cov,
+    mis,
+    ppo,
+    reinforce,
+    sapo,
+    spo,
+    tis,
+    topr,
+    vespo,
+)
 from kltheory.calculus.moments import (
     SCORE_SQUARE,
     At,
