@@ -43,8 +43,8 @@ EDGES = ((1, HIGH), (-1, LOW))
     hypotheses=(*USUAL, "β stands for |A|, A = β or -β with equal chances", "for f', π_ref stands for π_old"),
 )
 def ppo_under_noise_descends_a_trust_region():
-    """Where the advantage of every sample is β or -β by a fair coin, PPO's loss descends (β/2) E_old[(w - 1 - ε)₊ +
-    (1 - ε - w)₊]: an f-divergence of π from π_old, f'(u) being 1 for u > 1+ε, -1 for u < 1-ε and 0 between, so zero as
+    """Where the advantage of every sample is β or -β by a fair coin, PPO's loss descends (β/2) E_old[(w - 1 - ε)₊ + (1
+    - ε - w)₊]: an f-divergence of π from π_old, f'(u) being 1 for u > 1+ε, -1 for u < 1-ε and 0 between, so zero as
     long as no w leaves [1-ε, 1+ε]."""
     noisy = HALF * (ppo(beta) + ppo(-beta))
     outside = Max(w - HIGH, 0) + Max(LOW - w, 0)

@@ -10,11 +10,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from sympy import Abs, And, Expr, Max, Min, Or, Piecewise, Rational, S, exp
+from sympy import Abs, And, Expr, Max, Min, Or, Piecewise, Rational, S, exp, log
 
 from kltheory.calculus.estimators import w
+from kltheory.calculus.moments import E
 from kltheory.calculus.surrogate import Surrogate
-from kltheory.calculus.symbols import log_weight, logp, sg
+from kltheory.calculus.symbols import log_ratio, log_weight, logp, sg
 
 Formula = Callable[..., Expr]
 
@@ -36,8 +37,11 @@ class Loss:
 FIFTH: Final = Rational(1, 5)
 TWO: Final = S(2)
 THREE: Final = S(3)
+TENTH: Final = Rational(1, 10)
 STEEPER: Final = Rational("1.05")
 POLGRAD: Final = "github.com/SaifPunjwani/polgrad"
+GKD: Final = "arXiv 2306.13649"
+DISTILLM: Final = "arXiv 2402.03898"
 VERL: Final = "github.com/verl-project/verl/pull/2953"
 
 
@@ -83,6 +87,22 @@ def _mask(a: Expr, low: Expr = S.Half, high: Expr = TWO) -> Expr:
     return -Piecewise((w, And(w > low, w < high)), (0, True)) * a
 
 
+def _mixture(teacher: Expr) -> Expr:
+    """M/Q for the mixture M of the teacher P, with this share, and Q."""
+    return teacher * exp(-log_ratio) + 1 - teacher
+
+
+def _gjsd(beta: Expr = S.Half) -> Expr:
+    """β KL(P‖M) + (1 - β) KL(Q‖M), M = βP + (1 - β)Q, over the whole vocabulary."""
+    r, m = exp(-log_ratio), _mixture(beta)
+    return E(beta * r * log(r / m) - (1 - beta) * log(m))
+
+
+def _skew_kl(alpha: Expr = TENTH) -> Expr:
+    r = exp(-log_ratio)
+    return E(r * log(r / _mixture(alpha)))
+
+
 # --- the list ---------------------------------------------------------------------------------------------------------
 reinforce: Final = Loss("reinforce", "REINFORCE", lambda a: -a * logp, POLGRAD)
 importance: Final = Loss("importance", "importance-weighted policy gradient", lambda a: -w * a, POLGRAD)
@@ -102,6 +122,17 @@ dppo_tv: Final = Loss("dppo_tv", "DPPO, total variation", _dppo_tv, "arXiv 2602.
 kl_cov: Final = Loss("kl_cov", "kl_cov's penalty, beside a policy loss", lambda: Abs(log_weight), "arXiv 2505.22617")
 dro: Final = Loss("dro", "DRO", lambda a, beta=S.One: -a * logp + beta * log_weight**2 / 2, "arXiv 2405.19107")
 awr: Final = Loss("awr", "advantage-weighted regression", lambda a, beta=S.One: -exp(a / beta) * logp, "catalogue 194")
+gjsd: Final = Loss("gjsd", "generalised Jensen-Shannon", _gjsd, GKD)
+skew_kl: Final = Loss("skew_kl", "skewed KL(P‖αP + (1 - α)Q)", _skew_kl, DISTILLM)
+skew_reverse_kl: Final = Loss(
+    "skew_reverse_kl", "skewed KL(Q‖αP + (1 - α)Q)", lambda alpha=TENTH: -E(log(_mixture(alpha))), DISTILLM
+)
+entropy_bonus: Final = Loss(
+    "entropy_bonus", "minus the entropy, over the whole vocabulary", lambda: E(logp), "catalogue 191"
+)
+sampled_entropy: Final = Loss(
+    "sampled_entropy", "minus the entropy of the sampled token", lambda: logp, "catalogue 191"
+)
 
 LOSSES: Final = (
     reinforce,
@@ -120,5 +151,10 @@ LOSSES: Final = (
     kl_cov,
     dro,
     awr,
+    gjsd,
+    skew_kl,
+    skew_reverse_kl,
+    entropy_bonus,
+    sampled_entropy,
 )
 """All of them; a new one is a new line."""

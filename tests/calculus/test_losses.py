@@ -3,14 +3,32 @@
 import pytest
 from sympy import Rational, S, exp
 
-from kltheory.calculus.losses import LOSSES, awr, clip, dro, importance, kl_cov, ppo, reinforce, tis
+from kltheory.calculus.divergence import jensen_shannon
+from kltheory.calculus.losses import (
+    LOSSES,
+    awr,
+    clip,
+    dro,
+    entropy_bonus,
+    gjsd,
+    importance,
+    kl_cov,
+    ppo,
+    reinforce,
+    sampled_entropy,
+    skew_kl,
+    skew_reverse_kl,
+    tis,
+)
 from kltheory.calculus.surrogate import Sampler, Surrogate
 from kltheory.calculus.symbols import advantage, log_weight, logp, sg
 
 A, w = advantage, exp(log_weight)
-OTHERS = {kl_cov.name: (), dro.name: (A,), awr.name: (A,)}
-"""Those that do not give a sample -A times the score on-policy: no policy loss, or another function of A."""
-POLICY_LOSSES = [loss for loss in LOSSES if loss.name not in OTHERS]
+OF_POLICIES = (kl_cov, gjsd, skew_kl, skew_reverse_kl, entropy_bonus, sampled_entropy)
+"""Those without an advantage."""
+OVER_THE_VOCABULARY = (gjsd, skew_kl, skew_reverse_kl, entropy_bonus)
+POLICY_LOSSES = [loss for loss in LOSSES if loss not in (*OF_POLICIES, dro, awr)]
+"""Those that give a sample -A times the score as long as the policy has not moved."""
 
 
 def same(left: Surrogate, right: Surrogate, sampler: Sampler) -> bool:
@@ -28,9 +46,14 @@ def test_on_policy_a_policy_loss_gives_a_sample_minus_its_advantage(loss):
 
 
 @pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: loss.name)
-def test_only_the_importance_weight_is_free_of_the_sampler(loss):
-    moves = loss(*OTHERS.get(loss.name, (A,))).coefficient(Sampler.OLD).depends_on(log_weight)
-    assert moves == (loss is not importance)
+def test_only_the_importance_weight_and_sums_over_the_vocabulary_are_free_of_the_sampler(loss):
+    surrogate = loss() if loss in OF_POLICIES else loss(A)
+    assert surrogate.coefficient(Sampler.OLD).depends_on(log_weight) == (loss not in (importance, *OVER_THE_VOCABULARY))
+
+
+def test_the_even_mixture_is_jensen_shannon():
+    assert gjsd().coefficient(Sampler.POLICY).equals(jensen_shannon.objective.coefficient())
+    assert not gjsd(Rational(1, 3)).coefficient(Sampler.POLICY).equals(jensen_shannon.objective.coefficient())
 
 
 def test_parameters_that_are_left_out_have_their_usual_values():
