@@ -41,6 +41,7 @@ from kltheory.calculus.divergence import (
 )
 from kltheory.calculus.estimators import Estimator, as_loss, in_reward, k1, k2, k3, k_abs, power, straight_through, w
 from kltheory.calculus.expectation import expectation
+from kltheory.calculus.groups import failure_rate, group, of_failure, of_success, success_rate
 from kltheory.calculus.logits import lemmas
 from kltheory.calculus.losses import (
     aspo,
