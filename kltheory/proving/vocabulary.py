@@ -86,6 +86,7 @@ from kltheory.calculus.sequence.placements import (
     FROZEN_REVERSE_KL,
     REVERSE_KL,
     earlier_weight,
+    geometric_weight,
     in_sequence_reward,
     prefix_weight,
     response_weight,
