@@ -33,13 +33,13 @@ def power_series(order: int) -> Surrogate:
     return Surrogate(-sum((q**k / k for k in range(1, order + 1)), S.Zero))
 
 
-@theorem(catalogue="150", source=MAXRL, hypotheses=(BINARY, "N = 2, 3 and 4"))
+@theorem(catalogue="150", source=MAXRL, hypotheses=(BINARY, "N = 2 and 3"))
 def mean_score_of_the_successes_ascends_the_beginning_of_the_logarithm():
     """On-policy, (1/K) Σ s over the successes of N responses, 0 where there are none, ascends -Σ_{k≤N} q^k/k, the
     beginning of log p = log(1 - q); less the mean score of all responses, in every group, it does as well."""
     return [
         SameGradient(group(n, won, lost), power_series(n), POLICY)
-        for n in (2, 3, 4)
+        for n in (2, 3)
         for won, lost in (
             (lambda k, n=n: S(n) / k, no),
             (lambda k, n=n: S(n) / k - 1, lambda k: S.NegativeOne),
@@ -47,27 +47,43 @@ def mean_score_of_the_successes_ascends_the_beginning_of_the_logarithm():
     ]
 
 
-@theorem(catalogue="150", source="catalogue 150", hypotheses=(BINARY, "N = 2, 3 and 4"))
+@theorem(catalogue="150", source="catalogue 150", hypotheses=(BINARY, "N = 2 and 3"))
 def centring_groups_with_a_success_loses_one_order():
     """On-policy, (r - r̄)/r̄ in groups with a success, and 0 in the others, ascends -Σ_{k≤N-1} q^k/k: one order less
     than the mean score of the successes."""
     return [
         SameGradient(group(n, lambda k, n=n: S(n - k) / k, lambda k: -S(int(k > 0))), power_series(n - 1), POLICY)
-        for n in (2, 3, 4)
+        for n in (2, 3)
     ]
 
 
-@theorem(catalogue="151", source="catalogue 151", hypotheses=("r > t on S", "G = 2, 3 and 4"))
+x, X, Y = (Symbol(name, positive=True) for name in "xXY")
+
+
+@theorem(
+    catalogue="150",
+    source=(MAXRL, "catalogue 150"),
+    hypotheses=(BINARY, "x stands for p, X for (1 - p)^N and Y for (1 - p)^{N-1}, any N"),
+)
+def orders_of_the_logarithm_for_any_number_of_responses():
+    """As C(N - 1, k - 1) N/k = C(N, k), the mean score of the successes has ω = (1 - q^N)/p, by the binomial theorem;
+    and -Σ_{k≤N} q^k/k has that slope for every N, as (1 - X)/p + X = (1 - qX)/p goes from N to N + 1. Centred in groups
+    with a success it has ω = (1 - q^N)/p - 1 + (1 - q^{N-1}), which is (1 - q^{N-1})/p: one order less."""
+    return (
+        Identity((1 - X) / x + X, (1 - (1 - x) * X) / x),
+        Identity((1 - (1 - x) * Y) / x - 1 + (1 - Y), (1 - Y) / x),
+    )
+
+
+@theorem(catalogue="151", source="catalogue 151", hypotheses=("r > t on S", "G = 2 and 3"))
 def best_minus_second_best_ascends_the_expected_best():
     """On-policy, 1 on the only sample above a threshold t, else 0, ascends (1/G) ∇P(some r > t). Over all thresholds
     the first adds up to r_max - r_2nd on the best sample and 0 elsewhere, the second to (1/G) ∇E[max r]. Divided by the
     deviation 1/√G of such a group it ascends 1/√G ∇P."""
     claims = []
-    for n in (2, 3, 4):
+    for n in (2, 3):
         best = group(n, lambda k: S(int(k == 1)), no)
-        some = Surrogate(1 - q**n)
-        claims.append(SameGradient(best, (1 / S(n)) * some, POLICY))
-        claims.append(SameGradient(sqrt(n) * best, (1 / sqrt(n)) * some, POLICY))
+        claims += [SameGradient(scale * best, (scale / n) * Surrogate(1 - q**n), POLICY) for scale in (S.One, sqrt(n))]
     return claims
 
 
@@ -76,7 +92,7 @@ def among(n: int, c: int, size: int) -> Expr:
     return 1 - S(comb(n - c, size)) / comb(n, size)
 
 
-@theorem(catalogue="151", source=PKPO, hypotheses=(BINARY, "of n responses: (n, k) = (3, 2), (4, 2) and (4, 3)"))
+@theorem(catalogue="151", source=PKPO, hypotheses=(BINARY, "of n responses: (n, k) = (3, 2) and (4, 2)"))
 def pass_at_k_rewards_are_unbiased():
     """On-policy, the reward k/n on a success, and on a failure k/n times the share of sets of k - 1 of the other
     responses that hold a success, summed over n responses, ascends pass@k = 1 - q^k."""
@@ -86,21 +102,39 @@ def pass_at_k_rewards_are_unbiased():
             Surrogate(1 - q**size),
             POLICY,
         )
-        for n, size in ((3, 2), (4, 2), (4, 3))
+        for n, size in ((3, 2), (4, 2))
     ]
+
+
+@theorem(
+    catalogue="151",
+    source=(PKPO, "catalogue 151"),
+    hypotheses=(BINARY, "X stands for the number q^{k-1}, or q^{G-1}", "any n, k and G"),
+)
+def best_of_any_number_of_responses():
+    """The mean of the share above is the chance 1 - q^{k-1} that k - 1 responses hold a success, so the rewards of
+    pass@k ascend k q^{k-1} ∇p, the gradient of 1 - q^k; and the only success of G has a mean advantage q^{G-1}, the
+    slope of (1 - q^G)/G."""
+    size = Symbol("k", positive=True)
+    return (
+        SameGradient(
+            Surrogate(size * (inside + (1 - inside) * (1 - X)) * logp), size * X * Surrogate(success_rate), POLICY
+        ),
+        SameGradient(Surrogate(inside * X * logp), X * Surrogate(success_rate), POLICY),
+    )
 
 
 # --- masked groups, left-out deviations -------------------------------------------------------------------------------
 @theorem(
     catalogue="198",
     source="catalogue 198",
-    hypotheses=(BINARY, "G = 2, 3 and 4", "k2 is masked in groups of equal rewards"),
+    hypotheses=(BINARY, "G = 2 and 3", "k2 is masked in groups of equal rewards"),
 )
 def masking_groups_of_equal_rewards_reweights_the_penalty_by_outcome():
     """A success is in a kept group with chance 1 - p^{G-1}, a failure with 1 - q^{G-1}: on-policy, k2 on kept groups
     has the coefficient l (1 - p^{G-1}) on successes and l (1 - q^{G-1}) on failures."""
     claims: list[SameMoment | SameGradient] = []
-    for size in (2, 3, 4):
+    for size in (2, 3):
         won, lost = (of(size, lambda n, size=size: S(int(0 < n < size))) for of in (of_success, of_failure))
         by_outcome = l * (inside * (1 - p ** (size - 1)) + (1 - inside) * (1 - q ** (size - 1)))
         claims.append(SameGradient(sg(inside * won + (1 - inside) * lost) * as_loss(k2), scored(by_outcome), POLICY))
