@@ -20,11 +20,6 @@ USUAL = ("ε = 1/5",)
 LIVE_PENALTY = {"drop_stop_gradient": "differentiating -β l inside the advantage adds the constant β"}
 
 
-def ppo(a: Expr) -> Surrogate:
-    """PPO's clipped surrogate of an advantage, minimised."""
-    return Surrogate(-Min(w * a, Min(Max(w, LOW), HIGH) * a))
-
-
 def clipped(a: Expr) -> Expr:
     """Where PPO's clip leaves no gradient."""
     return Or(And(a > 0, w > HIGH), And(a < 0, w < LOW))
@@ -91,9 +86,8 @@ def penalty_of_a_clipped_weight_is_frozen_outside():
 def dual_clip_drops_the_penalty_of_bad_samples_at_large_weights():
     """With A - β l as the advantage, min(PPO's surrogate, -3 (A - β l)), the dual clip where A - β l < 0, drops the
     samples that PPO's clip drops and every one with A - β l < 0 and w > 3, penalty and all."""
-    dual = Surrogate(Piecewise((Min(ppo(PENALISED).expr, -3 * PENALISED), PENALISED < 0), (ppo(PENALISED).expr, True)))
     gone = Or(clipped(PENALISED), And(PENALISED < 0, w > 3))
-    return SameGradient(dual, scored(-w * Piecewise((0, gone), (PENALISED, True))), OLD)
+    return SameGradient(dual_clip(PENALISED), scored(-w * Piecewise((0, gone), (PENALISED, True))), OLD)
 
 
 # --- truncated weights ------------------------------------------------------------------------------------------------

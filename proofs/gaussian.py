@@ -141,6 +141,32 @@ def optimal_baseline_by_the_mean_eq_the_kl():
     ]
 
 
+@theorem(
+    catalogue="202",
+    source="catalogue 202",
+    hypotheses=(
+        "gradient by the mean m",
+        "π = N(m, s²), π_ref = N(0, s²), then N(m, 1) and N(0, 4)",
+        "π_old = N(0, 1) and π = N(m, 1) for w",
+    ),
+    harmless={"drop_term": "the mean of log w = m x - m²/2 lies in its last term"},
+)
+def k3_as_loss_is_exact_in_the_mean_of_gaussians_of_one_variance():
+    """On-policy, k3 and k2 as losses have the same gradient by the mean, m/s², where the variances are the same, as in
+    steps of a diffusion or flow model: that of both KLs. With variances 1 and 4 k3 has m, that of KL(π_ref‖π), and k2
+    m/4. Weights have E_old[w] = 1 and E_old[log w] = -m²/2: it is the logarithm that leans to the left."""
+    alike = log_ratio_of(Gaussian(m, s**2), Gaussian(S.Zero, s**2))
+    wider = log_ratio_of(SHIFTED, Gaussian(S.Zero, S(4)))
+    log_w = log_ratio_of(SHIFTED, UNIT)
+    return (
+        *(GaussianMean(c * (x - m) / s**2, m / s**2, m, s**2) for c in (1 - exp(-alike), alike)),
+        GaussianMean((1 - exp(-wider)) * (x - m), m, m, S.One),
+        GaussianMean(wider * (x - m), m / 4, m, S.One),
+        GaussianMean(exp(log_w), S.One, S.Zero, S.One),
+        GaussianMean(log_w, -(m**2) / 2, S.Zero, S.One),
+    )
+
+
 if __name__ == "__main__":
     from kltheory.cli import main
 

@@ -183,11 +183,6 @@ def stale_k1_in_reward_misses_the_trust_region():
 PENALISED = advantage - beta * sg(log_ratio)
 
 
-def clipped(a: Expr, eps: Expr) -> Surrogate:
-    """PPO's clipped surrogate, minimised: -min(w a, clip(w, 1-ε, 1+ε) a)."""
-    return Surrogate(-Min(w * a, Min(Max(w, 1 - eps), 1 + eps) * a))
-
-
 LIVE_PENALTY = {"drop_stop_gradient": "differentiating -β l inside the advantage adds the constant β"}
 
 
@@ -207,11 +202,11 @@ def combined_eq_decoupled_of_clipped():
     """With PPO's clip, folding -β l into the advantage and adding β sg(w) k2 as a head of its own still have the same
     gradient. (False where a sample is clipped; inside (1-ε, 1+ε), so at w = 1, they have.)"""
     eps = Rational(1, 5)
-    decoupled = clipped(advantage, eps) + beta * as_loss(k2, sg(w))
+    decoupled = ppo(advantage, eps, eps) + beta * as_loss(k2, sg(w))
     within = Piecewise((1, And(w > 1 - eps, w < 1 + eps)), (0, True))
     return Refuted(
-        SameGradient(clipped(PENALISED, eps), decoupled, OLD),
-        corrected=SameGradient(within * clipped(PENALISED, eps), within * decoupled, OLD),
+        SameGradient(ppo(PENALISED, eps, eps), decoupled, OLD),
+        corrected=SameGradient(within * ppo(PENALISED, eps, eps), within * decoupled, OLD),
     )
 
 
@@ -222,7 +217,7 @@ def clip_removes_the_penalty_on_clipped_samples():
     eps = Rational(1, 5)
     is_clipped = Or(And(PENALISED > 0, w > 1 + eps), And(PENALISED < 0, w < 1 - eps))
     kept = Surrogate(-sg(w * Piecewise((0, is_clipped), (PENALISED, True))) * logp)
-    return SameGradient(clipped(PENALISED, eps), kept, OLD)
+    return SameGradient(ppo(PENALISED, eps, eps), kept, OLD)
 
 
 if __name__ == "__main__":

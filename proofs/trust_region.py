@@ -104,6 +104,26 @@ def bounded_ratios_bound_the_total_variation_and_not_conversely():
     )
 
 
+@theorem(
+    catalogue="200",
+    source="catalogue 200",
+    harmless={
+        "swap_direction": "mirrored, the excess of e^l - 1 over l, and |l| over -l, are not negative either",
+    },
+)
+def mean_absolute_log_ratio_is_between_the_kl_and_the_kl_and_its_root():
+    """KL(π‖π_ref) ≤ E_π|l| ≤ KL + √(2 KL): |l| ≥ l, and |l| is l + 2(-l)₊ where (-l)₊ ≤ (r - 1)₊, whose mean is the
+    total variation, at most √(KL/2) (catalogue 80). A controller that holds E|l| at a small target holds KL at the
+    order of its square: near the reference KL is E[l²]/2, to second order."""
+    return (
+        AlwaysSign(E(Abs(l) - l), 1),
+        Identity(Abs(l), l + 2 * Max(-l, 0)),
+        HasSign(Max(r - 1, 0) - Max(-l, 0), 1),
+        SameValue(expectation(Max(r - 1, 0)), expectation(Abs(1 - r) / 2)),
+        Expansion(k3.expr, l**2 / 2, 2),
+    )
+
+
 if __name__ == "__main__":
     from kltheory.cli import main
 

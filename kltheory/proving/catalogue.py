@@ -11,6 +11,7 @@ from typing import Final
 UNTREATED: Final = {
     "one step": "no theorem cites it yet",
     "sequences": "sequence level: not treated yet",
+    "pairs": "losses of pairs of responses: not treated yet",
     "empirical": "a measurement: not provable",
 }
 """Kind of claim to the reason why it is not settled, unless the catalogue gives another."""

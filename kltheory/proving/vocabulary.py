@@ -41,11 +41,37 @@ from kltheory.calculus.divergence import (
 )
 from kltheory.calculus.estimators import Estimator, as_loss, in_reward, k1, k2, k3, k_abs, power, straight_through, w
 from kltheory.calculus.expectation import expectation
+from kltheory.calculus.groups import failure_rate, group, of_failure, of_success, success_rate
 from kltheory.calculus.logits import lemmas
+from kltheory.calculus.losses import (
+    aspo,
+    awr,
+    cispo,
+    clip,
+    dppo_tv,
+    dro,
+    dual_clip,
+    entropy_bonus,
+    gjsd,
+    importance,
+    kl_cov,
+    mis,
+    ppo,
+    reinforce,
+    sampled_entropy,
+    sapo,
+    skew_kl,
+    skew_reverse_kl,
+    spo,
+    tis,
+    topr,
+    vespo,
+)
 from kltheory.calculus.moments import (
     SCORE_SQUARE,
     At,
     E,
+    Mean,
     covariance,
     gradient_inner,
     optimal_baseline,
@@ -60,6 +86,7 @@ from kltheory.calculus.sequence.placements import (
     FROZEN_REVERSE_KL,
     REVERSE_KL,
     earlier_weight,
+    geometric_weight,
     in_sequence_reward,
     prefix_weight,
     response_weight,
