@@ -5,8 +5,8 @@ import dataclasses
 import inspect
 import re
 import textwrap
-from collections.abc import Iterator, Mapping
-from functools import lru_cache
+from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache, partial
 from typing import Any, Final
 
 from kltheory.calculus.names import words_of
@@ -116,18 +116,16 @@ class _Config:
         made = _made(self._kind, tuple(given.items()))
         if hasattr(made, name):
             return getattr(made, name)
-        for field in dataclasses.fields(self._kind):
-            if field.name == name and field.default is not dataclasses.MISSING:
-                return field.default
-            if field.name == name and field.default_factory is not dataclasses.MISSING:
-                return field.default_factory()
-        raise Unknown(name)
+        default = fields_of(self._kind).get(name)
+        if default is None:
+            raise Unknown(name)
+        return default()
 
 
 @lru_cache(maxsize=16)
 def _made(kind: type, given: tuple[tuple[str, Any], ...]) -> Any:
     """A configuration as its class makes it, what ``__post_init__`` fills in included; ``None`` where it cannot be."""
-    names = {field.name for field in dataclasses.fields(kind) if field.init}
+    names = fields_of(kind)
     for beside in ({}, ON_CPU):
         try:
             return kind(**{name: value for name, value in {**beside, **dict(given)}.items() if name in names})
@@ -136,14 +134,37 @@ def _made(kind: type, given: tuple[tuple[str, Any], ...]) -> Any:
     return None
 
 
+def fields_of(kind: Any) -> dict[str, Callable[[], Any]]:
+    """The fields of a class of settings, and what makes the default of each: a dataclass, or a model of pydantic.
+
+    A default that there is none of raises Unknown.
+    """
+    if not isinstance(kind, type):
+        return {}
+    if dataclasses.is_dataclass(kind):
+        return {f.name: partial(_default, f) for f in dataclasses.fields(kind) if f.init}
+    model = getattr(kind, "model_fields", None)
+    if isinstance(model, Mapping):
+        return {name: partial(_default, f) for name, f in model.items()}
+    return {}
+
+
+def _default(field: Any) -> Any:
+    if field.default_factory not in (None, dataclasses.MISSING):
+        return field.default_factory()
+    if field.default is dataclasses.MISSING or type(field.default).__name__ == "PydanticUndefinedType":
+        raise Unknown(str(field))
+    return field.default
+
+
 def _dataclass_of(parameter: inspect.Parameter, init: Any) -> type | None:
     annotation = parameter.annotation
-    if dataclasses.is_dataclass(annotation) and isinstance(annotation, type):
+    if fields_of(annotation):
         return annotation
     text = annotation if isinstance(annotation, str) else str(annotation)
     for word in re.findall(r"\w+", text):
         found = getattr(init, "__globals__", {}).get(word)
-        if isinstance(found, type) and dataclasses.is_dataclass(found):
+        if fields_of(found):
             return found
     return None
 

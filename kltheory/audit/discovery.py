@@ -7,10 +7,10 @@ from dataclasses import replace
 from typing import Any, Final, TypeGuard
 
 from kltheory.audit.asking import array_of, asked
-from kltheory.audit.defaults import NOTHING, default_of, default_of_field
-from kltheory.audit.generic import GENERIC, number_of_name
+from kltheory.audit.defaults import NOTHING, default_of, default_of_field, fields_of
+from kltheory.audit.generic import GENERIC, bound_of_name, number_of_name
 from kltheory.audit.reach import reached
-from kltheory.audit.roles import SHARED
+from kltheory.audit.roles import SHARED, Role, beside_old, older
 from kltheory.audit.source import attributes_of, is_subscripted, source_tree
 from kltheory.audit.stand_in import OBJECT, Missing, Use, Wanted, claimed
 from kltheory.audit.subject import Arrays, Assumed, Raised, Subject
@@ -95,10 +95,13 @@ def _is_items(node: ast.AST) -> TypeGuard[Any]:
     return call and node.func.attr in ("items", "copy")  # type: ignore[attr-defined]
 
 
-def _with_array(subject: Subject, path: str, role: Any, forms: tuple[Any, ...]) -> Subject:
-    return replace(
-        subject, paths={**subject.paths, path: role}, forms={**subject.forms, **({path: forms} if forms else {})}
-    )
+def _with_array(subject: Subject, path: str, role: Role, forms: tuple[Any, ...]) -> Subject:
+    """With an array at a path; of two old policies, that is the old one which a ratio is taken to."""
+    paths = {**subject.paths, path: beside_old(path.rpartition(".")[2], role, subject.roles) or role}
+    before = next((p for p, r in subject.paths.items() if r is Role.LOGP_OLD), None)
+    if role is Role.LOGP_OLD and before and older(path.rpartition(".")[2]) < older(before.rpartition(".")[2]):
+        paths |= {before: Role.LOGP_SAMPLER, path: Role.LOGP_OLD}
+    return replace(subject, paths=paths, forms={**subject.forms, **({path: forms} if forms else {})})
 
 
 def _assuming(subject: Subject, missing: Missing) -> Subject | None:
@@ -111,7 +114,7 @@ def _assuming(subject: Subject, missing: Missing) -> Subject | None:
         return _with_array(replace(subject, assumed=without), holder, *bare)
     if missing.use is Use.READ and known is None:
         claim = claimed(path)
-        if claim is not None and (claim[0] in SHARED or claim[0] not in subject.roles):
+        if claim is not None and (claim[0] in (*SHARED, Role.LOGP_OLD) or claim[0] not in subject.roles):
             return _with_array(subject, path, *claim)
         taken = _assumed(subject, path)
     elif missing.use is Use.PARTS or (known is not None and known.is_needed):
@@ -133,11 +136,14 @@ def _assumed(subject: Subject, path: str) -> Assumed:
     if value is NOTHING and (parameter := subject.target.signature.parameters.get(path.partition(".")[0])) is not None:
         value, where = default_of_field(parameter, subject.target.inner, path, subject.settings), "its class"
     if value is not NOTHING:
+        if fields_of(type(value)):
+            return Assumed(OBJECT)  # what is read of it is told, field by field
         plain = value is None or isinstance(value, (bool, int, float, str))
         return Assumed(value, f"defaults of {where}" if plain else "")
     if leaf.endswith("()"):
         return Assumed(OBJECT)
-    if (number := number_of_name(leaf)) is not None:
+    tree = source_tree(subject.target.function)
+    if (number := bound_of_name(leaf, tree) or number_of_name(leaf)) is not None:
         return Assumed(number, GENERIC)
     if set(words_of(leaf)) & FLAG:
         return Assumed(False, "taken to be off, --set NAME=True for on")

@@ -9,9 +9,11 @@ class Form(StrEnum):
     """What is made of an array on its way into the function; where the array is a variable, it is traced through."""
 
     PROBABILITY = "probabilities"
+    NEGATED = "negated"
     DISTRIBUTION = "distribution"
     DETACHED = "detached"
     LIST = "list"
+    CHUNKS = "list of chunks of tokens"
     LABELS = "labels"
     PADDING = "padding"
     COUNT = "number of tokens"
@@ -88,9 +90,11 @@ def _detached(array: Any, library: Any) -> Any:
 
 _MADE: Final[dict[Form, Callable[[Any, Any], Any]]] = {
     Form.PROBABILITY: lambda array, library: library.exp(array),
+    Form.NEGATED: lambda array, _: -array,
     Form.DISTRIBUTION: _distribution,
     Form.DETACHED: _detached,
     Form.LIST: lambda array, _: list(array),
+    Form.CHUNKS: lambda array, _: [array[:, i : i + 1] for i in range(array.shape[1])],
     Form.LABELS: lambda mask, library: library.where(mask != 0, 0, IGNORED),
     Form.PADDING: lambda mask, _: ~mask if str(mask.dtype).endswith("bool") else 1 - mask,
     Form.COUNT: lambda mask, _: mask.sum(),

@@ -6,7 +6,7 @@ import enum
 import functools
 from abc import ABCMeta, abstractmethod
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -365,6 +365,116 @@ def by_copied_dict(inputs):
 
 def by_keywords(batch):
     return two_masks(**batch)
+
+
+# --- what libraries that nobody read before had ----------------------------------------------------------------------
+def minus_log_weight(ppo_kl, advantages, eps_clip, eps_clip_high):
+    w = (-ppo_kl).exp()
+    return torch.maximum(-w * advantages, -w.clamp(1 - eps_clip, 1 + eps_clip_high) * advantages)
+
+
+def log_weight_unsaid(delta_logs, advantages):
+    return -delta_logs.exp() * advantages
+
+
+def with_sampler(logps, old_logps, rollout_logps, advantages, mask, cap=2.0):
+    correction = (old_logps - rollout_logps).exp().clamp(max=cap).detach()
+    return _mean(-advantages * (logps - old_logps).exp() * correction, mask)
+
+
+def with_optional_sampler(logps, old_logps, advantages, rollout_logps=None):
+    w = (logps - old_logps).exp()
+    if rollout_logps is not None:
+        w = w * (logps - rollout_logps).exp().detach()
+    return -w * advantages
+
+
+def with_sampler_weight(logps, old_logps, advantages, vllm_is_ratio=None):
+    loss = -(logps - old_logps).exp() * advantages
+    return loss if vllm_is_ratio is None else loss * vllm_is_ratio
+
+
+def proximal(logprobs, proximal_logprobs, old_logprobs, advantages, loss_mask):
+    behaved = (proximal_logprobs - old_logprobs).exp().detach()
+    w = torch.where(loss_mask, (logprobs - proximal_logprobs).exp(), 0)
+    return (-w * behaved * advantages).sum() / loss_mask.count_nonzero()
+
+
+def sampler_from_data(next_token_logprobs, data):
+    generation, prev = data["generation_logprobs"], data["prev_logprobs"]
+    w = (next_token_logprobs - prev).exp() * (prev - generation).exp()
+    return -(w * data["advantages"] * data["mask"]).sum()
+
+
+def looked_up_by_index(logits, index):
+    return logits.log_softmax(-1).gather(-1, index.unsqueeze(-1))
+
+
+def typed_index(logits: torch.Tensor, chosen: torch.LongTensor, kept: torch.BoolTensor):
+    return -logits.log_softmax(-1).gather(-1, chosen[..., None]).squeeze(-1)[kept].sum()
+
+
+def column_output(logps, ref_logps):
+    return _k3(logps, ref_logps).unsqueeze(-1), {"kl": 0.0}
+
+
+@dataclass
+class Inputs:
+    trainer_logprobs: torch.Tensor
+    ref_logprobs: torch.Tensor
+    loss_mask: torch.Tensor
+
+
+def from_inputs(inputs: Inputs):
+    kept = inputs.loss_mask & inputs.loss_mask  # refuses a mask of floats
+    return _k3(inputs.trainer_logprobs, inputs.ref_logprobs)[kept].sum()
+
+
+def written_bounds(logps, old_logps, advantages, config):
+    low, clip_high_threshold = config.clip_low_threshold, config.clip_high_threshold
+    clip_low_threshold = low
+    w = (logps - old_logps).exp()
+    return -torch.min(w * advantages, w.clamp(clip_low_threshold, clip_high_threshold) * advantages)
+
+
+def bounds_by_parameter(logps, old_logps, advantages, clip_low, clip_high):
+    w = (logps - old_logps).exp()
+    return -torch.min(w * advantages, torch.clamp(w, clip_low, clip_high) * advantages)
+
+
+@dataclass
+class Cispo:
+    high: float = 4.0
+
+
+@dataclass
+class Algorithm:
+    cispo: Cispo = field(default_factory=Cispo)
+
+
+def nested_config(logps, old_logps, advantages, config: Algorithm):
+    return -(logps - old_logps).exp().clamp(max=1 + config.cispo.high).detach() * advantages * logps
+
+
+def local_and_full(full_log_probs, ref_log_probs, local_log_probs):
+    return _k3(full_log_probs, ref_log_probs) + 0 * local_log_probs.detach()
+
+
+class Chunked(torch.nn.Module):
+    def __init__(self, num_chunks: int = 8, ignore_index: int = -100):
+        super().__init__()
+        self.num_chunks, self.ignore_index = num_chunks, ignore_index
+
+    def forward(self, logits: list[torch.Tensor], labels: torch.Tensor):
+        pieces = labels.chunk(self.num_chunks, dim=1)
+        total = 0.0
+        for one, label in zip(logits, pieces, strict=True):
+            total = total + F.cross_entropy(one.reshape(-1, one.size(-1)), label.reshape(-1), reduction="sum")
+        return total / (labels != self.ignore_index).sum()
+
+
+def teacher_of_labels(labels, logits):
+    return -(labels * logits.log_softmax(-1)).sum(-1)
 
 
 # --- twins: one thing is otherwise, and so is the answer --------------------------------------------------------------

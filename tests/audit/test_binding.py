@@ -18,7 +18,8 @@ binding_functions = pytest.importorskip("binding_functions")
 pytestmark = pytest.mark.torch
 
 K2, K3, HALF_K3 = "l**2/2", "l - 1 + exp(-l)", "l/2 - 1/2 + exp(-l)/2"
-PUSHED_K3, PPO = f"-A*logp + {K3}", "min(A*w, A*min(6/5, max(4/5, w)))"
+CLIPPED = "A*min(6/5, max(4/5, w))"
+PUSHED_K3, PPO = f"-A*logp + {K3}", f"min(A*w, {CLIPPED})"
 GRPO = f"l/4 - {PPO} - 1/4 + exp(-l)/4"
 REVERSE, FORWARD = "l*exp(logp)", "-l*exp(-l)*exp(logp)"
 """One token's formula; those that are summed over the vocabulary have a probability."""
@@ -67,6 +68,22 @@ DERIVED = {
     "counted": (K3, "global_batch_tokens=mask:number_of_tokens"),
     "of_first_outputs": (REVERSE, "model().0=logits ref_model().0=logits_ref"),
     "shifted_in_a_helper": (K3, "ref_logits=logits_ref:one_position_more_at_the_end"),
+    "minus_log_weight": (f"max(-A*w, -{CLIPPED})", "ppo_kl=log_weight:negated"),
+    "log_weight_unsaid": ("-A*w", "delta_logs=log_weight"),
+    "with_sampler": ("-A*w", "old_logps=logp_old rollout_logps=logp_sampler"),
+    "with_optional_sampler": ("-A*w*sg(w)", "rollout_logps=logp_sampler"),
+    "with_sampler_weight": ("-A*w", "vllm_is_ratio=weight_sampler"),
+    "proximal": ("-A*w", "proximal_logprobs=logp_old old_logprobs=logp_sampler"),
+    "sampler_from_data": ("-A*w", "data.generation_logprobs=logp_sampler data.prev_logprobs=logp_old"),
+    "looked_up_by_index": ("logp", "index=actions"),
+    "typed_index": ("-logp", "chosen=actions kept=mask"),
+    "column_output": (K3, "logps=logp"),
+    "from_inputs": (K3, "inputs.loss_mask=mask"),
+    "written_bounds": (f"-{PPO}", "logps=logp"),
+    "bounds_by_parameter": (f"-{PPO}", "logps=logp"),
+    "nested_config": ("-A*logp*sg(min(5, w))", "logps=logp"),
+    "local_and_full": (K3, "full_log_probs=logp local_log_probs=logp"),
+    "Chunked.forward": ("-logp", "logits=logits:list_of_chunks_of_tokens"),
     "Abstract.__call__": (K3, "logps=logp"),
     "Inherits.__call__": (K3, "logps=logp"),
     "Distillation.compute_loss": (REVERSE, "model().logits=logits:one_position_more_at_the_end"),
@@ -174,6 +191,27 @@ def test_what_is_given_replaces_what_would_be_assumed() -> None:
         found = recover(bind(target("Trainer._compute_loss"), {}, single_values([setting])))
         assert found.formula == expected
     assert runnable(bind(target("beta_compared"), {}, {"beta": 1}))[0].notes == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "expected"),
+    [
+        ("minus_log_weight", {"log_weight": "ppo_kl"}, "max(-A/w, -A*min(6/5, max(4/5, 1/w)))"),  # no sign is no sign
+        ("minus_log_weight", {"log_weight": "-ppo_kl"}, f"max(-A*w, -{CLIPPED})"),
+        ("teacher_of_labels", {"logits_ref": "log(labels)"}, "-logp*exp(-l + logp)"),
+    ],
+)
+def test_an_argument_may_be_what_a_role_is_minus_or_the_exponential_of(
+    name: str, arguments: dict[str, str], expected: str
+) -> None:
+    assert formula(recover(bind(target(name), arguments, {}))) == expected
+
+
+def test_where_the_sampler_is_the_old_policy_is_said() -> None:
+    notes = runnable(bind(target("with_sampler"), {}, {}))[0].notes
+    both = "rollout_logps and old_logps are taken to be one policy: the rows hold where the sampler is the old policy"
+    assert both in notes
+    assert any("vllm_is_ratio is read as" in n for n in runnable(bind(target("with_sampler_weight"), {}, {}))[0].notes)
 
 
 ADVICE = {
