@@ -192,8 +192,14 @@ def _numbers(target: Target, tree: ast.AST, known: set[str]) -> Iterator[tuple[s
         is_self = i == 0 and target.owner is not None
         if is_self or p.default is not p.empty or p.kind in PASSED or any(k.partition(".")[0] == name for k in known):
             continue
-        if guess(name) is None and (value := number_of(p, tree)) is not None and not is_subscripted(tree, name):
+        if GROUP_OF_PROCESSES.fullmatch(name) or "ProcessGroup" in annotation_of(p):
+            yield name, Assumed(None)
+        elif guess(name) is None and (value := number_of(p, tree)) is not None and not is_subscripted(tree, name):
             yield name, Assumed(value, GENERIC)
+
+
+GROUP_OF_PROCESSES: Final = re.compile(r"(tp|cp|dp|pp|sp|ep|process|reduce|parallel|model_parallel)_group|device_mesh")
+"""Whom a process works with: nobody."""
 
 
 def _model_methods(target: Target) -> dict[str, Role]:

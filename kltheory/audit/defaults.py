@@ -74,7 +74,8 @@ class _Self:
         if (path := f"{self._own}.{name}") in self._settings:
             return self._settings[path]
         for init in _inits(self._owner):
-            for value in _assigned(init, name):
+            path = f"{next(iter(inspect.signature(init).parameters), 'self')}.{name}"
+            if (value := _assigned(_body(init), path)) is not None:
                 return self._evaluated(value, init)
         raise Unknown(name)
 
@@ -185,15 +186,15 @@ def _body(init: Any) -> list[ast.stmt]:
     return tree.body[0].body if isinstance(tree.body[0], ast.FunctionDef) else []
 
 
-def _assigned(init: Any, name: str) -> Iterator[ast.expr]:
-    """What is assigned to an attribute on every way through, the last first."""
-    own = next(iter(inspect.signature(init).parameters), "self")
-    for statement in reversed(_body(init)):
-        if isinstance(statement, ast.AnnAssign):
-            targets: list[ast.expr] = [statement.target]
-        elif isinstance(statement, ast.Assign):
-            targets = statement.targets
-        else:
-            continue
-        if any(ast.unparse(t) == f"{own}.{name}" for t in targets) and statement.value is not None:
-            yield statement.value
+def _assigned(body: list[ast.stmt], path: str) -> ast.expr | None:
+    """What is assigned to a path last; of two branches the one, as a conditional expression that is evaluated."""
+    for statement in reversed(body):
+        if isinstance(statement, ast.If):
+            ways = [_assigned(branch, path) for branch in (statement.body, statement.orelse)]
+            if ways[0] is not None and ways[1] is not None:
+                return ast.copy_location(ast.IfExp(statement.test, ways[0], ways[1]), statement)
+        targets = statement.targets if isinstance(statement, ast.Assign) else [getattr(statement, "target", None)]
+        value = statement.value if isinstance(statement, (ast.Assign, ast.AnnAssign)) else None
+        if value is not None and any(t is not None and ast.unparse(t) == path for t in targets):
+            return value
+    return None

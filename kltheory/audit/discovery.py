@@ -16,7 +16,7 @@ from kltheory.audit.stand_in import OBJECT, Missing, Use, Wanted, claimed
 from kltheory.audit.subject import Arrays, Assumed, Raised, Subject
 from kltheory.audit.surroundings import KNOWN
 from kltheory.audit.target import CannotRun
-from kltheory.calculus.names import words_of
+from kltheory.calculus.names import LOG_PROBABILITY, PLAIN, words_of
 from kltheory.tracing.trace import CannotTrace
 
 MOST: Final = 120
@@ -47,7 +47,11 @@ def discovered(
         try:
             (offered := manner(subject)).run(arrays(offered))
         except Wanted as wanted:
-            subject = _with_array(subject, wanted.path, wanted.role, wanted.forms)
+            known = _by_default(subject, wanted.path)
+            if known is None:
+                subject = _with_array(subject, wanted.path, wanted.role, wanted.forms)
+            else:
+                subject = replace(subject, assumed={**subject.assumed, wanted.path: known})
         except (Raised, CannotTrace) as e:
             missing = _missing(subject, e.__cause__)
             again = None if missing is None else _assuming(subject, missing)
@@ -113,7 +117,9 @@ def _assuming(subject: Subject, missing: Missing) -> Subject | None:
         without = {p: a for p, a in subject.assumed.items() if not (p + ".").startswith(holder + ".")}
         return _with_array(replace(subject, assumed=without), holder, *bare)
     if missing.use is Use.READ and known is None:
-        claim = claimed(path)
+        claim = None if _by_default(subject, path) else claimed(path)
+        if claim is not None and _is_stored(subject, path, claim[0]):
+            claim = Role.LOGP_OLD, claim[1]
         if claim is not None and (claim[0] in (*SHARED, Role.LOGP_OLD) or claim[0] not in subject.roles):
             return _with_array(subject, path, *claim)
         taken = _assumed(subject, path)
@@ -125,16 +131,41 @@ def _assuming(subject: Subject, missing: Missing) -> Subject | None:
     return replace(subject, assumed={**subject.assumed, path: taken})
 
 
-def _assumed(subject: Subject, path: str) -> Assumed:
-    leaf = path.rpartition(".")[2]
+DATA: Final = {"batch", "data", "inputs", "input", "samples", "sample", "experience", "rollout", "rollouts"}
+"""Words of what was stored when responses were generated."""
+
+
+def _is_stored(subject: Subject, path: str, role: Role) -> bool:
+    """Whether a log-probability lies in the data and the policy's own is an argument: it is then the old policy's."""
+    holder, _, leaf = path.rpartition(".")
+    plain = not set(LOG_PROBABILITY.sub("", leaf.lower()).split("_")) - PLAIN - {""}
+    own = any(r is Role.LOGP and p in subject.target.signature.parameters for p, r in subject.paths.items())
+    in_data = bool(set(words_of(holder.partition(".")[0])) & DATA)
+    return role is Role.LOGP and own and plain and in_data and Role.LOGP_OLD not in subject.roles
+
+
+def _default(subject: Subject, path: str) -> tuple[Any, str]:
+    """What a class says of a path, and where; NOTHING where no class does."""
     owner, own = subject.target.owner, next(iter(subject.target.signature.parameters), "self")
-    if leaf in KNOWN:
-        return Assumed(KNOWN[leaf]())
     value, where = NOTHING, ""
     if owner is not None:
         value, where = default_of(owner, path, subject.settings, own), f"{owner.__name__}.__init__"
     if value is NOTHING and (parameter := subject.target.signature.parameters.get(path.partition(".")[0])) is not None:
         value, where = default_of_field(parameter, subject.target.inner, path, subject.settings), "its class"
+    return value, where
+
+
+def _by_default(subject: Subject, path: str) -> Assumed | None:
+    """What is no array, whatever its name, as its class gives it a number, a text or a flag."""
+    value, where = _default(subject, path)
+    return Assumed(value, f"defaults of {where}") if isinstance(value, (bool, int, float, str)) else None
+
+
+def _assumed(subject: Subject, path: str) -> Assumed:
+    leaf = path.rpartition(".")[2]
+    if leaf in KNOWN:
+        return Assumed(KNOWN[leaf]())
+    value, where = _default(subject, path)
     if value is not NOTHING:
         if fields_of(type(value)):
             return Assumed(OBJECT)  # what is read of it is told, field by field

@@ -17,6 +17,8 @@ class Form(StrEnum):
     LABELS = "labels"
     PADDING = "padding"
     COUNT = "number of tokens"
+    ROWS = "number of responses"
+    RESPONSE = "one a response, all kept"
     PROMPT = "empty prompt"
     COLUMN = "column"
     ONE_AFTER = "one position more at the end"
@@ -98,6 +100,8 @@ _MADE: Final[dict[Form, Callable[[Any, Any], Any]]] = {
     Form.LABELS: lambda mask, library: library.where(mask != 0, 0, IGNORED),
     Form.PADDING: lambda mask, _: ~mask if str(mask.dtype).endswith("bool") else 1 - mask,
     Form.COUNT: lambda mask, _: mask.sum(),
+    Form.ROWS: lambda mask, library: library.ones_like(mask.reshape(-1, mask.shape[-1])[:, 0]).sum(),
+    Form.RESPONSE: lambda mask, library: library.ones_like(mask[..., 0]),
     Form.PROMPT: lambda array, _: array[..., :0],
     Form.SEQUENCE: lambda array, _: array.sum(-1),
     Form.ONE_AFTER: lambda array, library: _longer(array, library, after=True),

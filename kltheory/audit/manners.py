@@ -75,9 +75,12 @@ def manners(subject: Subject) -> Iterator[Callable[[Subject], Subject]]:
         yield lambda s: s
         return
     tree = source_tree(subject.target.function)
-    if any(ends := shifted(subject.target)):
+    ends = shifted(subject.target)
+    if all(ends):
         yield lambda s: _longer(s, *ends)
     yield lambda s: s
+    if any(ends) and not all(ends):
+        yield lambda s: _longer(s, *ends)
     if any(Form.PROBABILITY in f and subject.paths[p] in WIDE for p, f in subject.forms.items()):
         yield _over_vocabulary
     listed = [p for p in subject.paths if _is_gathered(tree, p) and Form.LIST not in subject.forms.get(p, ())]
@@ -105,7 +108,9 @@ def _longer(subject: Subject, without_last: set[str], without_first: set[str]) -
     """With one position more where the function takes one away, so that what is left is the layout's."""
     last = _called(subject, without_last)
     first = [p for p in _called(subject, without_first) if p not in last]
-    return subject.formed(Form.ONE_AFTER, last).formed(Form.ONE_BEFORE, first) if last and first else subject
+    if without_last and without_first and not (last and first):
+        return subject
+    return subject.formed(Form.ONE_AFTER, last).formed(Form.ONE_BEFORE, first)
 
 
 def _called(subject: Subject, names: set[str]) -> list[str]:
@@ -114,7 +119,11 @@ def _called(subject: Subject, names: set[str]) -> list[str]:
     roles = {guess(name) for name in names}
     if any(role is not None and role.is_over_vocabulary for role in roles):
         return [p for p, r in subject.paths.items() if r.is_over_vocabulary]  # one helper for all of them
-    return named or [p for p, r in subject.paths.items() if r in roles]
+    return named or [p for p, r in subject.paths.items() if r in roles and not set(subject.forms.get(p, ())) & SHORT]
+
+
+SHORT: Final = {Form.COUNT, Form.ROWS, Form.RESPONSE, Form.PROMPT}
+"""Forms that have no entry for each token."""
 
 
 def _over_vocabulary(subject: Subject) -> Subject:

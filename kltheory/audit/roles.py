@@ -13,7 +13,13 @@ SHARED: Final = {Role.MASK, Role.ACTIONS, Role.GROUP, Role.IDS, Role.VALUE, Role
 """Roles that several arguments of one function may have: two masks are both the mask."""
 DISTRIBUTION: Final = {"dist", "dists", "distribution", "distributions", "categorical"}
 PROBABILITY: Final = {"prob", "probs", "probability", "probabilities"}
-COUNT: Final = re.compile(r"((global|batch|total|num|n|valid|local)_)+(items|tokens)(_in_batch)?")
+COUNT: Final = re.compile(r"((global|batch|total|num|n|valid|local)_)+(items|tokens|toks)(_in_batch)?")
+ROWS: Final = re.compile(r"((global|total|valid|local)_)+(seqs|sequences|samples)")
+OF_TOKENS: Final = re.compile(r"w_t(m1|p1)?|(loss|token|step)_weights?")
+"""Weights of tokens, as a mask has them."""
+ENTROPY: Final = {"entropy", "entropies"}
+WHOLE: Final = {"topk", "vocab", "vocabulary"}
+"""Words of log-probabilities of actions that were not sampled as well."""
 REWARD: Final = {"reward", "rewards", "returns", "score", "scores"}
 VALUE: Final = {"value", "values", "vpred", "vpreds", "baseline", "baselines"}
 GROUP: Final = re.compile(r"uids?|(group|question|prompt)_(ids?|idx|index|indices|indexes|uids?)|groups")
@@ -39,14 +45,23 @@ def expected(name: str) -> Expected | None:
         return Role.MASK, (Form.COUNT,)
     if known & DISTRIBUTION and not known & {"type", "kind", "name", "mode"}:
         return whose(known, Role.LOGITS, Role.LOGITS_REF, Role.LOGITS_OLD), (Form.DISTRIBUTION,)
+    if ROWS.fullmatch(snake):
+        return Role.MASK, (Form.ROWS,)
     if ACTION.fullmatch(snake):
         return Role.ACTIONS, ()
+    if OF_TOKENS.fullmatch(snake):
+        return Role.MASK, ()
+    if known & ENTROPY and known <= ENTROPY | {"per", "token", "tokens"}:
+        return Role.VALUE, ()
     if (role := guess(name)) is not None:
+        if role is Role.MASK and "sample" in known:
+            return role, (Form.RESPONSE,)
+        role = WIDE.get(role, role) if known & WHOLE else role
         prompt = "prompt" in known and role in (Role.MASK, Role.ACTIONS)
         return (Role.IDS if role is Role.ACTIONS else role, (Form.PROMPT,)) if prompt else (role, ())
     if known & REWARD and not known & (OPTION | INDEX | {"model", "fn", "num"}):
         return Role.ADVANTAGE, ()
-    if known & VALUE and known - VALUE <= OLD | {"v", "state", "critic", "pred", "preds", "ref"}:
+    if known & VALUE and known - VALUE <= OLD | {"v", "state", "critic", "pred", "preds", "ref", "phi"}:
         return Role.VALUE, ()
     if known & PROBABILITY and known - PROBABILITY <= POLICY | REFERENCE | OLD:
         return whose(known, Role.LOGP, Role.LOGP_REF, Role.LOGP_OLD), (Form.PROBABILITY,)

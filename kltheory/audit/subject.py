@@ -3,11 +3,12 @@
 import contextlib
 import inspect
 import io
+import math
 import traceback
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -213,13 +214,15 @@ class Subject:
         return any(p.kind is p.VAR_KEYWORD for p in self.target.signature.parameters.values())
 
     def _per_token(self, result: Any, arrays: Mapping[str, Any]) -> Any:
-        """A result of shape (…, 1) in the shape of the tokens, (…)."""
+        """A result of shape (…, 1), or with all tokens in one row, in the shape of the tokens."""
         first = result[0] if isinstance(result, (list, tuple)) and result else result
         shape, role = tuple(getattr(first, "shape", ())), next((r for r in self.traced if r in arrays), None)
-        if role is None or shape[-1:] != (1,):
+        if role is None or not shape:
             return result
         wide = role.is_over_vocabulary or (self.is_over_vocabulary and not self._is_of_action(role))
         tokens = tuple(arrays[role].shape)[: -1 if wide else None]
+        if len(tokens) > 1 and shape == (math.prod(tokens),):
+            return first.reshape(tokens)
         return first[..., 0] if shape == (*tokens, 1) else result
 
     def _chosen(self, result: Any) -> Any:
@@ -227,6 +230,8 @@ class Subject:
         if self.output is not None:
             key: Any = int(self.output) if self.output.lstrip("-").isdigit() else self.output
             return result[key] if not hasattr(result, str(key)) else getattr(result, str(key))
+        if is_dataclass(result) and not isinstance(result, Mapping):
+            result = tuple(getattr(result, f.name) for f in fields(result))  # the outputs in their order
         if self.target.framework == "jax":
             import jax
 

@@ -48,9 +48,10 @@ BARE: Final = {
 }  # fmt: skip
 OPTION: Final = {"clip", "eps", "epsilon", "coef", "coeff", "max", "min", "cap", "threshold", "level"} | {
     "type", "mode", "temperature", "estimator", "fn", "func", "kind", "num", "size", "id",
+    "metric", "metrics", "high", "low", "upper", "lower",
 }  # fmt: skip
 """Words of settings about an array, which are no arrays: ``clip_ratio``, ``importance_sampling_level``."""
-NO_ACTION: Final = {"num", "n", "pad", "eos", "position", "image", "video", "pixel"}
+NO_ACTION: Final = {"excluded", "banned", "stop", "num", "n", "pad", "eos", "position", "image", "video", "pixel"}
 """Words of numbers of tokens, and of what else has ids."""
 ADVANTAGE: Final = {"adv", "advs", "advantage", "advantages"}
 PLAIN: Final = {"per", "token", "tokens", "action", "actions", "completion", "response", "taken"}

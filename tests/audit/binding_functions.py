@@ -430,6 +430,79 @@ def from_inputs(inputs: Inputs):
     return _k3(inputs.trainer_logprobs, inputs.ref_logprobs)[kept].sum()
 
 
+@dataclass
+class Outputs:
+    loss: torch.Tensor
+    metrics: dict[str, float]
+
+
+def to_outputs(inputs: Inputs):
+    return Outputs(from_inputs(inputs), {"kl": 0.0})
+
+
+def shifted_mask_alone(next_token_logprobs, data, global_valid_toks, global_valid_seqs):
+    kept = data["token_mask"][:, 1:] * data["sample_mask"].unsqueeze(-1)
+    ref = data["reference_policy_logprobs"][:, 1:]
+    return (_k3(next_token_logprobs, ref) * kept).sum() / global_valid_toks + 0.0 * global_valid_seqs
+
+
+class FromSettings:
+    def __init__(self, force_on_policy_ratio: bool = False, beta: float = 0.25):
+        self.force_on_policy_ratio = force_on_policy_ratio
+        self.beta = beta
+        if beta < 0:
+            self.smoother = torch.nn.Identity()
+        else:
+            self.smoother = None
+        raise RuntimeError("wants an accelerator")
+
+    def __call__(self, logps, data):
+        if self.smoother is not None:
+            return self.smoother(logps)
+        old = None if self.force_on_policy_ratio else data["old_logps"]
+        w = 1.0 if old is None else (logps - old).exp()
+        return self.beta * w * _k3(logps, data["ref_logps"])
+
+
+@dataclass
+class Filter:
+    sequence_mask_metric: str | None = None
+    kind: str = "k3"
+
+
+def named_like_a_mask(logps, ref_logps, config: Filter):
+    if config.sequence_mask_metric is not None:
+        raise ValueError(config.sequence_mask_metric)
+    return _k3(logps, ref_logps)
+
+
+def one_row_of_tokens(logps, ref_logps):
+    return torch.cat([_k3(p, q) for p, q in zip(logps, ref_logps, strict=True)])
+
+
+def soft_gate(logps, old_logps, advantages, tau_pos, tau_neg):
+    w = (logps - old_logps).exp()
+    gate = torch.where(advantages > 0, 4 * torch.sigmoid(2 * (w - 1)) / 2, 4 * torch.sigmoid(3 * (w - 1)) / 3)
+    return -gate * advantages
+
+
+def stored_with_the_data(logprobs, entropy, input_data):
+    w = (logprobs - input_data["logprobs"]).exp()
+    return -w * input_data["advantages"] + 0 * entropy
+
+
+def of_a_process_group(logps, ref_logps, tp_group, entropy):
+    return _k3(logps, ref_logps) if tp_group is None else entropy
+
+
+def weighted_tokens(logps, ref_logps, w_t):
+    return (_k3(logps, ref_logps) * w_t).sum() / w_t.sum()
+
+
+def of_the_likeliest(student_topk_logprobs, teacher_topk_logprobs):
+    return (student_topk_logprobs.exp() * (student_topk_logprobs - teacher_topk_logprobs)).sum(-1)
+
+
 def written_bounds(logps, old_logps, advantages, config):
     low, clip_high_threshold = config.clip_low_threshold, config.clip_high_threshold
     clip_low_threshold = low

@@ -79,6 +79,17 @@ DERIVED = {
     "typed_index": ("-logp", "chosen=actions kept=mask"),
     "column_output": (K3, "logps=logp"),
     "from_inputs": (K3, "inputs.loss_mask=mask"),
+    "to_outputs": (K3, "inputs.loss_mask=mask"),
+    "shifted_mask_alone": (
+        K3, "data.token_mask=mask:one_position_more_at_the_start data.sample_mask=mask:one_a_response,_all_kept",
+    ),
+    "FromSettings.__call__": ("w*(l - 1 + exp(-l))/4", "data.old_logps=logp_old data.ref_logps=logp_ref"),
+    "named_like_a_mask": (K3, "logps=logp"),
+    "one_row_of_tokens": (K3, "logps=logp"),
+    "stored_with_the_data": ("-A*w", "logprobs=logp input_data.logprobs=logp_old entropy=value"),
+    "of_a_process_group": (K3, "entropy=value"),
+    "weighted_tokens": (K3, "w_t=mask"),
+    "of_the_likeliest": (REVERSE, "student_topk_logprobs=logits teacher_topk_logprobs=logits_ref"),
     "written_bounds": (f"-{PPO}", "logps=logp"),
     "bounds_by_parameter": (f"-{PPO}", "logps=logp"),
     "nested_config": ("-A*logp*sg(min(5, w))", "logps=logp"),
@@ -205,6 +216,12 @@ def test_an_argument_may_be_what_a_role_is_minus_or_the_exponential_of(
     name: str, arguments: dict[str, str], expected: str
 ) -> None:
     assert formula(recover(bind(target(name), arguments, {}))) == expected
+
+
+def test_a_saturated_gate_is_derived() -> None:
+    found = recover(bind(target("soft_gate"), {}, {}))
+    assert found.reason == ""
+    assert found.residual < 64
 
 
 def test_where_the_sampler_is_the_old_policy_is_said() -> None:
