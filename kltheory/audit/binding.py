@@ -18,6 +18,7 @@ from kltheory.audit.source import (
     calls_with,
     exponentiated,
     is_inverted,
+    is_name,
     is_subscripted,
     source_tree,
 )
@@ -182,8 +183,14 @@ def _is_index(parameter: inspect.Parameter, tree: ast.AST) -> bool:
 
 def _is_object(tree: ast.AST, name: str) -> bool:
     """Whether a parameter is a model, a batch, an output: it is called, or logits are read from it."""
+    if any(isinstance(n, ast.Subscript) and is_name(n.value, name) and _is_text(n.slice) for n in ast.walk(tree)):
+        return True
     called = any(isinstance(n, ast.Call) and isinstance(n.func, ast.Name) and n.func.id == name for n in ast.walk(tree))
     return called or bool(attributes_of(tree, name) & {"logits", "batch"})
+
+
+def _is_text(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and isinstance(node.value, str)
 
 
 def _numbers(target: Target, tree: ast.AST, known: set[str]) -> Iterator[tuple[str, Assumed]]:
@@ -194,6 +201,8 @@ def _numbers(target: Target, tree: ast.AST, known: set[str]) -> Iterator[tuple[s
             continue
         if GROUP_OF_PROCESSES.fullmatch(name) or "ProcessGroup" in annotation_of(p):
             yield name, Assumed(None)
+        elif {"mask", "inf"} <= set(words_of(name)):
+            yield name, Assumed(False, "nothing is infinite")
         elif guess(name) is None and (value := number_of(p, tree)) is not None and not is_subscripted(tree, name):
             yield name, Assumed(value, GENERIC)
 

@@ -51,10 +51,11 @@ def confirm(subject: Subject, layout: Layout, exprs: Any, dtype: str) -> float:
     columns = [layout.value(at) for at in draws]
     at = {symbol: np.array([c[symbol] for c in columns]) for symbol in columns[0]}
     worst = 0.0
+    least = 1.0 if subject.is_over_vocabulary else 0.0  # a logarithm of a sum of probabilities is rounded as that is
     total = sum(exprs.flat, S.Zero)
     for index in np.ndindex(exprs.shape):
         expr = erase_sg(exprs[index])
-        worst = max(worst, _gap("value", expr, at, [value[index] for value, _ in runs], eps, str(index)))
+        worst = max(worst, _gap("value", expr, at, [value[index] for value, _ in runs], eps, str(index), least))
     if Role.LOGITS in subject.roles:
         return worst  # the derivative by logits is compared where expectations are
     for index in layout.entries:
@@ -79,7 +80,7 @@ def _exponential(base: Expr) -> Expr | None:
     return rest if isinstance(rest, exp) else None
 
 
-def _gap(what: str, expr: Expr, at: Any, running: Any, eps: float, place: str) -> float:
+def _gap(what: str, expr: Expr, at: Any, running: Any, eps: float, place: str, least: float = 0.0) -> float:
     with np.errstate(all="ignore"):
         expected = np.broadcast_to(np.asarray(NUMPY(expr, at), dtype=np.float64), np.shape(running))
         scale = rounding_scale(expr, at, eps)
@@ -87,7 +88,7 @@ def _gap(what: str, expr: Expr, at: Any, running: Any, eps: float, place: str) -
             size = rounding_scale(computed, at, eps)
             scale = np.where(np.isfinite(size), np.maximum(scale, size), scale)
         scale = np.broadcast_to(scale, np.shape(running))
-        gap = np.abs(expected - np.asarray(running)) / np.maximum(scale, 1e-30)
+        gap = np.abs(expected - np.asarray(running)) / np.maximum(scale, max(least, 1e-30))
     gap = np.where(np.isinf(scale), 0.0, gap)
     gap[np.isnan(gap)] = np.inf
     worst = int(np.argmax(gap))

@@ -85,7 +85,13 @@ def _missing(subject: Subject, cause: BaseException | None) -> Missing | None:
 
 
 def _none_that_is_read(subject: Subject, said: str) -> Missing | None:
-    """The optional parameter that the function cannot do without, such as ``config=None``: it reads more of it."""
+    """What is None by default and the function cannot do without, such as ``config=None``: it reads more of it."""
+    wanted = set(re.findall(r"'(\w+)'$", said))
+    for node in reached(subject.target) if wanted else ():
+        if isinstance(node, ast.Attribute) and node.attr in wanted:
+            path = ast.unparse(node.value)
+            if path in subject.assumed and subject.assumed[path].value is None:
+                return Missing(path, Use.NONE)
     tree = source_tree(subject.target.function)
     for name, parameter in subject.target.signature.parameters.items():
         read = attributes_of(tree, name) & set(re.findall(r"\w+", said)) or is_subscripted(tree, name)
@@ -123,6 +129,8 @@ def _assuming(subject: Subject, missing: Missing) -> Subject | None:
         if claim is not None and (claim[0] in (*SHARED, Role.LOGP_OLD) or claim[0] not in subject.roles):
             return _with_array(subject, path, *claim)
         taken = _assumed(subject, path)
+    elif missing.use is Use.NONE:
+        taken = Assumed(OBJECT)
     elif missing.use is Use.PARTS or (known is not None and known.is_needed):
         return None
     else:

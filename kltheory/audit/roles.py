@@ -85,6 +85,8 @@ def guess_all(names: Iterable[str]) -> dict[str, Expected]:
         taken = {r for r, _ in found.values()}
         if (sampler := beside_old(name, role, taken)) is not None:
             found[name] = sampler, forms
+        elif role is Role.WEIGHT and role in taken:
+            found[name] = Role.WEIGHT_SAMPLER, forms
         elif role not in taken or role in SHARED or _again(name, role, found):
             found[name] = role, forms
         elif "target" in words_of(name) and (other := _REFERENCE.get(role)) and other not in taken:

@@ -20,6 +20,7 @@ class Use(Enum):
     FLAG = "flag"
     CHOICE = "choice"
     PARTS = "parts"
+    NONE = "none"
 
 
 class Missing(AttributeError, KeyError):

@@ -491,6 +491,29 @@ def stored_with_the_data(logprobs, entropy, input_data):
     return -w * input_data["advantages"] + 0 * entropy
 
 
+def with_infinities(logits, teacher_probs, teacher_log_probs, teacher_inf_mask):
+    kl = teacher_probs * (teacher_log_probs - logits.log_softmax(-1))
+    return kl.masked_fill(logits.isinf() | teacher_inf_mask, 0.0).sum(-1)
+
+
+def in_single_precision(logits, labels):
+    return logits.float().log_softmax(-1).gather(-1, labels.unsqueeze(-1)).squeeze(-1)
+
+
+class Worker:
+    def __init__(self, cluster):
+        self.pipeline_config = None
+
+    def policy_loss(self, ratio, advantages, counts, rho_weights):
+        clip = self.pipeline_config.pg_clip
+        clipped = ratio.clamp(1 - clip, 1 + clip)
+        return -torch.min(ratio * advantages, clipped * advantages) * rho_weights + 0.0 * counts["num_items"]
+
+
+def stacked(log_ratio):
+    return torch.stack([log_ratio, log_ratio**2 / 2])
+
+
 def of_a_process_group(logps, ref_logps, tp_group, entropy):
     return _k3(logps, ref_logps) if tp_group is None else entropy
 

@@ -87,6 +87,9 @@ DERIVED = {
     "named_like_a_mask": (K3, "logps=logp"),
     "one_row_of_tokens": (K3, "logps=logp"),
     "stored_with_the_data": ("-A*w", "logprobs=logp input_data.logprobs=logp_old entropy=value"),
+    "with_infinities": (FORWARD, "teacher_probs=logits_ref:probabilities"),
+    "in_single_precision": ("logp", "labels=actions"),
+    "Worker.policy_loss": (f"-{PPO}", "rho_weights=weight_sampler"),
     "of_a_process_group": (K3, "entropy=value"),
     "weighted_tokens": (K3, "w_t=mask"),
     "of_the_likeliest": (REVERSE, "student_topk_logprobs=logits teacher_topk_logprobs=logits_ref"),
@@ -216,6 +219,12 @@ def test_an_argument_may_be_what_a_role_is_minus_or_the_exponential_of(
     name: str, arguments: dict[str, str], expected: str
 ) -> None:
     assert formula(recover(bind(target(name), arguments, {}))) == expected
+
+
+def test_of_stacked_outputs_one_is_chosen() -> None:
+    found = audit_subject("", bind(target("stacked"), {}, {}), ("loss",), responses=False)
+    assert "--output N" in found.undecided[0]
+    assert formula(recover(bind(target("stacked"), {}, {}, "1"))) == K2
 
 
 def test_a_saturated_gate_is_derived() -> None:
