@@ -14,7 +14,7 @@ from kltheory.audit.roles import SHARED, Role, beside_old, older
 from kltheory.audit.source import attributes_of, is_subscripted, source_tree
 from kltheory.audit.stand_in import OBJECT, Missing, Use, Wanted, claimed
 from kltheory.audit.subject import Arrays, Assumed, Raised, Subject
-from kltheory.audit.surroundings import KNOWN
+from kltheory.audit.surroundings import KNOWN, NO_GROUP
 from kltheory.audit.target import CannotRun
 from kltheory.calculus.names import LOG_PROBABILITY, PLAIN, words_of
 from kltheory.tracing.trace import CannotTrace
@@ -53,6 +53,9 @@ def discovered(
             else:
                 subject = replace(subject, assumed={**subject.assumed, wanted.path: known})
         except (Raised, CannotTrace) as e:
+            if NO_GROUP in str(e.__cause__) and not subject.is_alone:
+                subject = replace(subject, is_alone=True)
+                continue
             missing = _missing(subject, e.__cause__)
             again = None if missing is None else _assuming(subject, missing)
             if again is None:
@@ -193,6 +196,12 @@ def _needed(subject: Subject) -> Iterator[str]:
     return (path for path, a in subject.assumed.items() if a.is_needed)
 
 
+def _unset(subject: Subject, said: str) -> Iterator[str]:
+    """What its class leaves at None, where the function cannot compute with that."""
+    if NONE.split()[0] in said:
+        yield from (path for path, a in subject.assumed.items() if a.value is None)
+
+
 def _explained(subject: Subject, error: Raised | CannotTrace) -> Exception:
     """The error, and everything that is not known of which it may come."""
     cause, paths = error.__cause__, list(_needed(subject))
@@ -200,6 +209,9 @@ def _explained(subject: Subject, error: Raised | CannotTrace) -> Exception:
         paths.append(cause.path)
     if paths:
         return CannotRun(asked(subject, paths))
+    if (unset := list(_unset(subject, str(cause)))) and not isinstance(cause, Missing):
+        values = " ".join(f"--set {path}=VALUE" for path in unset)
+        return type(error)(f"{error}; {', '.join(unset)} of {subject.target.name} is None by default: {values}")
     known = (*subject.assumed, *subject.paths, *subject.settings)
     objects = [path for path, a in subject.assumed.items() if a.value is OBJECT]
     objects = [path for path in objects if not any(k.startswith((path + ".", path + "(")) for k in known)]

@@ -19,6 +19,7 @@ from kltheory.audit.forms import Form, handed
 from kltheory.audit.instance import instance
 from kltheory.audit.roles import Role
 from kltheory.audit.stand_in import StandIn, Values
+from kltheory.audit.surroundings import alone
 from kltheory.audit.target import CannotRun, Target
 from kltheory.jax_versions import x64
 from kltheory.tracing.trace import CannotTrace, Floats, Input, Trace, Tracer
@@ -95,6 +96,7 @@ class Subject:
         per_sequence: whether there is one advantage for each sequence rather than for each token.
         wide: whether log-probabilities beside logits and actions are those of the whole vocabulary as well.
         is_settled: whether all arrays that it reads are found.
+        is_alone: whether it asks other processes, and is told that there are none.
     """
 
     target: Target
@@ -108,6 +110,7 @@ class Subject:
     per_sequence: bool = False
     wide: bool = False
     is_settled: bool = False
+    is_alone: bool = False
 
     @property
     def roles(self) -> frozenset[Role]:
@@ -147,6 +150,7 @@ class Subject:
         texts += list(self._samplers)
         parts = ((p, name) for p, names in self.results.items() if p in self.paths for name in names)
         texts += [f"{name} of {p} is 0" for p, name in parts if "entrop" in name]
+        texts += ["torch.distributed is that of a run of one process"] if self.is_alone else []
         if absent := self.target.absent:
             few = ", ".join(absent[:3]) + f" and {len(absent) - 3} more" * (len(absent) > 3)
             texts.append(f"not imported here, and asked for no more than one process knows: {few}")
@@ -181,7 +185,7 @@ class Subject:
         settings = {**{path: a.value for path, a in self.assumed.items()}, **self.settings}
         values = Values(self.paths, settings, made, self.results, self.is_settled)
         args, kwargs = self._arguments(values)
-        with standing_in_for(self.target.absent):
+        with standing_in_for(self.target.absent), alone() if self.is_alone else contextlib.nullcontext():
             return self._per_token(self._chosen(awaited(self.target.function(*args, **kwargs))), arrays)
 
     def _arguments(self, values: Values) -> tuple[list[Any], dict[str, Any]]:

@@ -514,6 +514,21 @@ def stacked(log_ratio):
     return torch.stack([log_ratio, log_ratio**2 / 2])
 
 
+def of_all_processes(logps, ref_logps, mask):
+    total, count = (_k3(logps, ref_logps) * mask).sum(), mask.sum()
+    torch.distributed.all_reduce(count)
+    return total / count * torch.distributed.get_world_size()
+
+
+class Unset:
+    def __init__(self, kl_coeff: float | None = None):
+        self.kl_coeff = kl_coeff
+        raise RuntimeError("wants a model")
+
+    def penalty(self, logps, ref_logps):
+        return self.kl_coeff * _k3(logps, ref_logps)
+
+
 def of_a_process_group(logps, ref_logps, tp_group, entropy):
     return _k3(logps, ref_logps) if tp_group is None else entropy
 

@@ -90,6 +90,7 @@ DERIVED = {
     "with_infinities": (FORWARD, "teacher_probs=logits_ref:probabilities"),
     "in_single_precision": ("logp", "labels=actions"),
     "Worker.policy_loss": (f"-{PPO}", "rho_weights=weight_sampler"),
+    "of_all_processes": (K3, "mask=mask"),
     "of_a_process_group": (K3, "entropy=value"),
     "weighted_tokens": (K3, "w_t=mask"),
     "of_the_likeliest": (REVERSE, "student_topk_logprobs=logits teacher_topk_logprobs=logits_ref"),
@@ -187,6 +188,7 @@ def test_a_member_of_an_enumeration_is_set_by_its_name() -> None:
         ("clipped", "clip_low = 0.2, clip_high = 0.2, eps = 0.2: generic values, --set NAME=VALUE for another"),
         ("guarded", "ref_logps is handed over detached: the function refuses one that requires a gradient"),
         ("labels_mask", "labels only masks: a label is kept, or left out"),
+        ("of_all_processes", "torch.distributed is that of a run of one process"),
         ("grouped", "index is the same for all: one group of responses"),
         (
             "Trainer._compute_loss",
@@ -242,6 +244,7 @@ def test_where_the_sampler_is_the_old_policy_is_said() -> None:
 
 ADVICE = {
     "unknown_reference": "--args logp_ref=rlp",
+    "Unset.penalty": "--set self.kl_coeff=VALUE",
     "unknown_both": "--args logp=x,logp_ref=y",
     "unknown_both_turned": "--args logp_ref=rlp,logp=plp",
     "arithmetic_with_unknown": "--args logp_ref=something",
@@ -253,6 +256,7 @@ ADVICE = {
     "pair": "policy_rejected_logps looks like another sample of what policy_chosen_logps is",
 }
 VALUES = {
+    "self.kl_coeff": "1",
     "how": "slice(None)",
     "self.first.here": "False",
     "self.third": "k3",
