@@ -11,7 +11,6 @@ from kltheory.audit.audit import audit_subject
 from kltheory.audit.binding import bind
 from kltheory.audit.recover import recover
 from kltheory.audit.target import CannotRun, load
-from kltheory.report.audit import formula
 
 BESIDE = """
 import jax.numpy as jnp
@@ -61,7 +60,7 @@ def file(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("name", ["kl", "of_one_process", "with_lazy_import"])
 def test_what_needs_no_package_is_read_without_it(file: Path, name: str) -> None:
     found = recover(bind(load(f"{file}:{name}"), {}, {}))
-    assert formula(found) == K2
+    assert found.formula == K2
     assert any("absent_engine, broken_engine" in note for note in found.subject.notes)
     assert not any(isinstance(m, Absent) for m in sys.modules.values())
 
