@@ -167,9 +167,10 @@ def _default(subject: Subject, path: str) -> tuple[Any, str]:
 
 
 def _by_default(subject: Subject, path: str) -> Assumed | None:
-    """What is no array, whatever its name, as its class gives it a number, a text or a flag."""
+    """What is no array, whatever its name, as its class gives it a number, a text or a flag, or None to ``self``."""
     value, where = _default(subject, path)
-    return Assumed(value, f"defaults of {where}") if isinstance(value, (bool, int, float, str)) else None
+    unset = value is None and where.endswith("__init__")
+    return Assumed(value, f"defaults of {where}") if unset or isinstance(value, (bool, int, float, str)) else None
 
 
 def _assumed(subject: Subject, path: str) -> Assumed:

@@ -406,6 +406,13 @@ def sampler_from_data(next_token_logprobs, data):
     return -(w * data["advantages"] * data["mask"]).sum()
 
 
+def proximal_from_data(logprobs, data):
+    old, proximal = data["logprobs"], data.get("prox_logp")
+    if proximal is None:
+        raise ValueError("recompute it")
+    return -(logprobs - proximal).exp() * (proximal - old).exp() * data["advantages"]
+
+
 def looked_up_by_index(logits, index):
     return logits.log_softmax(-1).gather(-1, index.unsqueeze(-1))
 
@@ -454,9 +461,12 @@ class FromSettings:
             self.smoother = torch.nn.Identity()
         else:
             self.smoother = None
+        self.truncated_ratio = None
         raise RuntimeError("wants an accelerator")
 
     def __call__(self, logps, data):
+        if self.truncated_ratio is not None:
+            raise ValueError(self.truncated_ratio)
         if self.smoother is not None:
             return self.smoother(logps)
         old = None if self.force_on_policy_ratio else data["old_logps"]

@@ -75,6 +75,7 @@ DERIVED = {
     "with_sampler_weight": ("-A*w", "vllm_is_ratio=weight_sampler"),
     "proximal": ("-A*w", "proximal_logprobs=logp_old old_logprobs=logp_sampler"),
     "sampler_from_data": ("-A*w", "data.generation_logprobs=logp_sampler data.prev_logprobs=logp_old"),
+    "proximal_from_data": ("-A*w", "data.logprobs=logp_sampler data.prox_logp=logp_old"),
     "looked_up_by_index": ("logp", "index=actions"),
     "typed_index": ("-logp", "chosen=actions kept=mask"),
     "column_output": (K3, "logps=logp"),
