@@ -12,7 +12,7 @@ NUMBERS: Final[tuple[tuple[str, Any], ...]] = (
     (r"(pad|padding)(_token)?(_(id|idx|index|value))?", -100),
     (r"(eos|bos)(_token)?(_(id|idx|index))?", -1),
     (r"(.*_)?(temperature|temp)(_.*)?", 1.0),
-    (r"(.*_)?(ratio|clip|range)_c", 3.0),
+    (r"(.*_)?(ratio|clip|range)_c|c_clip", 3.0),
     (r"(.*_)?(num|n)_.*|(.*_)?(size|length|len|steps|generations|samples|processes|world|count)|(top_?)?k", 2),
     (r"dim|axis", -1),
     (r"(.*_)?(max|cap|ceil|ceiling|upper)(_.*)?", 2.0),

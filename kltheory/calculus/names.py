@@ -49,6 +49,7 @@ BARE: Final = {
 OPTION: Final = {"clip", "eps", "epsilon", "coef", "coeff", "max", "min", "cap", "threshold", "level"} | {
     "type", "mode", "temperature", "estimator", "fn", "func", "kind", "num", "size", "id",
     "metric", "metrics", "high", "low", "upper", "lower", "inf", "neginf", "nan",
+    "use", "has", "enable", "enabled", "disable", "should",
 }  # fmt: skip
 """Words of settings about an array, which are no arrays: ``clip_ratio``, ``importance_sampling_level``."""
 NO_ACTION: Final = {"excluded", "banned", "stop", "num", "n", "pad", "eos", "position", "image", "video", "pixel"}

@@ -551,6 +551,12 @@ def of_the_likeliest(student_topk_logprobs, teacher_topk_logprobs):
     return (student_topk_logprobs.exp() * (student_topk_logprobs - teacher_topk_logprobs)).sum(-1)
 
 
+def flag_named_like_a_mask(logps, ref_logps, config):
+    if getattr(config, "use_unified_mask", False):
+        return 0 * logps
+    return _k3(logps, ref_logps)
+
+
 def written_bounds(logps, old_logps, advantages, config):
     low, clip_high_threshold = config.clip_low_threshold, config.clip_high_threshold
     clip_low_threshold = low

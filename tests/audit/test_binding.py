@@ -85,6 +85,7 @@ DERIVED = {
         K3, "data.token_mask=mask:one_position_more_at_the_start data.sample_mask=mask:one_a_response,_all_kept",
     ),
     "FromSettings.__call__": ("w*(l - 1 + exp(-l))/4", "data.old_logps=logp_old data.ref_logps=logp_ref"),
+    "flag_named_like_a_mask": (K3, "logps=logp"),
     "named_like_a_mask": (K3, "logps=logp"),
     "one_row_of_tokens": (K3, "logps=logp"),
     "stored_with_the_data": ("-A*w", "logprobs=logp input_data.logprobs=logp_old entropy=value"),
