@@ -77,6 +77,13 @@ def not_given(subject: Subject, names: Iterable[str]) -> str:
     return "; ".join(texts)
 
 
+def unknown_objects(subject: Subject) -> list[str]:
+    """Required parameters that may be objects: what a function reads of them is found out by running it."""
+    known = {path.partition(".")[0] for path in (*subject.paths, *subject.settings, *subject.assumed)}
+    parameters = subject.target.signature.parameters.values()
+    return [p.name for p in parameters if p.default is p.empty and p.kind not in PASSED and p.name not in known]
+
+
 def unknown_parameters(subject: Subject) -> list[str]:
     """Required parameters of which nothing is known."""
     known = {path.partition(".")[0] for path in (*subject.paths, *subject.settings, *subject.assumed)}

@@ -15,11 +15,12 @@ from kltheory.audit.subject import Subject
 from kltheory.numerics.settings import log_softmax
 from kltheory.tracing.trace import Floats
 
-OTHERS: Final = {
-    "the reference": (Role.LOGP_REF, Role.LOGITS_REF),
-    "the old policy": (Role.LOGP_OLD, Role.LOGITS_OLD),
+OTHERS: Final[dict[str, tuple[str, Role, Role | None]]] = {
+    "the reference": ("ref", Role.LOGP_REF, Role.LOGITS_REF),
+    "the old policy": ("old", Role.LOGP_OLD, Role.LOGITS_OLD),
+    "the sampler": ("sampler", Role.LOGP_SAMPLER, None),
 }
-"""The other policies, and the arguments through which a gradient reaches them."""
+"""The other policies: which table of a batch, and the arguments through which a gradient reaches them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +29,7 @@ class Batch:
 
     Attributes:
         logp, ref, old: log π, log π_ref and log π_old of every action, nats.
+        sampler: that of what generated the data, for functions with arguments for it and for the old policy.
         actions: the action of each token; negative where a label is left out.
         shift: what is added to the logits of each position, shape (B, T, 1): a softmax takes it away again.
         mask: 1 where a token counts.
@@ -37,6 +39,7 @@ class Batch:
     logp: Floats
     ref: Floats
     old: Floats
+    sampler: Floats
     actions: Floats
     mask: Floats
     advantage: Floats
@@ -47,10 +50,11 @@ class Batch:
         """The actions, to look up with."""
         return np.maximum(self.actions, 0).astype(np.int64)[..., None]
 
-    def moved(self, step: float, signs: tuple[float, float, float] = (1, -1 / 3, -1 / 7)) -> "Batch":
+    def moved(self, step: float, signs: tuple[float, ...] = (1, -1 / 3, -1 / 7, 1 / 5)) -> "Batch":
         """All log-probabilities moved by about so much of themselves, not all policies alike."""
-        a, b, c = (1 + step * sign for sign in signs)
-        return replace(self, logp=self.logp * a, ref=self.ref * b, old=self.old * c)
+        a, b, c, d = (1 + step * sign for sign in signs)
+        moved = replace(self, logp=self.logp * a, ref=self.ref * b, old=self.old * c)
+        return replace(moved, sampler=self.sampler * d)
 
     @property
     def left_out(self) -> "Batch":
@@ -64,7 +68,7 @@ class Batch:
     def arrays(self, subject: Subject, rank: int) -> dict[Role, Floats]:
         """The arrays of a subject: of all actions or of those that were taken, for tokens of this many axes."""
         lead = {2: self.mask.shape, 1: (self.mask.size,), 0: ()}[rank]
-        tables = [self.logp, self.ref, self.old]
+        tables = [self.logp, self.ref, self.old, self.sampler]
         if not subject.is_over_vocabulary:
             tables = [self.of_action(t) for t in tables]
         tail = tables[0].shape[2:]
@@ -111,11 +115,11 @@ def run(subject: Subject, batch: Batch, rank: int) -> Outcome:
     at = batch.arrays(subject, rank)
     value, slopes = subject.run(at)
     others = {}
-    for who, roles in OTHERS.items():
-        parts = [slopes[r] for r in roles if r in slopes]
+    for who, (table, single, wide) in OTHERS.items():
+        parts = [slopes[r] for r in (single, wide) if r in slopes]
         if parts:
-            table = batch.ref if who == "the reference" else batch.old
-            others[who] = _by_logits(batch, table, sum(parts, np.zeros(parts[0].shape)), roles[1] in slopes)
+            total = sum(parts, np.zeros(parts[0].shape))
+            others[who] = _by_logits(batch, getattr(batch, table), total, wide in slopes)
     own = _by_logits(batch, batch.logp, slope(slopes, at), Role.LOGITS in slopes)
     return Outcome(value, own, others)
 
@@ -175,10 +179,12 @@ def _drawn(shape: tuple[int, int, int], spread: float, seed: int, per_response: 
     rows, tokens, actions = shape
     base = random.normal(0, 1, shape)
     policy, ref, old = (log_softmax(base + random.normal(0, spread, shape)) for _ in range(3))
+    apart = np.random.default_rng([1415, seed]).normal(0, spread, shape)
     return Batch(
         policy,
         ref,
         old,
+        log_softmax(base + apart),
         random.integers(0, actions, (rows, tokens)).astype(float),
         _mask(random, rows, tokens),
         _advantages(random, rows, tokens, per_response),
@@ -220,6 +226,7 @@ def enumerated(seed: int, spread: float, per_response: bool, kind: str) -> Itera
     shape = (*mask.shape, ACTIONS)
     base = random.normal(0, 1, shape)
     policy, ref, old = (log_softmax(base + random.normal(0, spread, shape)) for _ in range(3))
+    sampler = log_softmax(base + np.random.default_rng([1416, seed]).normal(0, spread, shape))
     each, shift = random.normal(0, 1, shape), random.normal(0, 1, (*mask.shape, 1))
     each[..., seed % ACTIONS] *= seed % 2  # some are zero
     where = np.argwhere(mask > 0)
@@ -229,4 +236,4 @@ def enumerated(seed: int, spread: float, per_response: bool, kind: str) -> Itera
         own = np.take_along_axis(each, actions.astype(np.int64)[..., None], axis=-1)[..., 0]
         if per_response:
             own = np.broadcast_to((own * mask).sum(-1, keepdims=True), mask.shape).copy()
-        yield Batch(policy, ref, old, actions, mask, own, shift)
+        yield Batch(policy, ref, old, sampler, actions, mask, own, shift)

@@ -22,10 +22,16 @@ def behaviour(subject: Subject, layout: Layout) -> Iterator[Finding]:
         yield Finding(Code.RANDOM, "calls with the same inputs give different results: nothing more is said of it")
     shape = first[0].shape
     if shape not in (layout.shape, layout.tokens, (), (1,), *(layout.tokens[:n] for n in range(len(layout.tokens)))):
-        yield Finding(Code.SHAPE, f"inputs of shape {layout.shape} give an output of shape {shape}")
+        told = f"inputs of shape {layout.shape} give an output of shape {shape}"
+        yield Finding(Code.SHAPE, told + _several(shape, layout))
     if subject.target.framework == "torch":
         yield from _changes(subject, layout)
     yield from _unnormalised(subject, layout)
+
+
+def _several(shape: tuple[int, ...], layout: Layout) -> str:
+    """What to do where an output holds several, stacked."""
+    return ": --output N for one of them" if shape[1:] in (layout.shape, layout.tokens) else ""
 
 
 def _unnormalised(subject: Subject, layout: Layout) -> Iterator[Finding]:

@@ -4,6 +4,7 @@ import ast
 import enum
 import functools
 import inspect
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -11,7 +12,16 @@ from kltheory.audit.forms import Form
 from kltheory.audit.generic import GENERIC, number_of
 from kltheory.audit.reach import reached
 from kltheory.audit.roles import WIDE, Expected, Role, expected, guess, guess_all
-from kltheory.audit.source import annotation_of, attributes_of, calls_with, is_inverted, is_subscripted, source_tree
+from kltheory.audit.source import (
+    annotation_of,
+    attributes_of,
+    calls_with,
+    exponentiated,
+    is_inverted,
+    is_name,
+    is_subscripted,
+    source_tree,
+)
 from kltheory.audit.subject import PASSED, Assumed, Subject
 from kltheory.audit.target import CannotRun, Target
 from kltheory.calculus.names import whose, words_of
@@ -39,24 +49,26 @@ def bind(
     parameters = target.signature.parameters
     own = [*parameters][1:] if target.owner is not None else [*parameters]
     settings = {**_fixed(target.function), **settings}
-    for path in (*arguments.values(), *settings):
+    for path in (*(_parted(text)[0] for text in arguments.values()), *settings):
         head = path.partition(".")[0].removesuffix("()")
         if head not in parameters and not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
             raise CannotRun(f"{target.name} has no parameter {head}; it has {', '.join(own) or 'none'}")
     settings = {n: _typed(v, parameters.get(n), target) for n, v in settings.items()}
     given: dict[str, Expected] = {}
-    for role, path in arguments.items():
+    for role, text in arguments.items():
         if role not in set(Role):
             raise CannotRun(f"there is no role {role}; the roles are {', '.join(Role)}")
+        path, made = _parted(text)
         claim = expected(path.rpartition(".")[2])
-        given[path] = Role(role), claim[1] if claim is not None and claim[0] is Role(role) else ()
+        told = claim[1] if claim is not None and claim[0] in (Role(role), *_NARROW.get(Role(role), ())) else ()
+        given[path] = Role(role), tuple(dict.fromkeys((*made, *told)))
     tree = source_tree(target.function)
     free = {n: p for n, p in parameters.items() if n in own and n not in settings and n not in given}
     free = {n: p for n, p in free.items() if p.kind not in PASSED and not _is_plain(p) and not _is_object(tree, n)}
-    required = [n for n, p in free.items() if p.default is p.empty]
     taken = {role for role, _ in given.values()}
-    guessed = {n: c for n, c in guess_all(free, required).items() if c[0] not in taken or c[0] is Role.MASK}
-    guessed |= {n: (Role.GROUP, ()) for n, p in free.items() if n not in guessed and _is_index(p, tree)}
+    guessed = {n: c for n, c in guess_all(free).items() if c[0] not in taken or c[0] is Role.MASK}
+    unsaid = {n: p for n, p in free.items() if n not in guessed}
+    guessed |= dict(_by_use(unsaid, tree, {r for r, _ in guessed.values()}))
     known = _wide({**guessed, **_distributions(free, tree), **given})
     for name, parameter in free.items():
         if name in known:
@@ -124,16 +136,61 @@ def _forms(parameter: inspect.Parameter, tree: ast.AST, role: Role) -> Iterator[
         yield Form.PADDING
 
 
+def _parted(text: str) -> tuple[str, tuple[Form, ...]]:
+    """The parameter or path, and what it is beside its role: ``-ppo_kl``, ``log(teacher_probs)``."""
+    text = text.strip()
+    if text.startswith("-"):
+        return text[1:].strip(), (Form.NEGATED,)
+    if text.startswith("log(") and text.endswith(")"):
+        return text[4:-1].strip(), (Form.PROBABILITY,)
+    return text, ()
+
+
+_NARROW: Final = {wide: (role,) for role, wide in WIDE.items()}
+"""What over the vocabulary is called as a log-probability is."""
+
+
+def _by_use(free: Mapping[str, inspect.Parameter], tree: ast.AST, taken: set[Role]) -> Iterator[tuple[str, Expected]]:
+    """Required parameters whose names say nothing, by their annotation and by what the function does with them.
+
+    What is exponentiated beside advantages is the logarithm of the weight, or minus it: ``(-ppo_kl).exp()``.
+    """
+    wide = bool(taken & {Role.LOGITS, Role.LOGITS_REF})
+    for name, parameter in free.items():
+        annotation = annotation_of(parameter)
+        if parameter.default is not parameter.empty:
+            continue
+        if re.search(r"\bBool\[|BoolTensor", annotation) and Role.MASK not in taken:
+            yield name, (Role.MASK, ())
+        elif wide and Role.ACTIONS not in taken and (name in INDICES or re.search(r"\bInt\[|LongTensor", annotation)):
+            yield name, (Role.ACTIONS, ())
+        elif _is_index(parameter, tree):
+            yield name, (Role.GROUP, ())
+        elif Role.ADVANTAGE in taken and not taken & WEIGHED and (sign := exponentiated(tree, name)):
+            yield name, (Role.LOG_WEIGHT, (Form.NEGATED,) if sign < 0 else ())
+
+
+WEIGHED: Final = {Role.LOGP_OLD, Role.LOG_WEIGHT, Role.WEIGHT}
+"""With these a function has its weight."""
+INDICES: Final = ("index", "indices", "idx")
+
+
 def _is_index(parameter: inspect.Parameter, tree: ast.AST) -> bool:
     """Whether a parameter says of each response which prompt it answers: an index of which entries are read."""
-    named = parameter.name in ("index", "indices", "idx") and parameter.default is parameter.empty
+    named = parameter.name in INDICES and parameter.default is parameter.empty
     return named and (is_subscripted(tree, parameter.name) or "array" in annotation_of(parameter).lower())
 
 
 def _is_object(tree: ast.AST, name: str) -> bool:
     """Whether a parameter is a model, a batch, an output: it is called, or logits are read from it."""
+    if any(isinstance(n, ast.Subscript) and is_name(n.value, name) and _is_text(n.slice) for n in ast.walk(tree)):
+        return True
     called = any(isinstance(n, ast.Call) and isinstance(n.func, ast.Name) and n.func.id == name for n in ast.walk(tree))
     return called or bool(attributes_of(tree, name) & {"logits", "batch"})
+
+
+def _is_text(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and isinstance(node.value, str)
 
 
 def _numbers(target: Target, tree: ast.AST, known: set[str]) -> Iterator[tuple[str, Assumed]]:
@@ -142,8 +199,16 @@ def _numbers(target: Target, tree: ast.AST, known: set[str]) -> Iterator[tuple[s
         is_self = i == 0 and target.owner is not None
         if is_self or p.default is not p.empty or p.kind in PASSED or any(k.partition(".")[0] == name for k in known):
             continue
-        if guess(name) is None and (value := number_of(p, tree)) is not None and not is_subscripted(tree, name):
+        if GROUP_OF_PROCESSES.fullmatch(name) or "ProcessGroup" in annotation_of(p):
+            yield name, Assumed(None)
+        elif {"mask", "inf"} <= set(words_of(name)):
+            yield name, Assumed(False, "nothing is infinite")
+        elif guess(name) is None and (value := number_of(p, tree)) is not None and not is_subscripted(tree, name):
             yield name, Assumed(value, GENERIC)
+
+
+GROUP_OF_PROCESSES: Final = re.compile(r"(tp|cp|dp|pp|sp|ep|process|reduce|parallel|model_parallel)_group|device_mesh")
+"""Whom a process works with: nobody."""
 
 
 def _model_methods(target: Target) -> dict[str, Role]:

@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 import numpy as np
-from sympy import DiracDelta, Expr, S, Symbol
+from sympy import DiracDelta, Expr, S, Symbol, exp
 
 from kltheory.audit.layout import Layout, slope
 from kltheory.audit.roles import Role
@@ -51,10 +51,11 @@ def confirm(subject: Subject, layout: Layout, exprs: Any, dtype: str) -> float:
     columns = [layout.value(at) for at in draws]
     at = {symbol: np.array([c[symbol] for c in columns]) for symbol in columns[0]}
     worst = 0.0
+    least = 1.0 if subject.is_over_vocabulary else 0.0  # a logarithm of a sum of probabilities is rounded as that is
     total = sum(exprs.flat, S.Zero)
     for index in np.ndindex(exprs.shape):
         expr = erase_sg(exprs[index])
-        worst = max(worst, _gap("value", expr, at, [value[index] for value, _ in runs], eps, str(index)))
+        worst = max(worst, _gap("value", expr, at, [value[index] for value, _ in runs], eps, str(index), least))
     if Role.LOGITS in subject.roles:
         return worst  # the derivative by logits is compared where expectations are
     for index in layout.entries:
@@ -64,11 +65,30 @@ def confirm(subject: Subject, layout: Layout, exprs: Any, dtype: str) -> float:
     return worst
 
 
-def _gap(what: str, expr: Expr, at: Any, running: Any, eps: float, place: str) -> float:
+def _as_computed(expr: Expr) -> Expr:
+    """The size of what is rounded in the derivative of a sigmoid y: that of y, as frameworks compute y·(1 - y)."""
+
+    def is_squared(e: Expr) -> bool:
+        return e.is_Pow and e.exp.is_Integer and e.exp <= -2 and _exponential(e.base) is not None
+
+    return expr.replace(is_squared, lambda e: e.base ** (e.exp + 1) / _exponential(e.base))
+
+
+def _exponential(base: Expr) -> Expr | None:
+    """exp(u) of 1 + exp(u)."""
+    rest = base - 1
+    return rest if isinstance(rest, exp) else None
+
+
+def _gap(what: str, expr: Expr, at: Any, running: Any, eps: float, place: str, least: float = 0.0) -> float:
     with np.errstate(all="ignore"):
         expected = np.broadcast_to(np.asarray(NUMPY(expr, at), dtype=np.float64), np.shape(running))
-        scale = np.broadcast_to(rounding_scale(expr, at, eps), np.shape(running))
-        gap = np.abs(expected - np.asarray(running)) / np.maximum(scale, 1e-30)
+        scale = rounding_scale(expr, at, eps)
+        if (computed := _as_computed(expr)) != expr:
+            size = rounding_scale(computed, at, eps)
+            scale = np.where(np.isfinite(size), np.maximum(scale, size), scale)
+        scale = np.broadcast_to(scale, np.shape(running))
+        gap = np.abs(expected - np.asarray(running)) / np.maximum(scale, max(least, 1e-30))
     gap = np.where(np.isinf(scale), 0.0, gap)
     gap[np.isnan(gap)] = np.inf
     worst = int(np.argmax(gap))

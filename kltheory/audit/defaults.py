@@ -5,8 +5,8 @@ import dataclasses
 import inspect
 import re
 import textwrap
-from collections.abc import Iterator, Mapping
-from functools import lru_cache
+from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache, partial
 from typing import Any, Final
 
 from kltheory.calculus.names import words_of
@@ -74,7 +74,8 @@ class _Self:
         if (path := f"{self._own}.{name}") in self._settings:
             return self._settings[path]
         for init in _inits(self._owner):
-            for value in _assigned(init, name):
+            path = f"{next(iter(inspect.signature(init).parameters), 'self')}.{name}"
+            if (value := _assigned(_body(init), path)) is not None:
                 return self._evaluated(value, init)
         raise Unknown(name)
 
@@ -116,18 +117,16 @@ class _Config:
         made = _made(self._kind, tuple(given.items()))
         if hasattr(made, name):
             return getattr(made, name)
-        for field in dataclasses.fields(self._kind):
-            if field.name == name and field.default is not dataclasses.MISSING:
-                return field.default
-            if field.name == name and field.default_factory is not dataclasses.MISSING:
-                return field.default_factory()
-        raise Unknown(name)
+        default = fields_of(self._kind).get(name)
+        if default is None:
+            raise Unknown(name)
+        return default()
 
 
 @lru_cache(maxsize=16)
 def _made(kind: type, given: tuple[tuple[str, Any], ...]) -> Any:
     """A configuration as its class makes it, what ``__post_init__`` fills in included; ``None`` where it cannot be."""
-    names = {field.name for field in dataclasses.fields(kind) if field.init}
+    names = fields_of(kind)
     for beside in ({}, ON_CPU):
         try:
             return kind(**{name: value for name, value in {**beside, **dict(given)}.items() if name in names})
@@ -136,14 +135,37 @@ def _made(kind: type, given: tuple[tuple[str, Any], ...]) -> Any:
     return None
 
 
+def fields_of(kind: Any) -> dict[str, Callable[[], Any]]:
+    """The fields of a class of settings, and what makes the default of each: a dataclass, or a model of pydantic.
+
+    A default that there is none of raises Unknown.
+    """
+    if not isinstance(kind, type):
+        return {}
+    if dataclasses.is_dataclass(kind):
+        return {f.name: partial(_default, f) for f in dataclasses.fields(kind) if f.init}
+    model = getattr(kind, "model_fields", None)
+    if isinstance(model, Mapping):
+        return {name: partial(_default, f) for name, f in model.items()}
+    return {}
+
+
+def _default(field: Any) -> Any:
+    if field.default_factory not in (None, dataclasses.MISSING):
+        return field.default_factory()
+    if field.default is dataclasses.MISSING or type(field.default).__name__ == "PydanticUndefinedType":
+        raise Unknown(str(field))
+    return field.default
+
+
 def _dataclass_of(parameter: inspect.Parameter, init: Any) -> type | None:
     annotation = parameter.annotation
-    if dataclasses.is_dataclass(annotation) and isinstance(annotation, type):
+    if fields_of(annotation):
         return annotation
     text = annotation if isinstance(annotation, str) else str(annotation)
     for word in re.findall(r"\w+", text):
         found = getattr(init, "__globals__", {}).get(word)
-        if isinstance(found, type) and dataclasses.is_dataclass(found):
+        if fields_of(found):
             return found
     return None
 
@@ -164,15 +186,15 @@ def _body(init: Any) -> list[ast.stmt]:
     return tree.body[0].body if isinstance(tree.body[0], ast.FunctionDef) else []
 
 
-def _assigned(init: Any, name: str) -> Iterator[ast.expr]:
-    """What is assigned to an attribute on every way through, the last first."""
-    own = next(iter(inspect.signature(init).parameters), "self")
-    for statement in reversed(_body(init)):
-        if isinstance(statement, ast.AnnAssign):
-            targets: list[ast.expr] = [statement.target]
-        elif isinstance(statement, ast.Assign):
-            targets = statement.targets
-        else:
-            continue
-        if any(ast.unparse(t) == f"{own}.{name}" for t in targets) and statement.value is not None:
-            yield statement.value
+def _assigned(body: list[ast.stmt], path: str) -> ast.expr | None:
+    """What is assigned to a path last; of two branches the one, as a conditional expression that is evaluated."""
+    for statement in reversed(body):
+        if isinstance(statement, ast.If):
+            ways = [_assigned(branch, path) for branch in (statement.body, statement.orelse)]
+            if ways[0] is not None and ways[1] is not None:
+                return ast.copy_location(ast.IfExp(statement.test, ways[0], ways[1]), statement)
+        targets = statement.targets if isinstance(statement, ast.Assign) else [getattr(statement, "target", None)]
+        value = statement.value if isinstance(statement, (ast.Assign, ast.AnnAssign)) else None
+        if value is not None and any(t is not None and ast.unparse(t) == path for t in targets):
+            return value
+    return None

@@ -7,16 +7,16 @@ from dataclasses import replace
 from typing import Any, Final, TypeGuard
 
 from kltheory.audit.asking import array_of, asked
-from kltheory.audit.defaults import NOTHING, default_of, default_of_field
-from kltheory.audit.generic import GENERIC, number_of_name
+from kltheory.audit.defaults import NOTHING, default_of, default_of_field, fields_of
+from kltheory.audit.generic import GENERIC, bound_of_name, number_of_name
 from kltheory.audit.reach import reached
-from kltheory.audit.roles import SHARED
+from kltheory.audit.roles import SHARED, Role, beside_old, older
 from kltheory.audit.source import attributes_of, is_subscripted, source_tree
 from kltheory.audit.stand_in import OBJECT, Missing, Use, Wanted, claimed
 from kltheory.audit.subject import Arrays, Assumed, Raised, Subject
-from kltheory.audit.surroundings import KNOWN
+from kltheory.audit.surroundings import KNOWN, NO_GROUP
 from kltheory.audit.target import CannotRun
-from kltheory.calculus.names import words_of
+from kltheory.calculus.names import LOG_PROBABILITY, PLAIN, words_of
 from kltheory.tracing.trace import CannotTrace
 
 MOST: Final = 120
@@ -47,8 +47,15 @@ def discovered(
         try:
             (offered := manner(subject)).run(arrays(offered))
         except Wanted as wanted:
-            subject = _with_array(subject, wanted.path, wanted.role, wanted.forms)
+            known = _by_default(subject, wanted.path)
+            if known is None:
+                subject = _with_array(subject, wanted.path, wanted.role, wanted.forms)
+            else:
+                subject = replace(subject, assumed={**subject.assumed, wanted.path: known})
         except (Raised, CannotTrace) as e:
+            if NO_GROUP in str(e.__cause__) and not subject.is_alone:
+                subject = replace(subject, is_alone=True)
+                continue
             missing = _missing(subject, e.__cause__)
             again = None if missing is None else _assuming(subject, missing)
             if again is None:
@@ -81,7 +88,13 @@ def _missing(subject: Subject, cause: BaseException | None) -> Missing | None:
 
 
 def _none_that_is_read(subject: Subject, said: str) -> Missing | None:
-    """The optional parameter that the function cannot do without, such as ``config=None``: it reads more of it."""
+    """What is None by default and the function cannot do without, such as ``config=None``: it reads more of it."""
+    wanted = set(re.findall(r"'(\w+)'$", said))
+    for node in reached(subject.target) if wanted else ():
+        if isinstance(node, ast.Attribute) and node.attr in wanted:
+            path = ast.unparse(node.value)
+            if path in subject.assumed and subject.assumed[path].value is None:
+                return Missing(path, Use.NONE)
     tree = source_tree(subject.target.function)
     for name, parameter in subject.target.signature.parameters.items():
         read = attributes_of(tree, name) & set(re.findall(r"\w+", said)) or is_subscripted(tree, name)
@@ -95,10 +108,13 @@ def _is_items(node: ast.AST) -> TypeGuard[Any]:
     return call and node.func.attr in ("items", "copy")  # type: ignore[attr-defined]
 
 
-def _with_array(subject: Subject, path: str, role: Any, forms: tuple[Any, ...]) -> Subject:
-    return replace(
-        subject, paths={**subject.paths, path: role}, forms={**subject.forms, **({path: forms} if forms else {})}
-    )
+def _with_array(subject: Subject, path: str, role: Role, forms: tuple[Any, ...]) -> Subject:
+    """With an array at a path; of two old policies, that is the old one which a ratio is taken to."""
+    paths = {**subject.paths, path: beside_old(path.rpartition(".")[2], role, subject.roles) or role}
+    before = next((p for p, r in subject.paths.items() if r is Role.LOGP_OLD), None)
+    if role is Role.LOGP_OLD and before and older(path.rpartition(".")[2]) < older(before.rpartition(".")[2]):
+        paths |= {before: Role.LOGP_SAMPLER, path: Role.LOGP_OLD}
+    return replace(subject, paths=paths, forms={**subject.forms, **({path: forms} if forms else {})})
 
 
 def _assuming(subject: Subject, missing: Missing) -> Subject | None:
@@ -110,10 +126,14 @@ def _assuming(subject: Subject, missing: Missing) -> Subject | None:
         without = {p: a for p, a in subject.assumed.items() if not (p + ".").startswith(holder + ".")}
         return _with_array(replace(subject, assumed=without), holder, *bare)
     if missing.use is Use.READ and known is None:
-        claim = claimed(path)
-        if claim is not None and (claim[0] in SHARED or claim[0] not in subject.roles):
+        claim = None if _by_default(subject, path) else claimed(path)
+        if claim is not None and _is_stored(subject, path, claim[0]):
+            claim = Role.LOGP_OLD, claim[1]
+        if claim is not None and (claim[0] in (*SHARED, Role.LOGP_OLD) or claim[0] not in subject.roles):
             return _with_array(subject, path, *claim)
         taken = _assumed(subject, path)
+    elif missing.use is Use.NONE:
+        taken = Assumed(OBJECT)
     elif missing.use is Use.PARTS or (known is not None and known.is_needed):
         return None
     else:
@@ -122,22 +142,51 @@ def _assuming(subject: Subject, missing: Missing) -> Subject | None:
     return replace(subject, assumed={**subject.assumed, path: taken})
 
 
-def _assumed(subject: Subject, path: str) -> Assumed:
-    leaf = path.rpartition(".")[2]
+DATA: Final = {"batch", "data", "inputs", "input", "samples", "sample", "experience", "rollout", "rollouts"}
+"""Words of what was stored when responses were generated."""
+
+
+def _is_stored(subject: Subject, path: str, role: Role) -> bool:
+    """Whether a log-probability lies in the data and the policy's own is an argument: it is then the old policy's."""
+    holder, _, leaf = path.rpartition(".")
+    plain = not set(LOG_PROBABILITY.sub("", leaf.lower()).split("_")) - PLAIN - {""}
+    own = any(r is Role.LOGP and p in subject.target.signature.parameters for p, r in subject.paths.items())
+    in_data = bool(set(words_of(holder.partition(".")[0])) & DATA)
+    return role is Role.LOGP and own and plain and in_data and Role.LOGP_OLD not in subject.roles
+
+
+def _default(subject: Subject, path: str) -> tuple[Any, str]:
+    """What a class says of a path, and where; NOTHING where no class does."""
     owner, own = subject.target.owner, next(iter(subject.target.signature.parameters), "self")
-    if leaf in KNOWN:
-        return Assumed(KNOWN[leaf]())
     value, where = NOTHING, ""
     if owner is not None:
         value, where = default_of(owner, path, subject.settings, own), f"{owner.__name__}.__init__"
     if value is NOTHING and (parameter := subject.target.signature.parameters.get(path.partition(".")[0])) is not None:
         value, where = default_of_field(parameter, subject.target.inner, path, subject.settings), "its class"
+    return value, where
+
+
+def _by_default(subject: Subject, path: str) -> Assumed | None:
+    """What is no array, whatever its name, as its class gives it a number, a text or a flag, or None to ``self``."""
+    value, where = _default(subject, path)
+    unset = value is None and where.endswith("__init__")
+    return Assumed(value, f"defaults of {where}") if unset or isinstance(value, (bool, int, float, str)) else None
+
+
+def _assumed(subject: Subject, path: str) -> Assumed:
+    leaf = path.rpartition(".")[2]
+    if leaf in KNOWN:
+        return Assumed(KNOWN[leaf]())
+    value, where = _default(subject, path)
     if value is not NOTHING:
+        if fields_of(type(value)):
+            return Assumed(OBJECT)  # what is read of it is told, field by field
         plain = value is None or isinstance(value, (bool, int, float, str))
         return Assumed(value, f"defaults of {where}" if plain else "")
     if leaf.endswith("()"):
         return Assumed(OBJECT)
-    if (number := number_of_name(leaf)) is not None:
+    tree = source_tree(subject.target.function)
+    if (number := bound_of_name(leaf, tree) or number_of_name(leaf)) is not None:
         return Assumed(number, GENERIC)
     if set(words_of(leaf)) & FLAG:
         return Assumed(False, "taken to be off, --set NAME=True for on")
@@ -148,6 +197,12 @@ def _needed(subject: Subject) -> Iterator[str]:
     return (path for path, a in subject.assumed.items() if a.is_needed)
 
 
+def _unset(subject: Subject, said: str) -> Iterator[str]:
+    """What its class leaves at None, where the function cannot compute with that."""
+    if NONE.split()[0] in said:
+        yield from (path for path, a in subject.assumed.items() if a.value is None)
+
+
 def _explained(subject: Subject, error: Raised | CannotTrace) -> Exception:
     """The error, and everything that is not known of which it may come."""
     cause, paths = error.__cause__, list(_needed(subject))
@@ -155,6 +210,9 @@ def _explained(subject: Subject, error: Raised | CannotTrace) -> Exception:
         paths.append(cause.path)
     if paths:
         return CannotRun(asked(subject, paths))
+    if (unset := list(_unset(subject, str(cause)))) and not isinstance(cause, Missing):
+        values = " ".join(f"--set {path}=VALUE" for path in unset)
+        return type(error)(f"{error}; {', '.join(unset)} of {subject.target.name} is None by default: {values}")
     known = (*subject.assumed, *subject.paths, *subject.settings)
     objects = [path for path, a in subject.assumed.items() if a.value is OBJECT]
     objects = [path for path in objects if not any(k.startswith((path + ".", path + "(")) for k in known)]

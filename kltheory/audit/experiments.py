@@ -18,7 +18,7 @@ from kltheory.numerics.enumeration import values
 from kltheory.numerics.settings import Array, Settings, standard_settings
 from kltheory.tracing.trace import Floats
 
-USES_OLD: Final = {Role.LOGP_OLD, Role.LOG_WEIGHT, Role.WEIGHT, Role.LOGITS_OLD}
+USES_OLD: Final = {Role.LOGP_OLD, Role.LOGP_SAMPLER, Role.WEIGHT_SAMPLER, Role.LOG_WEIGHT, Role.WEIGHT, Role.LOGITS_OLD}
 SHRINKS: Final = (1.0, 0.3, 0.04)
 """Policy and old policy are drawn towards the reference by these factors: clamps are left behind one by one."""
 

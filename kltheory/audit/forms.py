@@ -9,12 +9,16 @@ class Form(StrEnum):
     """What is made of an array on its way into the function; where the array is a variable, it is traced through."""
 
     PROBABILITY = "probabilities"
+    NEGATED = "negated"
     DISTRIBUTION = "distribution"
     DETACHED = "detached"
     LIST = "list"
+    CHUNKS = "list of chunks of tokens"
     LABELS = "labels"
     PADDING = "padding"
     COUNT = "number of tokens"
+    ROWS = "number of responses"
+    RESPONSE = "one a response, all kept"
     PROMPT = "empty prompt"
     COLUMN = "column"
     ONE_AFTER = "one position more at the end"
@@ -88,12 +92,16 @@ def _detached(array: Any, library: Any) -> Any:
 
 _MADE: Final[dict[Form, Callable[[Any, Any], Any]]] = {
     Form.PROBABILITY: lambda array, library: library.exp(array),
+    Form.NEGATED: lambda array, _: -array,
     Form.DISTRIBUTION: _distribution,
     Form.DETACHED: _detached,
     Form.LIST: lambda array, _: list(array),
+    Form.CHUNKS: lambda array, _: [array[:, i : i + 1] for i in range(array.shape[1])],
     Form.LABELS: lambda mask, library: library.where(mask != 0, 0, IGNORED),
     Form.PADDING: lambda mask, _: ~mask if str(mask.dtype).endswith("bool") else 1 - mask,
     Form.COUNT: lambda mask, _: mask.sum(),
+    Form.ROWS: lambda mask, library: library.ones_like(mask.reshape(-1, mask.shape[-1])[:, 0]).sum(),
+    Form.RESPONSE: lambda mask, library: library.ones_like(mask[..., 0]),
     Form.PROMPT: lambda array, _: array[..., :0],
     Form.SEQUENCE: lambda array, _: array.sum(-1),
     Form.ONE_AFTER: lambda array, library: _longer(array, library, after=True),

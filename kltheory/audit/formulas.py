@@ -9,6 +9,7 @@ from sympy import Add, Expr, S, exp, expand_mul
 from kltheory.audit.layout import Index, Layout
 from kltheory.audit.reading import Reading
 from kltheory.audit.recover import terms_of, traced
+from kltheory.audit.roles import Role
 from kltheory.audit.subject import Raised
 from kltheory.calculus.cells import split
 from kltheory.calculus.coefficient import Coefficient
@@ -37,6 +38,8 @@ class Formulas:
         """The formulas of both; ``None`` where one has none, where tokens meet, or where they read different things."""
         if a.sums_vocabulary != b.sums_vocabulary:
             return None
+        if any({Role.LOGP_SAMPLER, Role.WEIGHT_SAMPLER} & f.subject.roles for f in (a, b)):
+            return None  # a formula has three policies: in it the sampler is the old one
         if not all(f.is_of_each_token and len(f.layout.tokens) == 2 for f in (a, b)):
             return None
         found = [_terms(f, per_response, MASKS[alone]) for f in (a, b)]

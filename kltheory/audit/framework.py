@@ -62,7 +62,10 @@ def _by_annotation(function: Any) -> Framework | None:
 
 
 def _top(value: Any) -> str:
-    name = value.__name__ if isinstance(value, types.ModuleType) else getattr(value, "__module__", None)
+    try:
+        name = value.__name__ if isinstance(value, types.ModuleType) else getattr(value, "__module__", None)
+    except Exception:  # a dummy of what is not installed, which tells whoever asks
+        return ""
     return str(name).partition(".")[0]
 
 

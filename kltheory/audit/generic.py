@@ -12,7 +12,7 @@ NUMBERS: Final[tuple[tuple[str, Any], ...]] = (
     (r"(pad|padding)(_token)?(_(id|idx|index|value))?", -100),
     (r"(eos|bos)(_token)?(_(id|idx|index))?", -1),
     (r"(.*_)?(temperature|temp)(_.*)?", 1.0),
-    (r"(.*_)?(ratio|clip|range)_c", 3.0),
+    (r"(.*_)?(ratio|clip|range)_c|c_clip", 3.0),
     (r"(.*_)?(num|n)_.*|(.*_)?(size|length|len|steps|generations|samples|processes|world|count)|(top_?)?k", 2),
     (r"dim|axis", -1),
     (r"(.*_)?(max|cap|ceil|ceiling|upper)(_.*)?", 2.0),
@@ -35,6 +35,14 @@ def number_of_name(name: str) -> Any:
     return next((value for pattern, value in NUMBERS if re.fullmatch(pattern, snake)), None)
 
 
+def bound_of_name(name: str, tree: Any) -> Any:
+    """The generic value of an end of a range that is written out, and not as a distance from 1; else ``None``."""
+    words = set(words_of(name))
+    if is_around_one(tree, name) or not is_bound(tree, name):
+        return None
+    return 0.8 if words & {"low", "lower"} else 1.2 if words & {"high", "higher", "upper"} else None
+
+
 def number_of(parameter: inspect.Parameter, tree: Any) -> Any:
     """The generic value of a parameter that is a number by its name, its annotation or its use; else ``None``."""
     name, annotation = parameter.name, annotation_of(parameter)
@@ -45,6 +53,8 @@ def number_of(parameter: inspect.Parameter, tree: Any) -> Any:
     used = is_compared_with_numbers(tree, name) or is_bound(tree, name) or is_around_one(tree, name)
     if words_of(name)[-1:] in (["eps"], ["epsilon"]) and not is_around_one(tree, name) and "clip" not in name:
         return STABILISER
+    if (end := bound_of_name(name, tree)) is not None:
+        return end
     if value is not None:
         return value
     if stated:

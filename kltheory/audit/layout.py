@@ -127,15 +127,18 @@ def arrays(policy: Floats, ref: Floats, old: Floats, mask: Floats | None = None)
     return policies(policy, ref, old) | {Role.MASK: tokens} | {role: np.zeros(tokens.shape) for role in zeros}
 
 
-def policies(policy: Floats, ref: Floats, old: Floats) -> dict[Role, Floats]:
-    """The arrays of the roles that say what the policies are."""
+def policies(policy: Floats, ref: Floats, old: Floats, sampler: Floats | None = None) -> dict[Role, Floats]:
+    """The arrays of the roles that say what the policies are; the sampler is the old policy unless it is given."""
+    drew = old if sampler is None else sampler
     return {
         Role.LOGP: policy,
         Role.LOGP_REF: ref,
         Role.LOGP_OLD: old,
+        Role.LOGP_SAMPLER: drew,
         Role.LOG_RATIO: policy - ref,
         Role.LOG_WEIGHT: policy - old,
         Role.WEIGHT: np.exp(policy - old),
+        Role.WEIGHT_SAMPLER: np.exp(old - drew),
         Role.LOGITS: policy,
         Role.LOGITS_REF: ref,
         Role.LOGITS_OLD: old,
@@ -156,6 +159,7 @@ def _expression(role: Role, p: Expr, ref: Expr, old: Expr) -> Any:
         Role.LOGP_REF: ref,
         Role.LOGITS_REF: ref,
         Role.LOGP_OLD: old,
+        Role.LOGP_SAMPLER: old,
         Role.LOGITS_OLD: old,
         Role.LOG_RATIO: p - ref,
         Role.LOG_WEIGHT: p - old,

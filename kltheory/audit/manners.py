@@ -8,11 +8,11 @@ from typing import Final
 
 import numpy as np
 
-from kltheory.audit.asking import POLICIES
+from kltheory.audit.asking import POLICIES, unknown_objects
 from kltheory.audit.discovery import discovered
 from kltheory.audit.forms import IGNORED, Form
 from kltheory.audit.reach import shifted
-from kltheory.audit.roles import WIDE, Role, guess
+from kltheory.audit.roles import SHARED, WIDE, Role, guess
 from kltheory.audit.source import calls_with, is_name, source_tree
 from kltheory.audit.subject import Arrays, Raised, Subject
 from kltheory.tracing.trace import CannotTrace, Floats
@@ -60,9 +60,13 @@ def in_some_manner(
 
 
 def _seen(mask: str, advantage: str, wide: bool, subject: Subject) -> tuple[str, str, bool]:
-    """What of these the function sees: it may have no mask, no advantage, or nothing beside logits and actions."""
-    shown = mask if Role.MASK in subject.roles else "", advantage if Role.ADVANTAGE in subject.roles else ""
-    return (*shown, wide and subject.gathers)
+    """What of these the function sees: it may have no mask, no advantage, or nothing beside logits and actions.
+
+    What it reads from an object is not known before it runs.
+    """
+    reads = bool(unknown_objects(subject))
+    shown = mask if reads or Role.MASK in subject.roles else ""
+    return shown, advantage if reads or Role.ADVANTAGE in subject.roles else "", wide and subject.gathers
 
 
 def manners(subject: Subject) -> Iterator[Callable[[Subject], Subject]]:
@@ -71,26 +75,42 @@ def manners(subject: Subject) -> Iterator[Callable[[Subject], Subject]]:
         yield lambda s: s
         return
     tree = source_tree(subject.target.function)
-    if any(ends := shifted(subject.target)):
+    ends = shifted(subject.target)
+    if all(ends):
         yield lambda s: _longer(s, *ends)
     yield lambda s: s
+    if any(ends) and not all(ends):
+        yield lambda s: _longer(s, *ends)
     if any(Form.PROBABILITY in f and subject.paths[p] in WIDE for p, f in subject.forms.items()):
         yield _over_vocabulary
     listed = [p for p in subject.paths if _is_gathered(tree, p) and Form.LIST not in subject.forms.get(p, ())]
     if listed:
         yield lambda s: s.formed(Form.LIST, listed)
+    lists = [p for p, f in subject.forms.items() if Form.LIST in f and subject.paths[p].is_over_vocabulary]
+    if lists:
+        yield lambda s: replace(s, forms={**s.forms, **dict.fromkeys(lists, (Form.CHUNKS,))})
     if "requires_grad" in ast.unparse(tree) or "is_leaf" in ast.unparse(tree):
         yield lambda s: s.formed(Form.DETACHED, (p for p, r in s.paths.items() if r not in POLICIES))
     yield lambda s: s.formed(Form.SEQUENCE, (p for p, r in s.paths.items() if r in STORED))
+    optional = [p for p, r in subject.paths.items() if r in SHARED and _is_optional(subject, p)]
+    if optional:
+        yield lambda s: replace(s, paths={p: r for p, r in s.paths.items() if p not in optional})
     if Role.GROUP in subject.roles:
         yield lambda s: s.formed(Form.ARRAY, (p for p, r in s.paths.items() if r is Role.GROUP))
+
+
+def _is_optional(subject: Subject, path: str) -> bool:
+    parameter = subject.target.signature.parameters.get(path)
+    return parameter is not None and parameter.default is None
 
 
 def _longer(subject: Subject, without_last: set[str], without_first: set[str]) -> Subject:
     """With one position more where the function takes one away, so that what is left is the layout's."""
     last = _called(subject, without_last)
     first = [p for p in _called(subject, without_first) if p not in last]
-    return subject.formed(Form.ONE_AFTER, last).formed(Form.ONE_BEFORE, first) if last and first else subject
+    if without_last and without_first and not (last and first):
+        return subject
+    return subject.formed(Form.ONE_AFTER, last).formed(Form.ONE_BEFORE, first)
 
 
 def _called(subject: Subject, names: set[str]) -> list[str]:
@@ -99,7 +119,11 @@ def _called(subject: Subject, names: set[str]) -> list[str]:
     roles = {guess(name) for name in names}
     if any(role is not None and role.is_over_vocabulary for role in roles):
         return [p for p, r in subject.paths.items() if r.is_over_vocabulary]  # one helper for all of them
-    return named or [p for p, r in subject.paths.items() if r in roles]
+    return named or [p for p, r in subject.paths.items() if r in roles and not set(subject.forms.get(p, ())) & SHORT]
+
+
+SHORT: Final = {Form.COUNT, Form.ROWS, Form.RESPONSE, Form.PROMPT}
+"""Forms that have no entry for each token."""
 
 
 def _over_vocabulary(subject: Subject) -> Subject:

@@ -12,7 +12,7 @@ from kltheory.audit.subject import Raised, Subject
 from kltheory.audit.target import CannotRun
 from kltheory.tracing.trace import CannotTrace
 
-OPTIONAL: Final = (Role.LOGP_OLD, Role.LOG_WEIGHT, Role.WEIGHT)
+OPTIONAL: Final = (Role.LOGP_OLD, Role.LOGP_SAMPLER, Role.LOG_WEIGHT, Role.WEIGHT, Role.WEIGHT_SAMPLER)
 
 
 def other_readings(name: str, found: Reading) -> Iterator[tuple[str, Reading]]:

@@ -33,7 +33,7 @@ def expectations(found: Reading, rank: int, per_response: bool, kind: str) -> Ex
             sums: dict[Placement, Floats] = {}
             for batch in enumerated(seed, spread, per_response, kind):
                 drew = batch.logp if sampler is Sampler.POLICY else batch.old
-                here = replace(batch, old=batch.logp) if sampler is Sampler.POLICY else batch
+                here = replace(batch, old=batch.logp, sampler=batch.logp) if sampler is Sampler.POLICY else batch
                 chance = float(np.exp((batch.of_action(drew) * batch.mask).sum()))
                 for key, each in _placed(run(found.subject, here, rank), here, sampler).items():
                     sums[key] = sums.get(key, 0.0) + chance * each

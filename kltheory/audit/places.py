@@ -9,16 +9,36 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+
+class CannotRun(Exception):
+    """There is nothing to audit yet; the message says what to do."""
+
+
 FORMS = "write package.module:function, or path/to/file.py:function"
 
 
-def imports_relatively(path: Path) -> bool:
-    """Whether a file imports from its own package: ``from .core import masked_mean``."""
+def imports_its_package(path: Path) -> bool:
+    """Whether a file imports from its own package: ``from .core import masked_mean``, or by the package's name."""
     try:
         tree = ast.parse(path.read_bytes())
     except (SyntaxError, ValueError):
         return False
-    return any(isinstance(n, ast.ImportFrom) and n.level for n in ast.walk(tree))
+    folders = _folders(path)
+    top = folders[0].name if (folders[0] / "__init__.py").is_file() else None
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.level or (node.module or "").partition(".")[0] == top):
+            return True
+        if isinstance(node, ast.Import) and any(a.name.partition(".")[0] == top for a in node.names):
+            return True
+    return False
+
+
+def _folders(path: Path) -> list[Path]:
+    """The folders of the package that a file belongs to, from the outermost; its own folder at least."""
+    folders = [path.parent]
+    while (folders[0].parent / "__init__.py").is_file() and (folders[0] / "__init__.py").is_file():
+        folders.insert(0, folders[0].parent)
+    return folders
 
 
 def in_package(path: Path) -> Any:
@@ -26,9 +46,7 @@ def in_package(path: Path) -> Any:
 
     A package whose ``__init__`` cannot be imported here is entered without it: what the file needs may be there.
     """
-    folders = [path.parent]
-    while (folders[0].parent / "__init__.py").is_file() and (folders[0] / "__init__.py").is_file():
-        folders.insert(0, folders[0].parent)
+    folders = _folders(path)
     names = [folder.name for folder in folders]
     root = str(folders[0].parent)
     if root not in sys.path:
@@ -38,17 +56,27 @@ def in_package(path: Path) -> Any:
         module = importlib.import_module(full)
         if Path(module.__file__ or "").resolve() == path:
             return module
-    except Exception:
-        for known in [m for m in sys.modules if m == names[0] or m.startswith(names[0] + ".")]:
-            del sys.modules[known]  # half imported
+        failure: Exception = ImportError(f"another {names[0]} is imported already")
+    except Exception as e:
+        failure = e
+    _forget(names[0])
     for i, folder in enumerate(folders):
-        package = types.ModuleType(".".join(["_audited", *names[: i + 1]]))
+        package = types.ModuleType(".".join(names[: i + 1]))
         package.__path__ = [str(folder)]
         sys.modules[package.__name__] = package
-    bare = types.ModuleType("_audited")
-    bare.__path__ = []
-    sys.modules[bare.__name__] = bare
-    return importlib.import_module(f"_audited.{full}")
+    try:
+        return importlib.import_module(full)
+    except Exception as e:
+        _forget(names[0])
+        if isinstance(e, ModuleNotFoundError) or not isinstance(failure, ModuleNotFoundError):
+            raise
+        raise failure from e
+
+
+def _forget(name: str) -> None:
+    """Half-imported modules of a package are imported anew."""
+    for known in [m for m in sys.modules if m == name or m.startswith(name + ".")]:
+        del sys.modules[known]
 
 
 def functions_in(path: Path) -> list[str]:

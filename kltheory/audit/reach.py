@@ -50,7 +50,7 @@ def shifted(target: Target) -> tuple[set[str], set[str]]:
                 without_last.add(_last_name(node.value))
             if parts in ([":", "1:"], ["...", "1:"]):
                 without_first.add(_last_name(node.value))
-    return (without_last, without_first) if without_last and without_first else (set(), set())
+    return without_last, without_first
 
 
 def _last_name(node: ast.expr) -> str:

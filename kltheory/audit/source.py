@@ -52,6 +52,18 @@ def is_subscripted(tree: ast.AST, name: str) -> bool:
     return any(isinstance(n, ast.Subscript) and is_name(n.value, name) for n in ast.walk(tree))
 
 
+def exponentiated(tree: ast.AST, name: str) -> int:
+    """1 where it is an exponent, ``x.exp()`` or ``exp(x)``; -1 where minus it is, ``(-x).exp()``; 0 where neither."""
+    for n in ast.walk(tree):
+        if isinstance(n, ast.Call) and isinstance(n.func, (ast.Attribute, ast.Name)):
+            called = n.func.attr if isinstance(n.func, ast.Attribute) else n.func.id
+            inner = n.args[0] if n.args else n.func.value if isinstance(n.func, ast.Attribute) else None
+            minus = isinstance(inner, ast.UnaryOp) and isinstance(inner.op, ast.USub)
+            if called == "exp" and inner is not None and is_name(inner.operand if minus else inner, name):  # type: ignore[attr-defined]
+                return -1 if minus else 1
+    return 0
+
+
 def is_inverted(tree: ast.AST, name: str) -> bool:
     """Whether what it marks is left out: ``~padding_mask``, ``1 - pad_mask``, ``masked_fill(pad_mask, 0)``."""
     for n in ast.walk(tree):
@@ -87,9 +99,17 @@ def is_bound(tree: ast.AST, name: str) -> bool:
         for node in ast.walk(tree)
         if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] in BOUNDS - {"minimum", "maximum"}
         for part in (*node.args, *(k.value for k in node.keywords))
-        if not is_name(part, name) or node.args[:1] != [part]
+        if not is_name(part, name) or node.args[:1] != [part] or _is_method(node)
     )
     return any(is_name(x, name) for part in inside for x in _leaves(part))
+
+
+MODULES: Final = {"torch", "F", "jnp", "np", "numpy", "jax.numpy", "jax.lax", "lax"}
+
+
+def _is_method(call: ast.Call) -> bool:
+    """Whether it is called on an array, and not on a module: the first argument is then none."""
+    return isinstance(call.func, ast.Attribute) and ast.unparse(call.func.value) not in MODULES
 
 
 def _leaves(node: ast.AST) -> Iterator[ast.AST]:
@@ -103,9 +123,10 @@ def _leaves(node: ast.AST) -> Iterator[ast.AST]:
 
 
 def is_around_one(tree: ast.AST, name: str) -> bool:
-    """Whether it is a distance from 1, as a clip range is: ``1 - eps``, ``1 + eps``."""
+    """Whether it is a distance from 1, as a clip range is: ``1 - eps``, ``1 + eps``, ``1 + self.eps``."""
     for n in ast.walk(tree):
-        about = isinstance(n, ast.BinOp) and isinstance(n.op, (ast.Add, ast.Sub)) and is_name(n.right, name)
+        about = isinstance(n, ast.BinOp) and isinstance(n.op, (ast.Add, ast.Sub))
+        about = about and ast.unparse(n.right).rpartition(".")[2] == name  # type: ignore[attr-defined]
         if about and isinstance(n.left, ast.Constant) and n.left.value == 1:  # type: ignore[attr-defined]
             return True
     return False

@@ -20,6 +20,7 @@ class Use(Enum):
     FLAG = "flag"
     CHOICE = "choice"
     PARTS = "parts"
+    NONE = "none"
 
 
 class Missing(AttributeError, KeyError):
@@ -114,8 +115,9 @@ class Values:
             return lambda *args, **kwargs: self.returned(path + "()")
         if self.knows(path):
             return StandIn(path, self)
-        if not self.is_settled and (claim := claimed(path)) and claim[0] not in self.paths.values():
-            raise Wanted(path, *claim)
+        claim = None if self.is_settled else claimed(path)
+        if claim is not None and (claim[0] not in self.paths.values() or claim[0] is Role.LOGP_OLD):
+            raise Wanted(path, *claim)  # a second old policy is that which generated the data
         raise Missing(path)
 
     def returned(self, path: str) -> Any:

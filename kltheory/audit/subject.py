@@ -3,21 +3,24 @@
 import contextlib
 import inspect
 import io
+import math
 import traceback
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 from sympy import Symbol
 
+from kltheory.audit.absent import standing_in_for
 from kltheory.audit.forms import Form, handed
 from kltheory.audit.instance import instance
 from kltheory.audit.roles import Role
 from kltheory.audit.stand_in import StandIn, Values
+from kltheory.audit.surroundings import alone
 from kltheory.audit.target import CannotRun, Target
 from kltheory.jax_versions import x64
 from kltheory.tracing.trace import CannotTrace, Floats, Input, Trace, Tracer
@@ -28,6 +31,8 @@ Arrays = Mapping[Role, Floats]
 MADE: Final = {
     Form.DETACHED: "is handed over detached: the function refuses one that requires a gradient",
     Form.LABELS: "only masks: a label is kept, or left out",
+    Form.NEGATED: "is taken with the other sign",
+    Form.CHUNKS: "is a list of chunks, one for each position",
     Form.SEQUENCE: "is one number a response, the sum over its tokens",
 }
 """What of a form a reader must know."""
@@ -36,6 +41,7 @@ TRACED: Final = (
     Role.LOGP,
     Role.LOGP_REF,
     Role.LOGP_OLD,
+    Role.LOGP_SAMPLER,
     Role.LOG_RATIO,
     Role.LOG_WEIGHT,
     Role.WEIGHT,
@@ -94,6 +100,7 @@ class Subject:
         wide: whether log-probabilities beside logits and actions are those of the whole vocabulary as well.
         is_settled: whether all arrays that it reads are found.
         letters: the letter that a trace has for a number that is assumed, by its path.
+        is_alone: whether it asks other processes, and is told that there are none.
     """
 
     target: Target
@@ -108,6 +115,7 @@ class Subject:
     wide: bool = False
     is_settled: bool = False
     letters: Mapping[str, Symbol] = field(default_factory=dict)
+    is_alone: bool = False
 
     @property
     def roles(self) -> frozenset[Role]:
@@ -144,14 +152,29 @@ class Subject:
         texts = [f"{path} {MADE[form]}" for form, path in made if form in MADE]
         texts += [f"{p} is the same for all: one group of responses" for p, r in self.paths.items() if r is Role.GROUP]
         texts += [f"{p} is 0" for p, r in self.paths.items() if r is Role.VALUE]
-        old = [path for path, role in self.paths.items() if role is Role.LOGP_OLD]
-        texts += [f"{' and '.join(old)} are read as one old policy"] if len(old) > 1 else []
+        texts += list(self._samplers)
         parts = ((p, name) for p, names in self.results.items() if p in self.paths for name in names)
         texts += [f"{name} of {p} is 0" for p, name in parts if "entrop" in name]
+        texts += ["torch.distributed is that of a run of one process"] if self.is_alone else []
+        if absent := self.target.absent:
+            few = ", ".join(absent[:3]) + f" and {len(absent) - 3} more" * (len(absent) > 3)
+            texts.append(f"not imported here, and asked for no more than one process knows: {few}")
         told: dict[str, list[str]] = {}
         for path, a in self.assumed.items():
             told.setdefault(a.why, []).append(f"{path} = {a.value!r}")
         return (*texts, *(f"{', '.join(taken)}: {why}" for why, taken in told.items() if why))
+
+    @property
+    def _samplers(self) -> Iterator[str]:
+        """What the rows take for granted of a policy that generated the data, where there is another old policy."""
+        named: dict[Role, list[str]] = {}
+        for path, role in self.paths.items():
+            named.setdefault(role, []).append(path)
+        for sampler in named.get(Role.LOGP_SAMPLER, ()):
+            both = " and ".join([sampler, *named.get(Role.LOGP_OLD, ())])
+            yield f"{both} are taken to be one policy: the rows hold where the sampler is the old policy"
+        for weight in named.get(Role.WEIGHT_SAMPLER, ()):
+            yield f"{weight} is read as π_old/π_sampler, and is 1: the rows hold where the sampler is the old policy"
 
     # --- calling ----------------------------------------------------------------------------------------------------
     def __call__(self, **arrays: Any) -> Any:
@@ -168,7 +191,8 @@ class Subject:
         settings = {**{path: a.value for path, a in self.assumed.items()}, **self.settings, **numbers}
         values = Values(self.paths, settings, made, self.results, self.is_settled)
         args, kwargs = self._arguments(values)
-        return self._chosen(awaited(self.target.function(*args, **kwargs)))
+        with standing_in_for(self.target.absent), alone() if self.is_alone else contextlib.nullcontext():
+            return self._per_token(self._chosen(awaited(self.target.function(*args, **kwargs))), arrays)
 
     def _arguments(self, values: Values) -> tuple[list[Any], dict[str, Any]]:
         positional: list[Any] = []
@@ -199,10 +223,25 @@ class Subject:
     def _takes_keywords(self) -> bool:
         return any(p.kind is p.VAR_KEYWORD for p in self.target.signature.parameters.values())
 
+    def _per_token(self, result: Any, arrays: Mapping[str, Any]) -> Any:
+        """A result of shape (…, 1), or with all tokens in one row, in the shape of the tokens."""
+        first = result[0] if isinstance(result, (list, tuple)) and result else result
+        shape, role = tuple(getattr(first, "shape", ())), next((r for r in self.traced if r in arrays), None)
+        if role is None or not shape:
+            return result
+        wide = role.is_over_vocabulary or (self.is_over_vocabulary and not self._is_of_action(role))
+        tokens = tuple(arrays[role].shape)[: -1 if wide else None]
+        if len(tokens) > 1 and shape == (math.prod(tokens),):
+            return first.reshape(tokens)
+        return first[..., 0] if shape == (*tokens, 1) else result
+
     def _chosen(self, result: Any) -> Any:
+        """The output that is meant, without an axis of one entry behind those of the tokens."""
         if self.output is not None:
             key: Any = int(self.output) if self.output.lstrip("-").isdigit() else self.output
             return result[key] if not hasattr(result, str(key)) else getattr(result, str(key))
+        if is_dataclass(result) and not isinstance(result, Mapping):
+            result = tuple(getattr(result, f.name) for f in fields(result))  # the outputs in their order
         if self.target.framework == "jax":
             import jax
 
@@ -249,6 +288,7 @@ class Subject:
             Role.MASK: self.mask_type,
             Role.ADVANTAGE: "float",
             Role.VALUE: "float",
+            Role.WEIGHT_SAMPLER: "float",
         }
         types = {"int": "int64", "bool": "bool", "float": dtype}
         found = {

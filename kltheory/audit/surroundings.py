@@ -1,7 +1,8 @@
 """Surroundings: what a trainer has about it that says nothing of its loss, as in a run of one process on a CPU."""
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 
@@ -57,3 +58,35 @@ KNOWN: Final[dict[str, Callable[[], Any]]] = {
     "_step": lambda: 0,
 }
 """By the last name of a path."""
+
+
+NO_GROUP: Final = "process group has not been initialized"
+"""What PyTorch says where a function asks others that are not there."""
+
+
+def _gathered(into: list[Any], values: Any, *_: Any, **__: Any) -> None:
+    into[0].copy_(values)
+
+
+ALONE: Final[dict[str, Callable[..., Any]]] = {
+    "get_world_size": lambda *_, **__: 1,
+    "get_rank": lambda *_, **__: 0,
+    "all_gather": _gathered,
+    **dict.fromkeys(("all_reduce", "broadcast", "reduce", "barrier"), lambda *_, **__: None),
+}
+"""Of ``torch.distributed``, in a run of one process: a sum over all is what was there."""
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Whoever asks ``torch.distributed`` meanwhile is the only process."""
+    import torch.distributed as others
+
+    before = {name: getattr(others, name) for name in ALONE}
+    try:
+        for name, function in ALONE.items():
+            setattr(others, name, function)
+        yield
+    finally:
+        for name, function in before.items():
+            setattr(others, name, function)

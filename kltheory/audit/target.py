@@ -1,30 +1,24 @@
 """Targets: the real function that a text such as ``package.module:Class.method`` or ``file.py:function`` names."""
 
 import functools
-import importlib
 import importlib.metadata
-import importlib.util
 import inspect
-import os
-import sys
 import types
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
 
 from sympy import Expr
 
+from kltheory.audit.absent import undecorated
 from kltheory.audit.framework import FAMILIES, Framework, framework_of, innermost, passed_on
-from kltheory.audit.places import imports_relatively, in_package, near_file, no_function
-from kltheory.proving.endings import reason_of
+from kltheory.audit.importing import from_file, from_module
+from kltheory.audit.places import CannotRun, no_function
 from kltheory.tracing.trace import Tracer
 
-
-class CannotRun(Exception):
-    """There is nothing to audit yet; the message says what to do."""
-
+__all__ = ["CannotRun", "Target", "load", "load_or_formula", "of_formula", "of_function"]
 
 COMPILED: Final = {"ScriptFunction", "RecursiveScriptModule", "ScriptModule", "TopLevelTracedModule", "Compiled"}
 """Types of what TorchScript, or JAX ahead of time, makes of a function: neither source nor operations are seen."""
@@ -41,6 +35,7 @@ class Target:
         file, line: where it is defined; ``None`` where Python cannot say.
         version: the distribution it belongs to and its version, such as ``verl 0.9.1``; empty for a loose file.
         formula: what was typed, where it is no function but a formula of one token.
+        absent: the packages that are not installed, and stood in for.
     """
 
     name: str
@@ -51,6 +46,7 @@ class Target:
     line: int | None = None
     version: str = ""
     formula: Expr | None = None
+    absent: tuple[str, ...] = ()
 
     @property
     def signature(self) -> inspect.Signature:
@@ -168,10 +164,10 @@ def load(text: str, framework: Framework | None = None) -> Target:
     place, colon, path = text.replace("::", ":").rpartition(":")
     if not colon or not place or not path:
         raise CannotRun(no_function(text))
-    found: Any = _from_file(Path(place)) if place.endswith(".py") else _from_module(place)
+    found, absent = from_file(Path(place)) if place.endswith(".py") else from_module(place)
     owner: type | None = None
     for name in path.split("."):
-        holder, found = found, _attribute(found, name, text)
+        holder, found = found, undecorated(_attribute(found, name, text))
         owner = holder if inspect.isclass(holder) else None
     if owner is not None and not _needs_instance(owner, name):
         owner = None
@@ -181,45 +177,7 @@ def load(text: str, framework: Framework | None = None) -> Target:
             methods = [n for n, v in vars(found).items() if callable(v) and not n.startswith("__")]
             raise CannotRun(f"{text} is a class: say which method, as in {text}.{(methods or ['method'])[0]}")
         owner, found = found, getattr(found, method)
-    return of_function(found, text, framework, owner)
-
-
-def _from_file(path: Path) -> Any:
-    """The module of a file: on its own, or as part of its package where it imports from there."""
-    if not path.is_file():
-        raise CannotRun(f"there is no file {path}{near_file(path)}")
-    spec = importlib.util.spec_from_file_location(f"_audited_{path.stem}", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[module.__name__] = module
-    folder = str(path.resolve().parent)
-    if folder not in sys.path:
-        sys.path.insert(0, folder)  # as Python does for a script: its neighbours can be imported
-    if imports_relatively(path):
-        return _imported(lambda: in_package(path.resolve()), str(path))
-    return _imported(lambda: (spec.loader.exec_module(module), module)[1], str(path))  # type: ignore[union-attr]
-
-
-def _from_module(name: str) -> Any:
-    if os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())
-    if (file := Path(f"{name}.py")).is_file() and not name.isidentifier():
-        raise CannotRun(f"{name} is no module: write {file}:function, with .py")
-    return _imported(lambda: importlib.import_module(name), name)
-
-
-def _imported(load: Callable[[], Any], name: str) -> Any:
-    try:
-        return load()
-    except ModuleNotFoundError as e:
-        raise CannotRun(
-            f"importing {name} needs {e.name}, which is not installed: install it, or check the name"
-        ) from e
-    except CannotRun:
-        raise
-    except (Exception, SystemExit) as e:
-        raise CannotRun(f"importing {name} fails: {reason_of(e)}") from e
+    return replace(of_function(found, text, framework, owner), absent=absent)
 
 
 def _attribute(holder: Any, name: str, text: str) -> Any:

@@ -11,9 +11,11 @@ class Role(StrEnum):
     LOGP = "logp"
     LOGP_REF = "logp_ref"
     LOGP_OLD = "logp_old"
+    LOGP_SAMPLER = "logp_sampler"
     LOG_RATIO = "log_ratio"
     LOG_WEIGHT = "log_weight"
     WEIGHT = "weight"
+    WEIGHT_SAMPLER = "weight_sampler"
     LOGITS = "logits"
     LOGITS_REF = "logits_ref"
     LOGITS_OLD = "logits_old"
@@ -33,18 +35,24 @@ class Role(StrEnum):
 REFERENCE: Final = {
     "ref", "refs", "reference", "base", "teacher", "sft", "init", "initial", "anchor", "prior", "frozen", "q",
 }  # fmt: skip
-OLD: Final = {"old", "behavior", "behaviour", "mu", "rollout", "sampling", "sampler", "inference", "infer", "prev"} | {
-    "previous", "generation", "gen", "vllm", "stale",
+SAMPLER: Final = {"behavior", "behaviour", "behave", "mu", "rollout", "sampling", "sampler", "inference", "infer"} | {
+    "generation", "gen", "vllm", "sglang",
 }  # fmt: skip
+"""Words of what generated the data: the old policy, unless another argument is that."""
+PROXIMAL: Final = {"prox", "proximal"}
+"""Words of the policy that a ratio is taken to, beside which even an old one is what generated the data."""
+OLD: Final = {"old", "prev", "previous", "stale"} | SAMPLER | PROXIMAL
 POLICY: Final = {"policy", "pi", "new", "cur", "curr", "current", "actor", "student", "model", "theta", "p", "trainer"}
 BARE: Final = {
     "ref", "reference", "teacher", "old", "behavior", "behaviour", "policy", "pi", "new", "student", "current",
 }  # fmt: skip
 OPTION: Final = {"clip", "eps", "epsilon", "coef", "coeff", "max", "min", "cap", "threshold", "level"} | {
     "type", "mode", "temperature", "estimator", "fn", "func", "kind", "num", "size", "id",
+    "metric", "metrics", "high", "low", "upper", "lower", "inf", "neginf", "nan",
+    "use", "has", "enable", "enabled", "disable", "should",
 }  # fmt: skip
 """Words of settings about an array, which are no arrays: ``clip_ratio``, ``importance_sampling_level``."""
-NO_ACTION: Final = {"num", "n", "pad", "eos", "position", "image", "video", "pixel"}
+NO_ACTION: Final = {"excluded", "banned", "stop", "num", "n", "pad", "eos", "position", "image", "video", "pixel"}
 """Words of numbers of tokens, and of what else has ids."""
 ADVANTAGE: Final = {"adv", "advs", "advantage", "advantages"}
 PLAIN: Final = {"per", "token", "tokens", "action", "actions", "completion", "response", "taken"}

@@ -34,8 +34,9 @@ ARGUMENTS = click.option(
     "arguments",
     multiple=True,
     metavar="ROLE=NAME[,…]",
-    help="Which parameter holds what: logp, logp_ref, logp_old, log_ratio, log_weight, weight, logits, logits_ref, "
-    "actions, mask, advantage, value, group, ids. Also inputs.key and self.method().",
+    help="Which parameter holds what: logp, logp_ref, logp_old, logp_sampler, log_ratio, log_weight, weight, "
+    "weight_sampler, logits, logits_ref, actions, mask, advantage, value, group, ids. Also inputs.key, self.method(), "
+    "and -NAME or log(NAME) of which it is.",
 )
 FRAMEWORK = click.option("--framework", type=click.Choice(["jax", "torch"]), help="Where it cannot be seen.")
 OUTPUT = click.option("--output", metavar="KEY", help="Which of several outputs: a position or a key (the first).")

@@ -6,7 +6,7 @@ import enum
 import functools
 from abc import ABCMeta, abstractmethod
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -365,6 +365,243 @@ def by_copied_dict(inputs):
 
 def by_keywords(batch):
     return two_masks(**batch)
+
+
+# --- what libraries that nobody read before had ----------------------------------------------------------------------
+def minus_log_weight(ppo_kl, advantages, eps_clip, eps_clip_high):
+    w = (-ppo_kl).exp()
+    return torch.maximum(-w * advantages, -w.clamp(1 - eps_clip, 1 + eps_clip_high) * advantages)
+
+
+def log_weight_unsaid(delta_logs, advantages):
+    return -delta_logs.exp() * advantages
+
+
+def with_sampler(logps, old_logps, rollout_logps, advantages, mask, cap=2.0):
+    correction = (old_logps - rollout_logps).exp().clamp(max=cap).detach()
+    return _mean(-advantages * (logps - old_logps).exp() * correction, mask)
+
+
+def with_optional_sampler(logps, old_logps, advantages, rollout_logps=None):
+    w = (logps - old_logps).exp()
+    if rollout_logps is not None:
+        w = w * (logps - rollout_logps).exp().detach()
+    return -w * advantages
+
+
+def with_sampler_weight(logps, old_logps, advantages, vllm_is_ratio=None):
+    loss = -(logps - old_logps).exp() * advantages
+    return loss if vllm_is_ratio is None else loss * vllm_is_ratio
+
+
+def proximal(logprobs, proximal_logprobs, old_logprobs, advantages, loss_mask):
+    behaved = (proximal_logprobs - old_logprobs).exp().detach()
+    w = torch.where(loss_mask, (logprobs - proximal_logprobs).exp(), 0)
+    return (-w * behaved * advantages).sum() / loss_mask.count_nonzero()
+
+
+def sampler_from_data(next_token_logprobs, data):
+    generation, prev = data["generation_logprobs"], data["prev_logprobs"]
+    w = (next_token_logprobs - prev).exp() * (prev - generation).exp()
+    return -(w * data["advantages"] * data["mask"]).sum()
+
+
+def proximal_from_data(logprobs, data):
+    old, proximal = data["logprobs"], data.get("prox_logp")
+    if proximal is None:
+        raise ValueError("recompute it")
+    return -(logprobs - proximal).exp() * (proximal - old).exp() * data["advantages"]
+
+
+def looked_up_by_index(logits, index):
+    return logits.log_softmax(-1).gather(-1, index.unsqueeze(-1))
+
+
+def typed_index(logits: torch.Tensor, chosen: torch.LongTensor, kept: torch.BoolTensor):
+    return -logits.log_softmax(-1).gather(-1, chosen[..., None]).squeeze(-1)[kept].sum()
+
+
+def column_output(logps, ref_logps):
+    return _k3(logps, ref_logps).unsqueeze(-1), {"kl": 0.0}
+
+
+@dataclass
+class Inputs:
+    trainer_logprobs: torch.Tensor
+    ref_logprobs: torch.Tensor
+    loss_mask: torch.Tensor
+
+
+def from_inputs(inputs: Inputs):
+    kept = inputs.loss_mask & inputs.loss_mask  # refuses a mask of floats
+    return _k3(inputs.trainer_logprobs, inputs.ref_logprobs)[kept].sum()
+
+
+@dataclass
+class Outputs:
+    loss: torch.Tensor
+    metrics: dict[str, float]
+
+
+def to_outputs(inputs: Inputs):
+    return Outputs(from_inputs(inputs), {"kl": 0.0})
+
+
+def shifted_mask_alone(next_token_logprobs, data, global_valid_toks, global_valid_seqs):
+    kept = data["token_mask"][:, 1:] * data["sample_mask"].unsqueeze(-1)
+    ref = data["reference_policy_logprobs"][:, 1:]
+    return (_k3(next_token_logprobs, ref) * kept).sum() / global_valid_toks + 0.0 * global_valid_seqs
+
+
+class FromSettings:
+    def __init__(self, force_on_policy_ratio: bool = False, beta: float = 0.25):
+        self.force_on_policy_ratio = force_on_policy_ratio
+        self.beta = beta
+        if beta < 0:
+            self.smoother = torch.nn.Identity()
+        else:
+            self.smoother = None
+        self.truncated_ratio = None
+        raise RuntimeError("wants an accelerator")
+
+    def __call__(self, logps, data):
+        if self.truncated_ratio is not None:
+            raise ValueError(self.truncated_ratio)
+        if self.smoother is not None:
+            return self.smoother(logps)
+        old = None if self.force_on_policy_ratio else data["old_logps"]
+        w = 1.0 if old is None else (logps - old).exp()
+        return self.beta * w * _k3(logps, data["ref_logps"])
+
+
+@dataclass
+class Filter:
+    sequence_mask_metric: str | None = None
+    kind: str = "k3"
+
+
+def named_like_a_mask(logps, ref_logps, config: Filter):
+    if config.sequence_mask_metric is not None:
+        raise ValueError(config.sequence_mask_metric)
+    return _k3(logps, ref_logps)
+
+
+def one_row_of_tokens(logps, ref_logps):
+    return torch.cat([_k3(p, q) for p, q in zip(logps, ref_logps, strict=True)])
+
+
+def soft_gate(logps, old_logps, advantages, tau_pos, tau_neg):
+    w = (logps - old_logps).exp()
+    gate = torch.where(advantages > 0, 4 * torch.sigmoid(2 * (w - 1)) / 2, 4 * torch.sigmoid(3 * (w - 1)) / 3)
+    return -gate * advantages
+
+
+def stored_with_the_data(logprobs, entropy, input_data):
+    w = (logprobs - input_data["logprobs"]).exp()
+    return -w * input_data["advantages"] + 0 * entropy
+
+
+def with_infinities(logits, teacher_probs, teacher_log_probs, teacher_inf_mask):
+    kl = teacher_probs * (teacher_log_probs - logits.log_softmax(-1))
+    return kl.masked_fill(logits.isinf() | teacher_inf_mask, 0.0).sum(-1)
+
+
+def in_single_precision(logits, labels):
+    return logits.float().log_softmax(-1).gather(-1, labels.unsqueeze(-1)).squeeze(-1)
+
+
+class Worker:
+    def __init__(self, cluster):
+        self.pipeline_config = None
+
+    def policy_loss(self, ratio, advantages, counts, rho_weights):
+        clip = self.pipeline_config.pg_clip
+        clipped = ratio.clamp(1 - clip, 1 + clip)
+        return -torch.min(ratio * advantages, clipped * advantages) * rho_weights + 0.0 * counts["num_items"]
+
+
+def stacked(log_ratio):
+    return torch.stack([log_ratio, log_ratio**2 / 2])
+
+
+def of_all_processes(logps, ref_logps, mask):
+    total, count = (_k3(logps, ref_logps) * mask).sum(), mask.sum()
+    torch.distributed.all_reduce(count)
+    return total / count * torch.distributed.get_world_size()
+
+
+class Unset:
+    def __init__(self, kl_coeff: float | None = None):
+        self.kl_coeff = kl_coeff
+        raise RuntimeError("wants a model")
+
+    def penalty(self, logps, ref_logps):
+        return self.kl_coeff * _k3(logps, ref_logps)
+
+
+def of_a_process_group(logps, ref_logps, tp_group, entropy):
+    return _k3(logps, ref_logps) if tp_group is None else entropy
+
+
+def weighted_tokens(logps, ref_logps, w_t):
+    return (_k3(logps, ref_logps) * w_t).sum() / w_t.sum()
+
+
+def of_the_likeliest(student_topk_logprobs, teacher_topk_logprobs):
+    return (student_topk_logprobs.exp() * (student_topk_logprobs - teacher_topk_logprobs)).sum(-1)
+
+
+def flag_named_like_a_mask(logps, ref_logps, config):
+    if getattr(config, "use_unified_mask", False):
+        return 0 * logps
+    return _k3(logps, ref_logps)
+
+
+def written_bounds(logps, old_logps, advantages, config):
+    low, clip_high_threshold = config.clip_low_threshold, config.clip_high_threshold
+    clip_low_threshold = low
+    w = (logps - old_logps).exp()
+    return -torch.min(w * advantages, w.clamp(clip_low_threshold, clip_high_threshold) * advantages)
+
+
+def bounds_by_parameter(logps, old_logps, advantages, clip_low, clip_high):
+    w = (logps - old_logps).exp()
+    return -torch.min(w * advantages, torch.clamp(w, clip_low, clip_high) * advantages)
+
+
+@dataclass
+class Cispo:
+    high: float = 4.0
+
+
+@dataclass
+class Algorithm:
+    cispo: Cispo = field(default_factory=Cispo)
+
+
+def nested_config(logps, old_logps, advantages, config: Algorithm):
+    return -(logps - old_logps).exp().clamp(max=1 + config.cispo.high).detach() * advantages * logps
+
+
+def local_and_full(full_log_probs, ref_log_probs, local_log_probs):
+    return _k3(full_log_probs, ref_log_probs) + 0 * local_log_probs.detach()
+
+
+class Chunked(torch.nn.Module):
+    def __init__(self, num_chunks: int = 8, ignore_index: int = -100):
+        super().__init__()
+        self.num_chunks, self.ignore_index = num_chunks, ignore_index
+
+    def forward(self, logits: list[torch.Tensor], labels: torch.Tensor):
+        pieces = labels.chunk(self.num_chunks, dim=1)
+        total = 0.0
+        for one, label in zip(logits, pieces, strict=True):
+            total = total + F.cross_entropy(one.reshape(-1, one.size(-1)), label.reshape(-1), reduction="sum")
+        return total / (labels != self.ignore_index).sum()
+
+
+def teacher_of_labels(labels, logits):
+    return -(labels * logits.log_softmax(-1)).sum(-1)
 
 
 # --- twins: one thing is otherwise, and so is the answer --------------------------------------------------------------

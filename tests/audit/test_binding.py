@@ -19,7 +19,8 @@ pytestmark = pytest.mark.torch
 
 K2, K3 = "l**2/2", "l - 1 + exp(-l)"
 BETA_K3, ALPHA_K3, SOME_K3 = (f"{letter}*({K3})" for letter in ("beta", "alpha", "some_number"))
-PUSHED_K3, PPO = f"-A*logp + {K3}", "min(A*w, A*min(6/5, max(4/5, w)))"
+CLIPPED = "A*min(6/5, max(4/5, w))"
+PUSHED_K3, PPO = f"-A*logp + {K3}", f"min(A*w, {CLIPPED})"
 GRPO = f"l/4 - {PPO} - 1/4 + exp(-l)/4"
 REVERSE, FORWARD = "l*exp(logp)", "-l*exp(-l)*exp(logp)"
 """One token's formula; those that are summed over the vocabulary have a probability."""
@@ -68,6 +69,39 @@ DERIVED = {
     "counted": (K3, "global_batch_tokens=mask:number_of_tokens"),
     "of_first_outputs": (REVERSE, "model().0=logits ref_model().0=logits_ref"),
     "shifted_in_a_helper": (K3, "ref_logits=logits_ref:one_position_more_at_the_end"),
+    "minus_log_weight": (f"max(-A*w, -{CLIPPED})", "ppo_kl=log_weight:negated"),
+    "log_weight_unsaid": ("-A*w", "delta_logs=log_weight"),
+    "with_sampler": ("-A*w", "old_logps=logp_old rollout_logps=logp_sampler"),
+    "with_optional_sampler": ("-A*w*sg(w)", "rollout_logps=logp_sampler"),
+    "with_sampler_weight": ("-A*w", "vllm_is_ratio=weight_sampler"),
+    "proximal": ("-A*w", "proximal_logprobs=logp_old old_logprobs=logp_sampler"),
+    "sampler_from_data": ("-A*w", "data.generation_logprobs=logp_sampler data.prev_logprobs=logp_old"),
+    "proximal_from_data": ("-A*w", "data.logprobs=logp_sampler data.prox_logp=logp_old"),
+    "looked_up_by_index": ("logp", "index=actions"),
+    "typed_index": ("-logp", "chosen=actions kept=mask"),
+    "column_output": (K3, "logps=logp"),
+    "from_inputs": (K3, "inputs.loss_mask=mask"),
+    "to_outputs": (K3, "inputs.loss_mask=mask"),
+    "shifted_mask_alone": (
+        K3, "data.token_mask=mask:one_position_more_at_the_start data.sample_mask=mask:one_a_response,_all_kept",
+    ),
+    "FromSettings.__call__": ("w*(l - 1 + exp(-l))/4", "data.old_logps=logp_old data.ref_logps=logp_ref"),
+    "flag_named_like_a_mask": (K3, "logps=logp"),
+    "named_like_a_mask": (K3, "logps=logp"),
+    "one_row_of_tokens": (K3, "logps=logp"),
+    "stored_with_the_data": ("-A*w", "logprobs=logp input_data.logprobs=logp_old entropy=value"),
+    "with_infinities": (FORWARD, "teacher_probs=logits_ref:probabilities"),
+    "in_single_precision": ("logp", "labels=actions"),
+    "Worker.policy_loss": (f"-{PPO}", "rho_weights=weight_sampler"),
+    "of_all_processes": (K3, "mask=mask"),
+    "of_a_process_group": (K3, "entropy=value"),
+    "weighted_tokens": (K3, "w_t=mask"),
+    "of_the_likeliest": (REVERSE, "student_topk_logprobs=logits teacher_topk_logprobs=logits_ref"),
+    "written_bounds": (f"-{PPO}", "logps=logp"),
+    "bounds_by_parameter": (f"-{PPO}", "logps=logp"),
+    "nested_config": ("-A*logp*sg(min(5, w))", "logps=logp"),
+    "local_and_full": (K3, "full_log_probs=logp local_log_probs=logp"),
+    "Chunked.forward": ("-logp", "logits=logits:list_of_chunks_of_tokens"),
     "Abstract.__call__": (K3, "logps=logp"),
     "Inherits.__call__": (K3, "logps=logp"),
     "Distillation.compute_loss": (REVERSE, "model().logits=logits:one_position_more_at_the_end"),
@@ -157,6 +191,7 @@ def test_a_member_of_an_enumeration_is_set_by_its_name() -> None:
         ("clipped", "clip_low = 0.2, clip_high = 0.2, eps = 0.2: generic values, --set NAME=VALUE for another"),
         ("guarded", "ref_logps is handed over detached: the function refuses one that requires a gradient"),
         ("labels_mask", "labels only masks: a label is kept, or left out"),
+        ("of_all_processes", "torch.distributed is that of a run of one process"),
         ("grouped", "index is the same for all: one group of responses"),
         (
             "Trainer._compute_loss",
@@ -177,8 +212,42 @@ def test_what_is_given_replaces_what_would_be_assumed() -> None:
     assert runnable(bind(target("beta_compared"), {}, {"beta": 1}))[0].notes == ()
 
 
+@pytest.mark.parametrize(
+    ("name", "arguments", "expected"),
+    [
+        ("minus_log_weight", {"log_weight": "ppo_kl"}, "max(-A/w, -A*min(6/5, max(4/5, 1/w)))"),  # no sign is no sign
+        ("minus_log_weight", {"log_weight": "-ppo_kl"}, f"max(-A*w, -{CLIPPED})"),
+        ("teacher_of_labels", {"logits_ref": "log(labels)"}, "-logp*exp(-l + logp)"),
+    ],
+)
+def test_an_argument_may_be_what_a_role_is_minus_or_the_exponential_of(
+    name: str, arguments: dict[str, str], expected: str
+) -> None:
+    assert recover(bind(target(name), arguments, {})).formula == expected
+
+
+def test_of_stacked_outputs_one_is_chosen() -> None:
+    found = audit_subject("", bind(target("stacked"), {}, {}), ("loss",), responses=False)
+    assert "--output N" in str(found.undecided[0])
+    assert recover(bind(target("stacked"), {}, {}, "1")).formula == K2
+
+
+def test_a_saturated_gate_is_derived() -> None:
+    found = recover(bind(target("soft_gate"), {}, {}))
+    assert found.reason == ""
+    assert found.residual < 64
+
+
+def test_where_the_sampler_is_the_old_policy_is_said() -> None:
+    notes = runnable(bind(target("with_sampler"), {}, {}))[0].notes
+    both = "rollout_logps and old_logps are taken to be one policy: the rows hold where the sampler is the old policy"
+    assert both in notes
+    assert any("vllm_is_ratio is read as" in n for n in runnable(bind(target("with_sampler_weight"), {}, {}))[0].notes)
+
+
 ADVICE = {
     "unknown_reference": "--args logp_ref=rlp",
+    "Unset.penalty": "--set self.kl_coeff=VALUE",
     "unknown_both": "--args logp=x,logp_ref=y",
     "unknown_both_turned": "--args logp_ref=rlp,logp=plp",
     "arithmetic_with_unknown": "--args logp_ref=something",
@@ -190,6 +259,7 @@ ADVICE = {
     "pair": "policy_rejected_logps looks like another sample of what policy_chosen_logps is",
 }
 VALUES = {
+    "self.kl_coeff": "1",
     "how": "slice(None)",
     "self.first.here": "False",
     "self.third": "k3",

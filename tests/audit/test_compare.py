@@ -211,6 +211,28 @@ def test_what_cannot_be_compared(other: Any, message: str) -> None:
         compared(k3, other)
 
 
+def corrected(logps: Any, old_logps: Any, rollout_logps: Any, advantages: Any, cap: float = 2.0) -> Any:
+    weight = sg(jnp.minimum(jnp.exp(old_logps - rollout_logps), cap))
+    return -advantages * jnp.exp(logps - old_logps) * weight
+
+
+def corrected_live(logps: Any, old_logps: Any, rollout_logps: Any, advantages: Any, cap: float = 2.0) -> Any:
+    weight = sg(jnp.minimum(jnp.exp(logps - rollout_logps), cap))
+    return -advantages * jnp.exp(logps - old_logps) * weight
+
+
+def uncorrected(logps: Any, old_logps: Any, rollout_logps: Any, advantages: Any) -> Any:
+    return -advantages * jnp.exp(logps - old_logps) + 0 * rollout_logps
+
+
+@pytest.mark.parametrize("other", [corrected_live, uncorrected])
+def test_a_sampler_beside_the_old_policy_is_another_policy(other: Any) -> None:
+    assert compared(corrected, corrected).status == 0
+    found = compared(corrected, other)
+    assert {q.same for q in found.questions if q.what in ("value", "derivative")} == {False}
+    assert {q.how for q in found.questions} == {"measured"}, "a formula takes the two for one policy"
+
+
 @pytest.mark.torch
 def test_two_frameworks() -> None:
     torch = pytest.importorskip("torch")

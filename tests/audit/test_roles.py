@@ -70,7 +70,16 @@ SIGNATURES = {
     "log_prob target_log_prob": "logp logp_ref",
     "target_logps": "logp",
     "target_logits logits": "logits_ref logits",
-    "logps rollout_logps old_logps": "logp logp_old logp_old",
+    "logps rollout_logps old_logps": "logp logp_sampler logp_old",
+    "logprobs proximal_logprobs old_logprobs": "logp logp_old logp_sampler",
+    "logps rollout_logps": "logp logp_old",
+    "logps vllm_logps infer_logps old_logps": "logp logp_sampler logp_sampler logp_old",
+    "logps vllm_is_ratio old_logps": "logp weight_sampler logp_old",
+    "logps importance_sampling_ratio": "logp weight",
+    "logps importance_ratio old_logps": "logp weight logp_old",
+    "full_log_probs local_log_probs other_log_probs": "logp logp -",
+    "logits_t a_t adv_t": "logits actions advantage",
+    "scores valid_score_idxs": "advantage -",
     "probs ref_probs": "logp:probabilities logp_ref:probabilities",
     "policy_dist ref_dist": "logits:distribution logits_ref:distribution",
     "logps prompt_mask prompt_ids completion_ids": "logp mask:empty_prompt ids:empty_prompt actions",
@@ -88,12 +97,13 @@ SIGNATURES = {
 
 @pytest.mark.parametrize("names", SIGNATURES, ids=lambda n: n.replace(" ", "-"))
 def test_the_parameters_of_one_function_share_out_the_roles(names: str) -> None:
-    found = guess_all(names.split(), names.split())
+    found = guess_all(names.split())
     texts = {
         n: ":".join((role.value, *(f.value.replace(" ", "_") for f in forms))) for n, (role, forms) in found.items()
     }
     assert [texts.get(n, "-") for n in names.split()] == SIGNATURES[names].split()
 
 
-def test_a_second_old_policy_is_one_only_where_the_function_cannot_do_without() -> None:
-    assert set(guess_all(["logps", "old_logps", "rollout_logps"], ["logps", "old_logps"])) == {"logps", "old_logps"}
+def test_of_two_old_policies_the_one_that_sampled_is_told_by_its_name_whatever_the_order() -> None:
+    for names in (["logps", "old_logps", "rollout_logps"], ["rollout_logps", "old_logps", "logps"]):
+        assert guess_all(names)["rollout_logps"] == (Role.LOGP_SAMPLER, ())

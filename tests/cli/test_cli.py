@@ -23,6 +23,7 @@ COMMANDS = (
     "identify",
     "audit",
     "compare",
+    "measure",
     "variance",
     "optimum",
     "sequence",
