@@ -82,6 +82,7 @@ def measure(
     from kltheory.runs.measured import measure as run
     from kltheory.runs.schema import NoRun
 
+    _confirm_together(formula, target, settings, arguments, parameters)
     named = dict(_pair(text) for text in columns)
     try:
         if to is not None:
@@ -102,6 +103,22 @@ def measure(
     if json_target != "-":
         click.echo(report.markdown(measured) if as_markdown else report.plain(measured))
     raise SystemExit(report.status(measured))
+
+
+def _confirm_together(
+    formula: str | None,
+    target: str | None,
+    settings: Sequence[str],
+    arguments: Sequence[str],
+    parameters: Sequence[str],
+) -> None:
+    """Raise UsageError where an option has nothing to speak of: none is ignored."""
+    if formula is not None and target is not None:
+        raise click.UsageError("--formula and --loss are two ways to give one loss: give one of them")
+    if target is None and (settings or arguments):
+        raise click.UsageError("--set and --args are about the function of --loss")
+    if formula is None and parameters:
+        raise click.UsageError("--param is about the formula of --formula; --set gives a function its numbers")
 
 
 def _pair(text: str) -> tuple[str, str]:

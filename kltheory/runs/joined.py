@@ -6,6 +6,8 @@ from typing import Any, Final, NamedTuple
 from kltheory.audit.audit import audit_subject
 from kltheory.audit.binding import bind
 from kltheory.audit.codes import Code
+from kltheory.audit.letters import leaf
+from kltheory.audit.reading import Reading
 from kltheory.audit.target import CannotRun, load
 from kltheory.audit.variants import variants
 from kltheory.runs.schema import NoRun
@@ -30,7 +32,8 @@ def formula_of(text: str, choices: Mapping[str, list[Any]], arguments: Mapping[s
         arguments: role to parameter, where names do not tell.
 
     Raises:
-        NoRun: it cannot be called, has several variants, or no one formula for every token.
+        NoRun: it cannot be called, has several variants, no one formula for every token, or one with a number that
+            nobody gave: the run had it.
     """
     try:
         target = load(text)
@@ -47,4 +50,11 @@ def formula_of(text: str, choices: Mapping[str, list[Any]], arguments: Mapping[s
     if reading is None or reading.formula is None or not reading.is_of_each_token or reading.sums_vocabulary:
         why = "; ".join(f.text for f in (*one.undecided, *one.notes)) or "it sums over the vocabulary"
         raise NoRun(f"{text} has no one formula for every token ({why}): give it with --formula")
+    if reading.letters:
+        raise NoRun(f"{text} needs numbers for {', '.join(reading.letters)}: {_to_set(reading)}")
     return Read(reading.formula, tuple(f.text for f in one.of(*TOLD)))
+
+
+def _to_set(reading: Reading) -> str:
+    """The options that give its letters their numbers."""
+    return " ".join(f"--set {path}=VALUE" for path in reading.subject.assumed if leaf(path) in reading.letters)

@@ -68,6 +68,10 @@ WRONG = [
         "needs numbers for eps: --param eps=VALUE",
     ),
     (["{clean}", "--columns", "logp"], 2, "NAME=COLUMN is needed"),
+    (["{clean}", "--formula", "k3", "--loss", "trainer.py:loss"], 2, "give one of them"),
+    (["{clean}", "--formula", "k3", "--set", "beta=1"], 2, "--set and --args are about the function of --loss"),
+    (["{clean}", "--loss", "trainer.py:loss", "--param", "beta=1"], 2, "--param is about the formula of --formula"),
+    (["{clean}", "--param", "beta=1"], 2, "--param is about the formula of --formula"),
     (["{clean}", "--columns", "logq=mine"], 3, "there is no column mine"),
     ([], 2, "Missing argument"),
 ]
@@ -98,6 +102,9 @@ def loss(logps, old_logps, ref_logps, advantages, mask, beta, kind="k3"):
     penalty = jnp.exp(-log_ratio) - 1 + log_ratio if kind == "k3" else log_ratio**2 / 2
     return jnp.sum((policy + beta * penalty) * mask) / jnp.sum(mask)
 
+def bounded(logps, ref_logps, cap):
+    return jnp.clip(logps - ref_logps, -cap, cap) ** 2 / 2
+
 def coupled(logps, old_logps, advantages):
     return -jnp.sum(jnp.exp(jnp.sum(logps - old_logps, -1)) * advantages[:, 0])
 """
@@ -124,18 +131,22 @@ def test_a_function_is_joined_with_the_tokens(folder, trainer, call):
 
 
 def test_what_was_assumed_of_a_function_is_told(folder, trainer, call):
-    done = call("measure", str(folder / "clean.parquet"), "--loss", f"{trainer}:loss")
-    assert "beta" in "".join(line for line in done.stdout.splitlines() if line.startswith("note"))
+    shown = call("measure", str(folder / "clean.parquet"), "--loss", f"{trainer}:bounded").stdout
+    (note,) = (line for line in shown.splitlines() if line.startswith("note"))
+    assert "cap = " in note
+    given = call("measure", str(folder / "clean.parquet"), "--loss", f"{trainer}:bounded", "--set", "cap=0.5").stdout
+    assert not any(line.startswith("note") for line in given.splitlines())
 
 
 REFUSED = [
     ("coupled", [], "has no one formula for every token"),
+    ("loss", [], "needs numbers for beta: --set beta=VALUE"),
     ("loss", ["--set", "kind=k2,k3"], "has several variants, choose one with --set: kind=k2; kind=k3"),
     ("nothing", [], "nothing"),
 ]
 
 
-@pytest.mark.parametrize(("name", "options", "said"), REFUSED, ids=[name for name, *_ in REFUSED])
+@pytest.mark.parametrize(("name", "options", "said"), REFUSED, ids=[said for *_, said in REFUSED])
 def test_a_function_without_one_formula_is_refused(name, options, said, folder, trainer, call):
     done = call("measure", str(folder / "clean.parquet"), "--loss", f"{trainer}:{name}", *options)
     assert (done.exit_code, said in done.stderr) == (3, True), done.stderr
