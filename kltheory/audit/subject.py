@@ -137,10 +137,6 @@ class Subject:
         """Whether it takes logits together with the actions that were sampled."""
         return self.is_over_vocabulary and Role.ACTIONS in self.roles
 
-    def with_settings(self, **settings: Any) -> "Subject":
-        """The same function with some settings changed."""
-        return replace(self, settings={**self.settings, **settings})
-
     def formed(self, form: Form, paths: Iterable[str]) -> "Subject":
         """The same function with one form more for the arrays at these paths."""
         return replace(self, forms={**self.forms, **{p: (*self.forms.get(p, ()), form) for p in paths}})

@@ -27,11 +27,6 @@ class Element:
     value: FracElement
     field: Field
 
-    @property
-    def is_formally_zero(self) -> bool:
-        """Whether the normal form is 0."""
-        return bool(self.value == 0)
-
     def generators(self) -> set[Symbol]:
         """The generators that occur."""
         return {

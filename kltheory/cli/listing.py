@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @KEYWORD
 @click.option("--by", type=click.Choice(["section", "source"]), help="Group them, with the verdict each expects.")
 @click.option("--missing", is_flag=True, help="What of the catalogue is not settled, and why.")
-@click.option("--json", "as_json", is_flag=True, help="Write JSON; its keys are in the README.")
+@click.option("--json", "as_json", is_flag=True, help="Write JSON; its keys are in docs/json.md.")
 @budget(COULD_NOT_RUN)
 def list_(paths: tuple[Path, ...], keyword: str, by: str | None, missing: bool, as_json: bool) -> None:
     """Name the theorems: catalogue numbers, statement, source.

@@ -103,7 +103,7 @@ class Theorem:
         }
 
     def to_json(self) -> dict[str, object]:
-        """The JSON object of ``kltheory list``; see docs in the README."""
+        """The JSON object of ``kltheory list``; docs/json.md has its keys."""
         expected = Verdict.UNDECIDED if self.failure else self.expected()
         assumed = self.hypotheses if self.failure else self.assumptions
         return {

@@ -90,7 +90,7 @@ class Report:
     assumed: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """The JSON object of ``kltheory prove``, beside :meth:`Theorem.heading`; the README lists its keys."""
+        """The JSON object of ``kltheory prove``, beside :meth:`Theorem.heading`; docs/json.md has its keys."""
         return {
             "hypotheses": list(self.assumed),
             "verdict": self.verdict.value,

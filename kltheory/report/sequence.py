@@ -162,5 +162,5 @@ def markdown(found: Sequence[Row], sampler: Sampler) -> str:
 
 
 def to_json(found: Sequence[Row], setting: TreeSetting, sampler: Sampler) -> dict[str, Any]:
-    """The JSON object of ``kltheory sequence``; the README lists its keys."""
+    """The JSON object of ``kltheory sequence``; docs/json.md has its keys."""
     return {"tree": setting.name, "sampler": sampler.value, "losses": [dict(vars(row)) for row in found]}

@@ -56,7 +56,7 @@ class Row:
             return None, str(e)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain data; the keys are documented in the README."""
+        """Plain data; docs/json.md has the keys."""
         return {
             "estimator": self.estimator,
             **self.placed.to_json(),
