@@ -10,6 +10,7 @@ from sympy.codegen.cfunctions import expm1
 
 from kltheory.calculus.symbols import sg
 from kltheory.numerics.bridge import SHARED, Bridge, as_float
+from kltheory.runs import ratios
 
 
 def _expr(x: Any) -> pl.Expr:
@@ -47,7 +48,7 @@ POLARS: Final = Bridge(
         exp: lambda x: _expr(x).exp(),
         log: lambda x: _expr(x).log(),
         asin: lambda x: _expr(x).arcsin(),
-        expm1: lambda x: _expr(x).exp() - 1.0,
+        expm1: lambda x: ratios.expm1(_expr(x)),
         sinh: lambda x: _expr(x).sinh(),
         cosh: lambda x: _expr(x).cosh(),
         tanh: lambda x: _expr(x).tanh(),

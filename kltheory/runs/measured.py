@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Final
 
@@ -72,7 +73,7 @@ class Measured:
     pulled: Pulled | None = None
     notes: tuple[str, ...] = field(default=())
 
-    @property
+    @cached_property
     def means(self) -> dict[str, Mean]:
         """Of all steps together, by name; those of the loss too."""
         found = {r.name: mean_of(overall(self.table), r) for r in self.ratios}

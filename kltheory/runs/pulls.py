@@ -8,9 +8,8 @@ import polars as pl
 from kltheory.runs.loss import ON_POLICY_TARGET, TARGET, Loss
 from kltheory.runs.ratios import REF, L, Ratio
 
-NAMED: Final = {"pull": "pull", "penalty": "penalty", "rewarded": "rewarded"}
+PULL, PENALTY, REWARDED = map(pl.col, ("pull", "penalty", "rewarded"))
 """Columns that a loss adds to a run, computed once."""
-PULL, PENALTY, REWARDED = (pl.col(name) for name in NAMED.values())
 A: Final = pl.col("advantage")
 
 

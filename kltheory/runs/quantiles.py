@@ -29,10 +29,6 @@ class _Rest:
     hi: float
 
     @property
-    def is_small(self) -> bool:
-        return self.count <= FEW or self.lo == self.hi
-
-    @property
     def bins(self) -> pl.Expr:
         share = (X - self.lo) * (BINS / (self.hi - self.lo))
         return share.floor().clip(0, BINS - 1).cast(pl.Int32)
@@ -69,7 +65,7 @@ def _statistics(rest: _Rest, ranks: Sequence[int]) -> dict[int, float]:
     """The order statistics of these ranks, in order, from 1."""
     if rest.lo == rest.hi:
         return dict.fromkeys(ranks, rest.lo)
-    if rest.is_small:
+    if rest.count <= FEW:
         held = rest.values.collect(engine="streaming")["x"].sort()
         return {rank: float(held[rank - 1]) for rank in ranks}
     table = rest.counted.collect(engine="streaming")

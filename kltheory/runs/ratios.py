@@ -18,8 +18,8 @@ ONE: Final = pl.lit(1.0)
 
 
 def expm1(x: pl.Expr) -> pl.Expr:
-    """e^x - 1, to the last digit near 0: 2 sinh(x/2) e^(x/2)."""
-    return 2.0 * (x / 2.0).sinh() * (x / 2.0).exp()
+    """e^x - 1, to the last digit near 0 and however far from it: tanh(x/2) (e^x + 1)."""
+    return (x / 2.0).tanh() * (x.exp() + 1.0)
 
 
 @dataclass(frozen=True)
