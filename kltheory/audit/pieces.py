@@ -8,7 +8,6 @@ from sympy import Expr, Rational, S, log
 from kltheory.calculus.coefficient import Coefficient
 from kltheory.calculus.exact import Undecidable, is_zero
 from kltheory.calculus.identify import Identification, identify
-from kltheory.calculus.notation import text
 from kltheory.calculus.regions import Region
 from kltheory.calculus.roots import ZERO, compare
 from kltheory.calculus.symbols import log_ratio, log_weight, logp
@@ -38,7 +37,7 @@ class Piece(NamedTuple):
         if found.terms is not None:
             return found.title
         if found.f is not None:
-            return f"Σ {found.measured_from} f(π/{found.measured_from}), f(u) = {text(found.f)}"
+            return found.of_generator
         if found.reason:
             return f"whether it is an f-divergence is not decided: {found.reason}"
         if found.base is None:

@@ -88,6 +88,12 @@ class Identification:
         """The policy that the objective is measured from, for people."""
         return {"old": "π_old", "uniform": "uniform"}.get(self.base or "ref", "π_ref")
 
+    @property
+    def of_generator(self) -> str:
+        """The objective by its generator, for people; empty where none is known."""
+        base = self.measured_from
+        return "" if self.f is None else f"Σ {base} f(π/{base}), f(u) = {text(self.f)}"
+
     @cached_property
     def poles(self) -> tuple[Move, ...]:
         """Where C, a function of one quotient, is infinite: no objective is finite on both sides."""

@@ -34,7 +34,8 @@ def detached(expr: Expr, weight: Expr | int = 1) -> Surrogate:
 PLACED: Final[Mapping[str, Callable[[Expr, Expr], Surrogate]]] = {"loss": differentiated, "reward": detached}
 """What becomes of a formula and its weight: a new place is a new row."""
 
-WHERE: Final = {"loss": "as a loss", "reward": "in the reward"}
+WHERE: Final[Mapping[str, str]] = {"loss": "as a loss", "reward": "in the reward"}
+"""The same for people; so are the next two."""
 WEIGHTED: Final = {"none": "without a weight", "detached": "with a detached weight", "live": "with a live weight"}
 SAMPLED: Final = {Sampler.POLICY: "sampled by the policy", Sampler.OLD: "sampled by the old policy"}
 
@@ -64,6 +65,11 @@ class Placement:
     def summed(self, s: Surrogate) -> Coefficient:
         """C of the summand of a sum over the vocabulary, whose weights are its own: of no sample. Raises as above."""
         return self.of(s).sampled_by(self.who).score().map(lambda e: e * exp(-logp))
+
+    @property
+    def is_repeated(self) -> bool:
+        """Whether another has the same expected gradient: on the score a live weight is the detached one."""
+        return (self.where, self.weight) == ("reward", "live")
 
     @property
     def manner(self) -> str:

@@ -10,12 +10,13 @@ from kltheory.audit.advantage import at_once, sentences
 from kltheory.audit.audited import Audited
 from kltheory.audit.reading import Reading
 from kltheory.audit.row import Row
+from kltheory.calculus.placement import PLACED, WHERE
 from kltheory.report.columns import Fact
 
 
 def answer(v: Audited) -> str:
     """The sentence to read first: what is descended, what becomes of the advantage, and how many alarms there are."""
-    parts = [said for placement in ("loss", "reward") if (said := _descends(v, placement))]
+    parts = [said for placement in PLACED if (said := _descends(v, placement))]
     if v.pushes:
         said = at_once(v.pushes) or "no one multiple of the policy gradient"
         parts.append(f"where w = 1, the part with the advantage is {said}")
@@ -30,8 +31,8 @@ def _descends(v: Audited, placement: str) -> str:
     if not rows:
         return ""
     on, off = (_said(rows[sampler]) for sampler in ("policy", "old"))
-    where = "as a loss" if placement == "loss" else "in the reward"
-    return f"{where} it descends {on}" + ("" if on == off else f" on-policy, {off} where the old policy sampled")
+    apart = "" if on == off else f" on-policy, {off} where the old policy sampled"
+    return f"{WHERE[placement]} it descends {on}{apart}"
 
 
 def _said(r: Row) -> str:

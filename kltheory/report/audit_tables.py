@@ -71,7 +71,7 @@ def footnotes(v: Audited) -> Iterator[str]:
 
 def _told_apart(rows: Iterable[Row]) -> list[Row]:
     """All rows but those of a live weight on the score, which is the detached one."""
-    return [r for r in rows if (r.placement, r.weight) != ("reward", "live")]
+    return [r for r in rows if not r.placed.is_repeated]
 
 
 def _cells(r: Row) -> tuple[str, ...]:

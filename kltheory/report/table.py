@@ -72,7 +72,7 @@ def class_table(estimators: tuple[Estimator, ...] = ESTIMATORS) -> Iterator[Row]
     """Every row, estimators in order; in the reward a live weight is the detached one, and is left out."""
     for k in estimators:
         for placed in placements():
-            if (placed.where, placed.weight) != ("reward", "live"):
+            if not placed.is_repeated:
                 yield Row.of(k.name, k.expr, placed)
 
 

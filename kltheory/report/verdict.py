@@ -22,8 +22,7 @@ def verdict(found: Identification) -> str:
     if found.terms is not None:
         return found.title if found.terms else "0 (no gradient)"
     if found.f is not None:
-        base = found.measured_from
-        return f"Σ {base} f(π/{base}), f(u) = {text(found.f)}"
+        return found.of_generator
     if found.poles:
         return f"nothing that is finite on both sides of a pole: C is infinite {found.poles[0].where}"
     return summed(found) or _in_pieces(found) or NO_SUM
