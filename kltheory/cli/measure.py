@@ -14,6 +14,7 @@ from kltheory.cli.output import confirmed, write_file, write_json
 from kltheory.cli.shared import PARAM, constants_of
 from kltheory.cli.strangers import of_strangers
 from kltheory.cli.supervisor import COULD_NOT_RUN
+from kltheory.cli.terminal import coloured, columns_to_fill
 
 if TYPE_CHECKING:
     from kltheory.runs.joined import Read
@@ -101,7 +102,7 @@ def measure(
     if page is not None:
         write_file(page, run_page.html(measured))
     if json_target != "-":
-        click.echo(report.markdown(measured) if as_markdown else report.plain(measured))
+        click.echo(report.markdown(measured) if as_markdown else coloured(report.plain(measured, columns_to_fill())))
     raise SystemExit(report.status(measured))
 
 

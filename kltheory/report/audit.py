@@ -1,20 +1,17 @@
 """The report of an audit, for people: in the terminal, and as Markdown. What to hear first stands first."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from itertools import groupby
+from collections.abc import Iterator
 from typing import Final
 
 from kltheory.audit.audited import Audit, Audited
 from kltheory.audit.codes import Level
-from kltheory.audit.finding import Finding
 from kltheory.audit.target import Target
 from kltheory.report.audit_facts import answer, arguments, coefficient, read
 from kltheory.report.audit_tables import footnotes, short_tables, tables
-from kltheory.report.columns import Fact, columns, facts, markdown_table, paragraphs
+from kltheory.report.columns import Fact, facts, indented, markdown_table, paragraphs
+from kltheory.report.findings import in_markdown, said
 
-LABELS: Final = {Level.ALARM: "ALARM", Level.UNDECIDED: "UNDECIDED", Level.FAILURE: "COULD NOT RUN", Level.NOTE: "note"}
-"""What stands before the code of a finding."""
 COUNTED: Final = {Level.ALARM: "alarm", Level.UNDECIDED: "undecided", Level.FAILURE: "could not run"}
 
 
@@ -40,19 +37,6 @@ def called(target: Target, name: str = "") -> str:
     return " · ".join(filter(None, (shown, target.version, target.place, framework)))
 
 
-def labelled(findings: Iterable[Finding]) -> Iterator[Fact]:
-    """Findings beside their codes."""
-    return ((f"{LABELS[f.level]} {f.code.number}", f.text) for f in findings)
-
-
-def said(findings: Iterable[Finding]) -> Iterator[Fact]:
-    """The same, each code followed by what to change."""
-    for code, same in groupby(findings, key=lambda f: f.code):
-        yield from labelled(same)
-        if code.change and code.level is not Level.NOTE:
-            yield "  to change", code.change
-
-
 def _verdict(v: Audited) -> Iterator[Fact]:
     """What it is, then alarms, then what is undecided."""
     if v.rows or v.pushes:
@@ -69,7 +53,7 @@ def _in_short(v: Audited, width: int | None) -> Iterator[str]:
     yield from facts([*_verdict(v), *read(v), ("arguments", arguments(v)), *said(notes)], width, "  ")
     for table in short_tables(v):
         yield ""
-        yield from _indented(table, width)
+        yield from indented(table, width)
     if left := _left_out(v):
         yield ""
         yield from paragraphs([f"  --details shows {left}"], width, "  ")
@@ -91,14 +75,10 @@ def _in_full(v: Audited, width: int | None) -> Iterator[str]:
     yield from facts([*_verdict(v), *read(v), ("coefficient", cells), ("arguments", arguments(v))], width, "  ")
     for table in tables(v):
         yield ""
-        yield from _indented(table, width)
+        yield from indented(table, width)
     yield ""
     yield from paragraphs((f"  {line}" for line in footnotes(v)), width, "    ")
     yield from facts(said(v.notes), width, "  ")
-
-
-def _indented(table: list[tuple[str, ...]], width: int | None) -> Iterator[str]:
-    yield from (f"  {line}".rstrip() for line in columns(table, width=None if width is None else width - 2))
 
 
 def _tail(audit: Audit) -> Iterator[str]:
@@ -132,7 +112,4 @@ def markdown(audit: Audit) -> str:
 
 def _spoken(label: str, text: str) -> str:
     """A fact in Markdown: formulas as code, what is wrong in bold."""
-    if label in ("computes", "coefficient"):
-        return f"{label}: `{text}`"
-    word, code = label.partition(" KL")[::2]
-    return f"**{word.lower()}** KL{code} {text}" if code else f"{label.strip()}: {text}" if label else text
+    return f"{label}: `{text}`" if label in ("computes", "coefficient") else in_markdown(label, text)

@@ -34,6 +34,11 @@ def columns(rows: Iterable[Row], gap: str = "  ", width: int | None = None) -> l
     return [gap.join(c.ljust(n) for c, n in zip(line, widths, strict=True)).rstrip() for line in _lines(rows, widths)]
 
 
+def indented(rows: Iterable[Row], width: int | None = None) -> list[str]:
+    """A table two columns from the edge."""
+    return [f"  {line}".rstrip() for line in columns(rows, width=None if width is None else width - 2)]
+
+
 def _narrowed(rows: Sequence[Row], widths: list[int], room: int) -> list[int] | None:
     """Widths that fit the room, the widest columns narrower; ``None`` where that would cut a word."""
     least = [

@@ -1,10 +1,12 @@
 """The report on a run: what was found first, then means with their errors, quantiles, whole responses, and a loss."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, Final
 
 from kltheory.__about__ import __version__
-from kltheory.report.columns import columns, markdown_table
+from kltheory.report.columns import Fact, facts, indented, markdown_table, paragraphs
+from kltheory.report.findings import in_markdown, said
 from kltheory.runs.findings import findings
 from kltheory.runs.measured import SHARES, Measured
 from kltheory.runs.moments import Mean
@@ -37,7 +39,7 @@ def to_json(m: Measured) -> dict[str, Any]:
         "responses": None if m.responses is None else dict(vars(m.responses)),
         "loss": None if m.pulled is None else {"name": m.pulled.name, "top": m.pulled.top, "endless": m.pulled.endless},
         "missing": m.missing,
-        "notes": [*m.notes, *filter(None, [m.reader.says])],
+        "notes": notes(m),
     }
 
 
@@ -45,17 +47,17 @@ def _mean(mean: Mean) -> dict[str, float | int]:
     return {"value": mean.value, "error": mean.error, "clusters": mean.clusters}
 
 
-def plain(m: Measured) -> str:
-    """For people."""
-    lines = [head(m), "", *_answers(m)]
+def plain(m: Measured, width: int | None = None) -> str:
+    """For people, in lines of at most so many characters; as long as they are if ``None``."""
+    lines = [*paragraphs([head(m)], width, "  "), "", *facts(_answers(m), width)]
     for title, table in tables(m):
-        lines += ["", title, *(f"  {line}" for line in columns(table))]
+        lines += ["", *paragraphs([title], width, "  "), *indented(table, width)]
     return "\n".join(lines)
 
 
 def markdown(m: Measured) -> str:
     """The same as Markdown."""
-    lines = [f"### {head(m)}", "", *(f"- {line.strip()}" for line in _answers(m))]
+    lines = [f"### {head(m)}", "", *(f"- {in_markdown(*fact)}" for fact in _answers(m))]
     for title, (names, *body) in tables(m):
         lines += ["", f"#### {title}", "", *markdown_table(names, body)]
     return "\n".join(lines)
@@ -68,15 +70,17 @@ def head(m: Measured) -> str:
     return f"{m.run.good:,} tokens that count, of {m.run.total:,}, in {steps}; {files} ({m.reader.name})"
 
 
-def _answers(m: Measured) -> Iterator[str]:
+def _answers(m: Measured) -> Iterator[Fact]:
     every = findings(m)
     if not any(f.level for f in every):
-        yield "nothing to report"
-    for f in every:
-        yield f"{f.level.name.lower():<7} {f.code.number} {f.code.meaning}: {f.text}"
-        if f.level and f.code.change:
-            yield f"        {f.code.change}"
-    yield from (f"note    {note}" for note in filter(None, (*m.notes, m.reader.says)))
+        yield "answer", "nothing to report"
+    yield from said(replace(f, text=f"{f.code.meaning}: {f.text}") for f in every)
+    yield from (("note", note) for note in notes(m))
+
+
+def notes(m: Measured) -> list[str]:
+    """What was assumed of the loss, and what a reader of these files should know."""
+    return [*m.notes, *filter(None, [m.reader.says])]
 
 
 def tables(m: Measured) -> Iterator[tuple[str, Rows]]:

@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 
 from kltheory.report.atlas.page import environment
-from kltheory.report.run import head, tables
+from kltheory.report.run import head, notes, tables
 from kltheory.runs.findings import findings
 from kltheory.runs.measured import Measured
 
@@ -38,7 +38,7 @@ class Small:
 def html(m: Measured) -> str:
     """One page: no network, no script. Raises NoTemplates where Jinja2 is not installed."""
     every = findings(m)
-    shown = {"measured": m, "findings": every, "head": head(m), "tables": list(tables(m)), "smalls": list(smalls(m))}
+    shown = {"head": head(m), "findings": every, "notes": notes(m), "tables": [*tables(m)], "smalls": [*smalls(m)]}
     return str(environment(autoescape=True).get_template("run.html.j2").render(**shown, width=WIDTH, height=HEIGHT))
 
 

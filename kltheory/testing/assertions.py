@@ -47,7 +47,7 @@ def assert_gradient_of(
         framework: ``jax`` or ``torch``, where it cannot be seen.
 
     Raises:
-        AssertionError: it is another gradient, or that is undecided, or the function cannot run; with the finding.
+        AssertionError: it is another gradient, or that is undecided, or the function cannot run; with what was found.
         ValueError: an unknown name.
     """
     __tracebackhide__ = True
@@ -124,7 +124,7 @@ def assert_no_dead_zone(
         framework: as there.
 
     Raises:
-        AssertionError: there is a dead zone, or no gradient at all, or that is undecided; with the finding.
+        AssertionError: there is a dead zone, or no gradient at all, or that is undecided; with what was found.
         ValueError: ``within`` is not positive.
     """
     __tracebackhide__ = True
@@ -156,7 +156,7 @@ def assert_finite(
         framework: as there.
 
     Raises:
-        AssertionError: a value or a gradient is inf or NaN, or the function cannot run; with the finding.
+        AssertionError: a value or a gradient is inf or NaN, or the function cannot run; with what was found.
         ValueError: an unknown type, or ``within`` is not positive.
     """
     __tracebackhide__ = True

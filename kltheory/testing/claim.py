@@ -55,15 +55,15 @@ class Claim:
         if off := [r for r in rows if r.is_contradicted(one.found.rounding(FINEST))]:
             return f"undecided: the running function's gradient differs from the derived one by {off[0].residual:.1e}"
         target = self.expected.coefficient
-        if target is None or (one.found.sums_vocabulary and self.placed.where == "reward"):  # a number, no coefficient
-            return self._by_name(rows)
         try:
+            if target is None or (one.found.sums_vocabulary and self.placed.where == "reward"):
+                return self._by_name(rows)  # a number, no coefficient
             return "" if one.found.agrees(self.placed, target, self.within) else _actual(rows)
         except Undecidable as e:
             return f"undecided: {e}"
 
     def _by_name(self, rows: list[Row]) -> str:
-        """By the names of the rows that it asks for."""
+        """By the names of the rows that it asks for. Raises Undecidable."""
         window = around(self.within, self.placed.who)
         asked = {r.gradient_of for r in rows if r.region & window is not None}
         return "" if asked == {self.expected.name} else _actual(rows)

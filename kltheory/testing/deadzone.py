@@ -1,4 +1,4 @@
-"""What ``assert_no_dead_zone`` checks, and the finding that it prints."""
+"""What ``assert_no_dead_zone`` checks, and what it prints."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -10,8 +10,8 @@ from kltheory.audit.codes import Code
 from kltheory.audit.pointwise import pointwise
 from kltheory.audit.reading import Reading
 from kltheory.audit.subject import Raised
-from kltheory.report.audit import said
 from kltheory.report.columns import Fact
+from kltheory.report.findings import said
 from kltheory.testing.judged import judge
 from kltheory.testing.records import Outcome
 from kltheory.testing.subject import Call

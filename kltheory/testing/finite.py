@@ -1,4 +1,4 @@
-"""What ``assert_finite`` checks, and the finding that it prints."""
+"""What ``assert_finite`` checks, and what it prints."""
 
 from collections.abc import Iterator
 from functools import partial

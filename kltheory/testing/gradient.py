@@ -1,4 +1,4 @@
-"""What ``assert_gradient_of`` checks, and the finding that it prints."""
+"""What ``assert_gradient_of`` checks, and what it prints."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -6,9 +6,9 @@ from functools import partial
 from kltheory.audit.audited import Audited
 from kltheory.audit.subject import Raised
 from kltheory.calculus.symbols import VARIABLES
-from kltheory.report.audit import labelled
 from kltheory.report.audit_facts import cells_of
 from kltheory.report.columns import Fact
+from kltheory.report.findings import labelled
 from kltheory.testing.advice import advice
 from kltheory.testing.claim import Claim
 from kltheory.testing.judged import judge

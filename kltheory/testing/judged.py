@@ -5,9 +5,10 @@ from collections.abc import Callable, Iterable, Iterator
 from kltheory.audit.audited import Audited
 from kltheory.audit.codes import Code
 from kltheory.audit.target import Target
-from kltheory.report.audit import called, said
+from kltheory.report.audit import called
 from kltheory.report.audit_facts import arguments
 from kltheory.report.columns import Fact, facts
+from kltheory.report.findings import said
 from kltheory.testing.records import Outcome
 from kltheory.testing.subject import Call, NothingToAudit, for_python, stopping
 

@@ -64,7 +64,7 @@ class Report:
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Say where the report is."""
-        terminalreporter.write_line(f"kltheory: {len(self.records)} findings written to {self.file}")
+        terminalreporter.write_line(f"kltheory: {len(self.records)} assertions written to {self.file}")
 
 
 def as_json(found: list[records.Record]) -> str:
@@ -77,7 +77,7 @@ def as_json(found: list[records.Record]) -> str:
 
 def markdown(found: list[records.Record]) -> str:
     """The report for people."""
-    lines = ["# kltheory", "", f"{len(found)} findings, {sum(not r['passed'] for r in found)} failed"]
+    lines = ["# kltheory", "", f"{len(found)} assertions, {sum(not r['passed'] for r in found)} failed"]
     for r in found:
         where = f"`{r['test']}`: " if r["test"] else ""
         lines += ["", f"## {where}{r['assertion']} {'passed' if r['passed'] else 'FAILED'}", ""]

@@ -1,4 +1,4 @@
-"""What ``assert_same_gradient`` checks, and the finding that it prints."""
+"""What ``assert_same_gradient`` checks, and what it prints."""
 
 from collections.abc import Sequence
 from typing import Final

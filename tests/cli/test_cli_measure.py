@@ -29,7 +29,8 @@ def test_what_is_off_is_an_alarm(folder, call):
     done = call("measure", str(folder / "off.parquet"))
     assert done.exit_code == 1
     first = done.stdout.splitlines()[2]
-    assert first.startswith("alarm   KL601 importance weights do not average 1")
+    assert first.startswith("ALARM KL601  importance weights do not average 1")
+    assert done.stdout.splitlines()[3].startswith("  to change  recompute logp_old")
 
 
 def test_json_has_the_numbers(folder, call):
@@ -45,7 +46,16 @@ def test_json_has_the_numbers(folder, call):
 def test_markdown_has_tables(folder, call):
     shown = call("measure", str(folder / "off.parquet"), "--markdown").stdout
     assert shown.startswith("### ")
+    assert "- **alarm** KL601 importance weights do not average 1" in shown
     assert "| k1 |" in shown
+
+
+def test_a_report_fits_the_terminal(folder, call, monkeypatch):
+    long = call("measure", str(folder / "off.parquet")).stdout
+    monkeypatch.setenv("COLUMNS", "80")
+    shown = call("measure", str(folder / "off.parquet")).stdout
+    assert max(map(len, shown.splitlines())) <= 80 < max(map(len, long.splitlines()))
+    assert set(shown.split()) == set(long.split())
 
 
 def test_columns_are_named_and_runs_are_converted(folder, call, tmp_path):
@@ -83,12 +93,13 @@ def test_what_is_wrong_is_said(arguments, status, said, folder, call):
     assert (done.exit_code, said in done.stderr) == (status, True), done.stderr
 
 
-def test_the_page_needs_no_network_and_shows_every_finding(folder, call, tmp_path):
+def test_the_page_needs_no_network_and_shows_every_finding(folder, trainer, call, tmp_path):
     page = tmp_path / "run.html"
-    call("measure", str(folder / "off.parquet"), "--formula", LOSS, "--html", str(page))
+    call("measure", str(folder / "off.parquet"), "--loss", f"{trainer}:bounded", "--html", str(page))
     text = page.read_text(encoding="utf-8")
     assert "KL601" in text
     assert text.count("<svg") > 5
+    assert "cap = " in text  # what was assumed
     assert not any(word in text for word in ("http://", "https://", "<script", "nan", "inf,"))
 
 

@@ -102,7 +102,7 @@ def test_a_session_without_assertions_loads_nothing_heavy(project: Run) -> None:
 def test_the_report_has_every_finding_of_every_worker(project: Run, tmp_path: Path) -> None:
     done = project(MINE, "--kltheory-report=report.json", "-n", "2", plugins=(MODULE, "xdist"))
     outcomes(done, "2 failed, 3 passed")
-    outcomes(done, f"kltheory: 5 findings written to {tmp_path / 'report.json'}")
+    outcomes(done, f"kltheory: 5 assertions written to {tmp_path / 'report.json'}")
     report = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
     found = {r["test"].rpartition("::")[2]: r for r in report["assertions"]}
     assert {name: (r["assertion"], r["passed"]) for name, r in found.items()} == {
@@ -123,7 +123,7 @@ def test_the_report_has_every_finding_of_every_worker(project: Run, tmp_path: Pa
 def test_the_report_as_markdown(project: Run, tmp_path: Path) -> None:
     project(MINE, "--kltheory-report=report.md", "-k", "k2 or k3 or same")
     text = (tmp_path / "report.md").read_text(encoding="utf-8")
-    assert "3 findings, 1 failed" in text
+    assert "3 assertions, 1 failed" in text
     assert "## `test_mine.py::test_k3`: assert_gradient_of FAILED" in text
     assert "## `test_mine.py::test_k2`: assert_gradient_of passed" in text
     assert "| loss | none | policy | forward_kl |" in text
@@ -131,7 +131,7 @@ def test_the_report_as_markdown(project: Run, tmp_path: Path) -> None:
 
 
 def test_a_report_of_nothing_is_written_all_the_same(project: Run, tmp_path: Path) -> None:
-    outcomes(project("def test(): pass", "--kltheory-report=report.json"), "kltheory: 0 findings")
+    outcomes(project("def test(): pass", "--kltheory-report=report.json"), "kltheory: 0 assertions")
     assert json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))["assertions"] == []
 
 
