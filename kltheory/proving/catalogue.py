@@ -10,8 +10,8 @@ from typing import Final
 
 UNTREATED: Final = {
     "one step": "no theorem cites it yet",
-    "sequences": "sequence level: not treated yet",
-    "pairs": "losses of pairs of responses: not treated yet",
+    "sequences": "no theorem cites it yet",
+    "pairs": "no theorem cites it yet",
     "empirical": "a measurement: not provable",
 }
 """Kind of claim to the reason why it is not settled, unless the catalogue gives another."""
