@@ -21,7 +21,8 @@ from kltheory.audit.zones import Zone
 from kltheory.calculus.coefficient import Coefficient
 from kltheory.calculus.divergence import DIVERGENCES, Divergence
 from kltheory.calculus.divergence import u as generator_argument
-from kltheory.calculus.identify import Identification, Term
+from kltheory.calculus.identify import Identification
+from kltheory.calculus.naming import Term
 from kltheory.calculus.placement import AS_LOSS, Placement
 from kltheory.calculus.regions import Region
 from kltheory.calculus.surrogate import Sampler

@@ -10,28 +10,18 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Final, NamedTuple
 
-from sympy import Add, Expr, Rational, S, Symbol, exp, expand_mul
+from sympy import Expr, S, Symbol
 
 from kltheory.calculus.coefficient import Coefficient, tidy
-from kltheory.calculus.divergence import (
-    DIVERGENCES,
-    Base,
-    Divergence,
-    Objective,
-    cressie_read,
-    forward_kl,
-    kl_uniform,
-    reverse_kl,
-)
-from kltheory.calculus.exact import Undecidable, is_constant, is_zero, normal_form
+from kltheory.calculus.divergence import Base, Divergence, Objective, kl_uniform
+from kltheory.calculus.exact import Undecidable
+from kltheory.calculus.naming import Term, terms_of
 from kltheory.calculus.notation import text
 from kltheory.calculus.primitive import generator, objective
 from kltheory.calculus.push import Push, multiple, parted
 from kltheory.calculus.regions import Region
 from kltheory.calculus.slope import Move
-from kltheory.calculus.symbols import VARIABLES, advantage, log_ratio, log_weight, logp
-
-Term = tuple[Expr, Divergence]
+from kltheory.calculus.symbols import VARIABLES, advantage, log_ratio, log_weight
 
 
 class Expectation(NamedTuple):
@@ -45,9 +35,6 @@ EXPECTED_ADVANTAGE: Final = Expectation("expected_advantage", "E_π[A]")
 
 BASES: Final[dict[Symbol | None, Base]] = {log_ratio: "ref", log_weight: "old"}
 """The variable of a quotient, and the policy it is over."""
-
-POWERS: Final = {Rational(1): 4, Rational(-2): 5, Rational(-1, 2): 6}
-"""Exponents λ whose Cressie-Read divergence has a name: λ -> index in DIVERGENCES."""
 
 
 @dataclass(frozen=True)
@@ -151,7 +138,7 @@ def identify(coefficient: Coefficient) -> Identification:
     except Undecidable:
         variable = None
     base = BASES.get(variable)
-    terms = _named(coefficient, base)
+    terms = terms_of(coefficient, base)
     if variable is None or base is None:
         found = Identification(coefficient, terms, objective=objective(coefficient))
         if slope := _of_entropy(terms):
@@ -203,68 +190,6 @@ def _why_several(c: Coefficient) -> str:
 def by_cell(coefficient: Coefficient) -> list[tuple[Region, Identification]]:
     """What each cell's formula would be the gradient of if it held everywhere, up to a constant in each cell."""
     return [(r, identify(Coefficient(((Region(), e),)))) for r, e in coefficient.merged]
-
-
-# --- names --------------------------------------------------------------------------------------------------------
-def _named(c: Coefficient, base: Base | None) -> tuple[Term, ...] | None:
-    """C, a function of the quotient over the base, as a multiple of a known divergence, or as a sum of multiples."""
-    try:
-        for divergence in DIVERGENCES if base is not None else ():
-            known = divergence if base == "ref" else divergence.from_old()
-            scale = _scale(c, known.coefficient)
-            if scale is not None:
-                return ((scale, known),)
-        return _combination(c)
-    except Undecidable:  # a function that is not told apart from a known one has no name
-        return None
-
-
-def _scale(c: Coefficient, d: Coefficient) -> Expr | None:
-    """The number a with C = a D modulo constants, if there is one."""
-    variable = d.sole_variable
-    pairs = [(e, g) for a, e in c.cells for b, g in d.cells if (a & b) is not None]
-    slopes = [(e.diff(variable), g.diff(variable)) for e, g in pairs]
-    slopes += [(e - pairs[0][0], g - pairs[0][1]) for e, g in pairs[1:]]
-    ratio = next((x / y for x, y in slopes if not is_zero(y)), None)
-    if ratio is None or not is_constant(ratio) or is_zero(ratio) or not (c - ratio * d).is_constant():
-        return None
-    return normal_form(ratio).as_expr()
-
-
-def _combination(c: Coefficient) -> tuple[Term, ...] | None:
-    """C as a sum of multiples of l and e^(λl) (and the same in log w): each is a known coefficient."""
-    if len(c.merged) != 1:
-        return None
-    found: dict[Divergence, Expr] = {}
-    for term in Add.make_args(expand_mul(normal_form(c.merged[0][1]).as_expr())):
-        scale, part = term.as_independent(*VARIABLES, as_Add=False)
-        known = _power_term(part)
-        if part == 1:
-            continue
-        if known is None:
-            return None
-        divergence, unit = known
-        found[divergence] = found.get(divergence, S.Zero) + scale * unit
-    scales = {d: normal_form(a).as_expr() for d, a in found.items()}
-    terms = tuple((a, d) for d, a in scales.items() if a != 0)
-    total = sum((d.coefficient.cells[0][1] * a for a, d in terms), S.Zero)
-    return terms if terms and (c - Coefficient.of(total)).is_constant() else None
-
-
-def _power_term(part: Expr) -> Term | None:
-    """The divergence whose coefficient is a multiple of this monomial, and that multiple's inverse."""
-    if part == logp:
-        return kl_uniform, S.One
-    for v, move in ((log_ratio, lambda d: d), (log_weight, Divergence.from_old)):
-        if part == v:
-            return move(reverse_kl), S.One
-        if isinstance(part, exp) and is_constant(lam := part.args[0] / v):
-            if lam == -1:
-                return move(forward_kl), S.NegativeOne
-            divergence = DIVERGENCES[POWERS[lam]] if lam in POWERS else cressie_read(lam)
-            unit = exp(lam * v) / divergence.coefficient.cells[0][1].diff(log_ratio).xreplace({log_ratio: v}) * lam
-            return move(divergence), normal_form(unit).as_expr()
-    return None
 
 
 def _sum_text(terms: list[tuple[Expr, str]], times: str) -> str:
