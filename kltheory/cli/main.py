@@ -9,8 +9,9 @@ import click
 from click.exceptions import Abort, Exit
 
 from kltheory.__about__ import __version__
-from kltheory.cli.audit import audit, compare
+from kltheory.cli.audit import audit
 from kltheory.cli.budget import ENDING, TimedOut
+from kltheory.cli.compare import compare
 from kltheory.cli.identify import identify, table
 from kltheory.cli.listing import list_
 from kltheory.cli.measure import measure
