@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from kltheory.audit.advantage import Push
+from kltheory.audit.advantage import Pushed
 from kltheory.audit.codes import Code
 from kltheory.audit.confirm import SPREADS
 from kltheory.audit.experiments import USES_OLD, experiment
@@ -30,7 +30,7 @@ class Case:
     found: Reading
     rows: Sequence[Row]
     placements: tuple[str, ...]
-    pushes: Sequence[Push] = ()
+    pushes: Sequence[Pushed] = ()
 
     def main(self, placement: str, sampler: str = "policy") -> Row | None:
         """The unweighted row at the reference."""

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from kltheory.audit.advantage import Push
+from kltheory.audit.advantage import Pushed
 from kltheory.audit.codes import Code, Level
 from kltheory.audit.finding import Finding
 from kltheory.audit.reading import Reading
@@ -33,7 +33,7 @@ class Audited:
     subject: Subject | None = None
     found: Reading | None = None
     rows: tuple[Row, ...] = ()
-    pushes: tuple[Push, ...] = ()
+    pushes: tuple[Pushed, ...] = ()
     responses: tuple[ResponseRow, ...] = ()
     findings: tuple[Finding, ...] = ()
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from sympy import Expr, S, Symbol, exp
 
-from kltheory.audit.advantage import Push, pushes
+from kltheory.audit.advantage import Pushed, pushes
 from kltheory.audit.experiments import Placed, distances, residual
 from kltheory.audit.letters import leaf
 from kltheory.audit.measure import measured_zones
@@ -220,13 +220,13 @@ class Derived(Reading):
             near = _central(value.xreplace(EXCHANGED) if exchanged else value)
             mean = Objective(near) if self.sums_vocabulary else expectation(near, Sampler.POLICY)
             in_front = (near.as_content_primitive()[0], near.as_independent(*VARIABLES, as_Add=False)[0])
-            scales = dict.fromkeys([S.One, *in_front])  # a coefficient such as 1/10 or beta
+            scales = dict.fromkeys([S.One, *filter(None, in_front)])  # such as 1/10 or beta; of no value there is none
             return next((a for a in scales if same_value(mean, divergence.objective * a)), None)
         except Undecidable:
             return None
 
     # --- the part with the advantage --------------------------------------------------------------------------------
-    def pushes(self) -> tuple[Push, ...]:
+    def pushes(self) -> tuple[Pushed, ...]:
         """What A multiplies, less the penalty."""
         if not self.has_advantage:
             return ()

@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 from sympy import Rational
 
-from kltheory.audit.advantage import Push
+from kltheory.audit.advantage import Pushed
 from kltheory.audit.experiments import Placed, distances, experiment, residual
 from kltheory.audit.measure import POINTS, Fit, Probe, fit, measured_zones
 from kltheory.audit.pieces import first_order
@@ -40,7 +40,7 @@ class Measured(Reading):
         """Whether it can be run on one: what was traced, and is of several, is known to be of no single one."""
         return bool(self.reason)
 
-    def pushes(self) -> tuple[Push, ...]:
+    def pushes(self) -> tuple[Pushed, ...]:
         """Nothing where it takes no advantages; else it is not known."""
         if self.has_advantage:
             found = f"only the penalty is looked at: {self.meeting}" if self.meeting else NO_FORMULA

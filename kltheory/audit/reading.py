@@ -23,7 +23,7 @@ from kltheory.calculus.placement import WEIGHTS, Placement, placements
 from kltheory.tracing.trace import Floats
 
 if TYPE_CHECKING:
-    from kltheory.audit.advantage import Push
+    from kltheory.audit.advantage import Pushed
     from kltheory.audit.experiments import Placed
     from kltheory.audit.row import Row
     from kltheory.audit.zones import Zone
@@ -169,7 +169,7 @@ class Reading(ABC):
         """
         return None
 
-    def pushes(self) -> "tuple[Push, ...]":
+    def pushes(self) -> "tuple[Pushed, ...]":
         """What the part with the advantage does for each sign of it; nothing where there is none.
 
         Raises:

@@ -8,7 +8,7 @@ derivative A·Φ'(w) by π. One integral names every such loss: -A·w gives -E_�
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final
+from typing import Any, Final
 
 from sympy import Add, Basic, Expr, Piecewise, S, exp, log
 
@@ -85,6 +85,11 @@ class Push:
             return bool(self.sign * limit(in_log.replace(log, _log), log_weight, -1) != S.NegativeInfinity)
         except (Undecidable, ValueError):
             return None
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data."""
+        potential = None if self.potential is None else text(self.potential)
+        return {"sign": self.sign, "potential": potential, "bounded_below": self.is_bounded_below}
 
 
 def _log(x: Expr) -> Expr:

@@ -90,12 +90,5 @@ def _places(what: str, where: list[list[Region]]) -> Iterator[str]:
 def advantage_json(pushes: tuple[Push, ...]) -> list[dict[str, Any]]:
     """Plain data, one for each sign of the advantage."""
     return [
-        {
-            "sign": push.sign,
-            "coefficient": str(push.coefficient),
-            "potential": None if push.potential is None else text(push.potential),
-            "dead": [str(r) for r in push.dead],
-            "bounded_below": push.is_bounded_below,
-        }
-        for push in pushes
+        {**push.to_json(), "coefficient": str(push.coefficient), "dead": [str(r) for r in push.dead]} for push in pushes
     ]
