@@ -74,6 +74,7 @@ def support(m: Measured) -> Iterator[Finding]:
 
 
 FEW: Final = 0.1
+"""The share of whole responses that count, by their weights, below which few do."""
 
 
 def few_count(m: Measured) -> Iterator[Finding]:
@@ -89,27 +90,41 @@ def few_count(m: Measured) -> Iterator[Finding]:
 
 
 # --- rewards ----------------------------------------------------------------------------------------------------------
+MOST: Final = 0.5
+"""Of groups, or of all that is pulled: more is the larger part."""
+
+
 def one_mind(m: Measured) -> Iterator[Finding]:
     """Groups without an advantage."""
     whole = m.responses
-    if whole is not None and whole.of_one_mind is not None and whole.of_one_mind > 0.5:
+    if whole is not None and whole.of_one_mind is not None and whole.of_one_mind > MOST:
         yield Finding(
             RunCode.ONE_MIND, f"in {whole.of_one_mind:.0%} of {whole.groups} groups", {"share": whole.of_one_mind}
         )
 
 
+NOISY: Final = 1.0
+"""χ²(π_ref‖π) of a token is the variance of e^-l, whose mean is 1: beyond this it deviates by more than its mean."""
+
+
 def noisy_k3(m: Measured) -> Iterator[Finding]:
     """χ² of the reference from the policy."""
     mean = m.means.get("chi2_reference")
-    if mean is not None and mean.value > 1:
+    if mean is not None and mean.value > NOISY:
         yield Finding(RunCode.NOISY_K3, f"χ²(π_ref‖π) is about {_shown(mean)} a token", _data(mean))
 
 
 # --- the loss at these tokens -----------------------------------------------------------------------------------------
+LET_GO: Final = 0.02
+"""The share of all |l| that tokens have on which the penalty does not pull."""
+PUSHED_AWAY: Final = 0.01
+"""The share of tokens that it pushes away."""
+
+
 def dead_penalty(m: Measured) -> Iterator[Finding]:
     """Tokens that the penalty lets go."""
     share, held = m.means.get("penalty_dead"), m.means.get("distance_dead")
-    if share is not None and held is not None and held.value > 0.02:
+    if share is not None and held is not None and held.value > LET_GO:
         away = f"{share.value:.1%} of the tokens away from the reference are not pulled"
         text = f"{away}; they have {held.value:.1%} of all |l|"
         yield Finding(RunCode.DEAD_PENALTY, text, {"tokens": share.value, "distance": held.value})
@@ -118,14 +133,18 @@ def dead_penalty(m: Measured) -> Iterator[Finding]:
 def reversed_penalty(m: Measured) -> Iterator[Finding]:
     """Tokens that the penalty pushes away."""
     mean = m.means.get("penalty_reversed")
-    if mean is not None and mean.value > 0.01:
+    if mean is not None and mean.value > PUSHED_AWAY:
         yield Finding(RunCode.REVERSED_PENALTY, f"{mean.value:.1%} of the tokens away from the reference", _data(mean))
+
+
+MUCH: Final = 0.3
+"""A good part: of the advantages that do nothing, of all that is pulled by one token in a thousand."""
 
 
 def clipped(m: Measured) -> Iterator[Finding]:
     """Advantages that do nothing."""
     shares = {s: m.means[name].value for s, name in (("A > 0", "dead_good"), ("A < 0", "dead_bad")) if name in m.means}
-    if any(x > 0.3 for x in shares.values()):
+    if any(x > MUCH for x in shares.values()):
         text = ", ".join(f"{x:.1%} of the tokens with {s}" for s, x in shares.items())
         yield Finding(RunCode.CLIPPED, text, dict(shares))
 
@@ -133,11 +152,8 @@ def clipped(m: Measured) -> Iterator[Finding]:
 def penalty_rules(m: Measured) -> Iterator[Finding]:
     """The penalty's part in all that is pulled."""
     mean = m.means.get("penalty_share")
-    if mean is not None and mean.value > 0.5:
+    if mean is not None and mean.value > MOST:
         yield Finding(RunCode.PENALTY_RULES, f"it has {mean.value:.1%} of all that is pulled", _data(mean))
-
-
-MUCH: Final = 0.3
 
 
 def few_tokens(m: Measured) -> Iterator[Finding]:
@@ -178,8 +194,11 @@ def endless(m: Measured) -> Iterator[Finding]:
 
 # --- over the steps ---------------------------------------------------------------------------------------------------
 STEPS: Final = 8
+"""Of fewer steps none is said to be unlike the others."""
 TIMES: Final = 5.0
+"""How many times the usual mean a spike is."""
 WATCHED: Final = ("k3", "weight_squared", "drift_abs", "pull_abs")
+"""Means that grow where something goes wrong."""
 
 
 def spikes(m: Measured) -> Iterator[Finding]:

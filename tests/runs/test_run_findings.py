@@ -1,5 +1,8 @@
 """Planted faults are found, each by its code; a clean run has none."""
 
+import re
+from pathlib import Path
+
 import pytest
 from synthetic import CLEAN, LOSSES, PLANTED, drawn
 
@@ -34,6 +37,11 @@ def test_a_clean_run_has_no_alarm(seed, measured):
 
 def test_every_code_is_planted():
     assert {c.number for c in RunCode} == {*PLANTED, *LOSSES}
+
+
+def test_every_code_is_on_the_page():
+    page = Path(__file__).parents[2].joinpath("docs", "measure.md").read_text(encoding="utf-8")
+    assert {*re.findall(r"KL6\d\d", page)} == {c.number for c in RunCode}
 
 
 def test_the_worst_comes_first(measured):
