@@ -119,6 +119,14 @@ def bound(logp: Any, ref_logp: Any, old_logp: Any) -> Any:
     return jnp.clip(jnp.exp(logp - old_logp), 0.8, 1.2) * (logp - ref_logp)
 
 
+def policy_gradient(logp: Any, advantages: Any) -> Any:
+    return -advantages * logp
+
+
+def without_small_advantages(logp: Any, advantages: Any) -> Any:
+    return jnp.where(jnp.abs(advantages) < 1e-5, 0.0 * logp, -advantages * logp)
+
+
 def compared(a: Any, b: Any) -> Comparison:
     return compare_targets((of_function(a, framework="jax"), {}, {}), (of_function(b, framework="jax"), {}, {}))
 
@@ -145,6 +153,7 @@ ROWS: list[tuple[Any, Any, int, dict[str, bool | None]]] = [
     (over_tokens, over_padding, 1, dict.fromkeys(SAME, False)),
     (masked, unmasked, 1, dict.fromkeys(SAME, False)),  # padding is counted
     (centred, centred, 0, SAME),
+    (policy_gradient, without_small_advantages, 1, dict.fromkeys(SAME, False)),  # no batch has so small a one
     (centred, centred_twice, 1, dict.fromkeys(SAME, False)),
 ]
 
