@@ -4,10 +4,11 @@ Numbers decide where they differ. That they agree is derived where both have for
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from kltheory.audit.binding import bind
+from kltheory.audit.chosen import choices, otherwise
 from kltheory.audit.multiple import Multiple, multiple
 from kltheory.audit.pair import Pair
 from kltheory.audit.question import Question
@@ -32,6 +33,7 @@ class Comparison:
         precision: the coarsest floating type that one of them computes in.
         multiple: what the second derivative is a multiple of the first by, where they differ and it is one.
         limits: what was not looked at.
+        choices: at what choices they agree, where they do not at others; empty where that makes no difference.
     """
 
     names: tuple[str, str]
@@ -40,6 +42,7 @@ class Comparison:
     precision: str = "float64"
     multiple: Multiple | None = None
     limits: tuple[str, ...] = ()
+    choices: tuple[str, ...] = ()
 
     @property
     def status(self) -> int:
@@ -61,14 +64,19 @@ class Comparison:
         tail = f"; the same: {', '.join(alike)}" if alike else ""
         if self.status == 2:
             open_ = [kind for kind, every in answers.items() if None in every]
-            return f"UNDECIDED: {', '.join(open_) or '; '.join(self.limits)}{tail}"
+            return f"UNDECIDED: {', '.join(open_) or '; '.join(self.limits)}{tail}{_in_brackets(self._agreeing)}"
         parted = [_in_part(kind, every) for kind, every in answers.items() if False in every]
         most = max(q.gap for q in self.questions if q.same is False)
         notes = [str(self.multiple)] if self.multiple else []
+        notes += self._agreeing
         notes += [f"by no more than {most:.0e}"] if 0 < most < SLIGHT else []
         if not any(kind.startswith("derivative") for kind in answers if False in answers[kind]):
             notes.append("every derivative is the same, another value")
         return f"DIFFERENT: {', '.join(parted)}{_in_brackets(notes)}{tail}"
+
+    @property
+    def _agreeing(self) -> list[str]:
+        return [f"the same where {', '.join(self.choices)}"] if self.choices else []
 
 
 SLIGHT: Final = 1e-6
@@ -90,12 +98,22 @@ def compare_targets(a: Configured, b: Configured) -> Comparison:
     Raises:
         CannotRun: one of them cannot be called.
     """
-    pair = Pair.of(*(_recovered(*x) for x in (a, b)))
+    names, found = (a[0].name, b[0].name), (_recovered(*a), _recovered(*b))
+    first = _compared(names, *found)
+    others = otherwise(*found) if first.status == 0 else None
+    again = None if others is None else _compared(names, *others)
+    if again is None or again.status == 0:
+        return first
+    plain = tuple(replace(q, parts=()) for q in again.questions)
+    return replace(again, formulas=first.formulas, questions=plain, multiple=None, choices=tuple(choices(*found)))
+
+
+def _compared(names: tuple[str, str], a: Reading, b: Reading) -> Comparison:
+    pair = Pair.of(a, b)
     value, derivative = pair.value(), pair.derivative()
     questions = [value, derivative, *pair.by_others(), *pair.expected(value, derivative)]
     seen = None if derivative.same else multiple(*pair.ran, pair.batches, pair.tolerance)
-    names, found = (a[0].name, b[0].name), (pair.a, pair.b)
-    return Comparison(names, found, tuple(questions), pair.precision, seen, tuple(pair.limits()))
+    return Comparison(names, (a, b), tuple(questions), pair.precision, seen, tuple(pair.limits()))
 
 
 def _recovered(target: Target, settings: Mapping[str, Any], arguments: Mapping[str, str]) -> Reading:

@@ -1,6 +1,8 @@
 """Two formulas of one batch, entry by entry: where their values and derivatives part, for all log-probabilities."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import product
 from typing import Final
 
 import numpy as np
@@ -16,8 +18,9 @@ from kltheory.calculus.coefficient import Coefficient
 from kltheory.calculus.exact import Undecidable, is_zero
 from kltheory.calculus.placement import Placement
 from kltheory.calculus.regions import Region
+from kltheory.calculus.roots import ZERO
 from kltheory.calculus.surrogate import Surrogate
-from kltheory.calculus.symbols import VARIABLES, logp
+from kltheory.calculus.symbols import VARIABLES, advantage, log_ratio, log_weight, logp
 from kltheory.numerics.bridge import NUMPY
 from kltheory.tracing.trace import CannotTrace, Exprs, Floats
 
@@ -95,8 +98,17 @@ ROUNDED: Final = 1e-14
 
 def _is_rounding(region: Region, e: Expr) -> bool:
     """Whether a difference is no more than that of a rounded constant, such as log(1.2), from what was meant."""
-    at = region.sample()
-    return at is not None and abs(float(NUMPY(e, {v: float(x) for v, x in at.items()}))) < ROUNDED
+    found = [at for part in _off_zero(region, e) if (at := part.sample()) is not None]
+    return bool(found) and all(abs(float(NUMPY(e, {v: float(x) for v, x in at.items()}))) < ROUNDED for at in found)
+
+
+def _off_zero(region: Region, e: Expr) -> Iterator[Region]:
+    """The region's parts in which no variable of a difference is 0, where much that is not zero vanishes."""
+    cut = sorted({log_ratio, log_weight, advantage} & e.free_symbols, key=str)
+    for halves in product(((None, ZERO), (ZERO, None)), repeat=len(cut)):
+        part = region & Region(dict(zip(cut, halves, strict=True)))
+        if part is not None:
+            yield part
 
 
 def _is_thin(region: Region) -> bool:

@@ -72,7 +72,7 @@ def _jump(left: Expr, right: Expr, t: Symbol, edge: Root) -> int:
     if any(compare(pole, edge) == 0 for e in (left, right) for pole in poles(e.diff(t), t)):
         if edge.exact is None:
             raise Undecidable(f"how large {difference} is at {edge.expr} is not known")
-        ends = [limit(e, t, edge.exact, side) for e, side in ((right, "+"), (left, "-"))]
+        ends = [_limit(e, t, edge.exact, side) for e, side in ((right, "+"), (left, "-"))]
         return sign_of_constant(ends[0] - ends[1]) if all(x.is_finite for x in ends) else _infinite(*ends)
     if edge.exact is not None:
         steps = {s for part, s in Region().refine(difference.xreplace({t: edge.exact}))}
@@ -80,6 +80,14 @@ def _jump(left: Expr, right: Expr, t: Symbol, edge: Root) -> int:
             raise Undecidable(f"the sign of {difference} at {edge.expr} depends on parameters")
         return steps.pop()
     return sign_at(difference, t, edge)
+
+
+def _limit(e: Expr, t: Symbol, at: Expr, side: str) -> Expr:
+    """A limit from one side. Raises Undecidable where it depends on parameters."""
+    try:
+        return limit(e, t, at, side)
+    except NotImplementedError as error:
+        raise Undecidable(f"the limit of {e} at {t} = {at} is not known") from error
 
 
 def _infinite(right: Expr, left: Expr) -> int:
@@ -101,7 +109,7 @@ def _is_pole(e: Expr, t: Symbol, at: Root) -> bool:
     except CannotEnclose:
         pass
     if at.exact is not None:
-        ends = [limit(e, t, at.exact, side) for side in "+-"]
+        ends = [_limit(e, t, at.exact, side) for side in "+-"]
         if all(x.is_number for x in ends):
             return not all(x.is_finite for x in ends)
     raise Undecidable(f"whether {e} is infinite at {_place(t, at)} is not known")

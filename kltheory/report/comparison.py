@@ -24,6 +24,7 @@ def to_json(found: Comparison) -> dict[str, Any]:
         "verdict": found.verdict,
         "multiple": None if found.multiple is None else str(found.multiple),
         "limits": list(found.limits),
+        "choices": list(found.choices),
         "questions": [{**vars(q), "parts": list(q.parts), "witness": dict(q.witness)} for q in found.questions],
     }
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 import polars as pl
+from polars.exceptions import PolarsError
 
 from kltheory.runs.files import Lost
 from kltheory.runs.loss import Loss
@@ -17,7 +18,7 @@ from kltheory.runs.ratios import LOG_W, OLD, REF, L, Ratio, applicable
 from kltheory.runs.reader import Reader, files_of, in_schema, reader_for
 from kltheory.runs.responses import Responses, responses
 from kltheory.runs.rows import Checked, checked
-from kltheory.runs.schema import COLUMNS, FILLED
+from kltheory.runs.schema import COLUMNS, FILLED, NoRun
 
 SHARES: Final = (0.001, 0.01, 0.5, 0.99, 0.999)
 TOP: Final = 0.001
@@ -117,7 +118,10 @@ def measure(
     files, lost = files_of(places), Lost()
     chosen = reader_for(files, reader)
     progress("reading rows")
-    run = checked(in_schema(chosen.scan(files, lost), columns or {}))
+    try:
+        run = checked(in_schema(chosen.scan(files, lost), columns or {}))
+    except PolarsError as e:
+        raise NoRun(f"{files[0].name} cannot be read: {str(e).partition(chr(10))[0]}") from e
     progress("means")
     ratios = tuple(applicable(run.columns))
     table = sums(run, ratios)

@@ -100,7 +100,7 @@ def reader_for(files: Sequence[Path], name: str | None = None) -> Reader:
 
 
 def in_schema(frame: pl.LazyFrame, renamed: Mapping[str, str]) -> pl.LazyFrame:
-    """The columns of the schema alone, of its types.
+    """The columns of the schema alone, of its types; of rows that hold lists, one a response, a row for each token.
 
     Args:
         frame: rows as they were read.
@@ -120,6 +120,11 @@ def in_schema(frame: pl.LazyFrame, renamed: Mapping[str, str]) -> pl.LazyFrame:
     found |= {schema: c for c, schema in ALIASES.items() if c in names and schema not in found}
     found |= renamed
     confirm_columns(found)
+    lists = [held for held in found.values() if frame.collect_schema()[held].is_nested()]
+    if lists:  # a row for each response
+        if "response" not in found:
+            frame, found = frame.with_row_index("response"), {**found, "response": "response"}
+        frame = frame.explode(lists)
     columns = [_typed(pl.col(held), name) for name, held in found.items()]
     missing = [pl.lit(value).alias(name) for name, value in FILLED.items() if name not in found]
     return frame.select(*columns, *missing)
@@ -130,5 +135,5 @@ def _typed(held: pl.Expr, name: str) -> pl.Expr:
         case "number":
             return held.cast(pl.Float64, strict=False).alias(name)
         case "flag":
-            return (held.cast(pl.Float64, strict=False) != 0).alias(name)
+            return (held.cast(pl.Float64, strict=False).fill_nan(None) != 0).alias(name)
     return held.alias(name)

@@ -68,10 +68,13 @@ def effective(log_weights: Any) -> float:
 
 
 def _by_length(tokens: Any, log_rho: Any) -> Any:
-    order = np.argsort(tokens, kind="stable")
-    for part in np.array_split(order, QUARTERS):
+    """In quarters of the responses by length; those of one length are in one class."""
+    before = 0
+    for most in dict.fromkeys(int(part[-1]) for part in np.array_split(np.sort(tokens), QUARTERS) if len(part)):
+        part = log_rho[(before < tokens) & (tokens <= most)]
         if len(part) > 1:
-            yield int(tokens[part].max()), effective(log_rho[part])
+            yield most, effective(part)
+        before = most
 
 
 def _of_one_mind(table: pl.DataFrame) -> float | None:

@@ -119,6 +119,54 @@ def bound(logp: Any, ref_logp: Any, old_logp: Any) -> Any:
     return jnp.clip(jnp.exp(logp - old_logp), 0.8, 1.2) * (logp - ref_logp)
 
 
+def policy_gradient(logp: Any, advantages: Any) -> Any:
+    return -advantages * logp
+
+
+def without_small_advantages(logp: Any, advantages: Any) -> Any:
+    return jnp.where(jnp.abs(advantages) < 1e-5, 0.0 * logp, -advantages * logp)
+
+
+def scaled(logp: Any, ref_logp: Any, beta: Any) -> Any:
+    return beta * k2(logp, ref_logp)
+
+
+def scaled_by_another_name(logp: Any, ref_logp: Any, kl_coef: Any) -> Any:
+    return kl_coef * k2(logp, ref_logp)
+
+
+def scaled_by_the_rest(logp: Any, ref_logp: Any, beta: Any) -> Any:
+    return (1 - beta) * k2(logp, ref_logp)
+
+
+def half(logp: Any, ref_logp: Any) -> Any:
+    return 0.5 * k2(logp, ref_logp)
+
+
+def of_two(logp: Any, ref_logp: Any, alpha: Any, beta: Any) -> Any:
+    return alpha * k2(logp, ref_logp) + beta * k3(logp, ref_logp)
+
+
+def of_two_exchanged(logp: Any, ref_logp: Any, alpha: Any, beta: Any) -> Any:
+    return beta * k2(logp, ref_logp) + alpha * k3(logp, ref_logp)
+
+
+def weighted(logp: Any, old_logp: Any, advantages: Any) -> Any:
+    return -jnp.exp(logp - old_logp) * advantages
+
+
+def with_a_sampler(logp: Any, old_logp: Any, rollout_logp: Any, advantages: Any) -> Any:
+    return weighted(logp, old_logp, advantages)
+
+
+def truncated(logp: Any, old_logp: Any, rollout_logp: Any, advantages: Any) -> Any:
+    return jnp.minimum(jnp.exp(old_logp - rollout_logp), 2.0) * weighted(logp, old_logp, advantages)
+
+
+def truncated_further_out(logp: Any, old_logp: Any, rollout_logp: Any, advantages: Any) -> Any:
+    return jnp.minimum(jnp.exp(old_logp - rollout_logp), 3.0) * weighted(logp, old_logp, advantages)
+
+
 def compared(a: Any, b: Any) -> Comparison:
     return compare_targets((of_function(a, framework="jax"), {}, {}), (of_function(b, framework="jax"), {}, {}))
 
@@ -145,6 +193,16 @@ ROWS: list[tuple[Any, Any, int, dict[str, bool | None]]] = [
     (over_tokens, over_padding, 1, dict.fromkeys(SAME, False)),
     (masked, unmasked, 1, dict.fromkeys(SAME, False)),  # padding is counted
     (centred, centred, 0, SAME),
+    (scaled, scaled_by_another_name, 0, SAME),  # a number that nobody gave is no 1/2
+    (scaled, scaled_by_the_rest, 1, dict.fromkeys(SAME, False)),
+    (scaled, half, 1, dict.fromkeys(SAME, False)),
+    (of_two, of_two, 0, SAME),
+    (of_two, of_two_exchanged, 1, dict.fromkeys(SAME, False)),
+    (weighted, with_a_sampler, 0, SAME),  # two old policies are two
+    (truncated, truncated, 0, SAME),
+    (truncated, with_a_sampler, 1, dict.fromkeys(SAME, False)),
+    (truncated, truncated_further_out, 1, dict.fromkeys(SAME, False)),
+    (policy_gradient, without_small_advantages, 1, dict.fromkeys(SAME, False)),  # no batch has so small a one
     (centred, centred_twice, 1, dict.fromkeys(SAME, False)),
 ]
 
@@ -165,6 +223,13 @@ def test_where_they_part_is_told_with_a_witness() -> None:
     assert value.witness["l"] < -2.61
     assert value.witness["b"] == 10
     assert value.gap > 0.1
+
+
+def test_where_they_agree_is_told() -> None:
+    found = compared(scaled, half)
+    assert "the same where beta = 0.5" in found.verdict
+    assert found.multiple is None
+    assert "the same where rollout_logp is the old policy" in compared(truncated, with_a_sampler).verdict
 
 
 def test_a_mean_is_told_as_a_multiple() -> None:

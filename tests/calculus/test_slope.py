@@ -98,6 +98,12 @@ def test_a_sign_that_depends_on_parameters_is_not_decided():
         Coefficient.of(Symbol("lam", real=True) * l).slope()
 
 
+def test_a_limit_that_depends_on_parameters_is_not_decided():
+    p = Symbol("p", positive=True)
+    with pytest.raises(Undecidable, match="the limit of"):
+        Coefficient.of(Abs(l) ** (2 * p) * p / l).slope()
+
+
 def test_two_variables_have_no_slope():
     with pytest.raises(Undecidable, match="depends on l, log_w"):
         Coefficient.of(l + lw).slope()

@@ -38,6 +38,7 @@ DEFINITIONS: Final[Mapping[str, Definition]] = {
     "neyman_chi2": _summed(lambda a, b: (a - b) * (a - b) / a),
     "squared_hellinger": _summed(lambda a, b: (power(a, HALF) - power(b, HALF)) * (power(a, HALF) - power(b, HALF))),
     "jensen_shannon": lambda p, q: HALF * (_kl(p, _halved(p, q)) + _kl(q, _halved(p, q))),
+    "kl_uniform": lambda p, _: total(a * log(a) for a in p),  # up to log V
 }
 TITLES: Final[Mapping[str, str]] = {
     "reverse_kl": "KL(π‖π_ref)",
@@ -48,6 +49,8 @@ TITLES: Final[Mapping[str, str]] = {
     "neyman_chi2": "χ²(π_ref‖π)",
     "squared_hellinger": "Σ(√π - √π_ref)²",
     "jensen_shannon": "JS(π, π_ref)",
+    "kl_uniform": "KL(π‖uniform)",
+    "expected_advantage": "E_π[A]",
 }
 OLD: Final = {"kl_policy_old": "reverse_kl", "kl_old_policy": "forward_kl"}
 NAMES: Final = (*DEFINITIONS, *OLD, *(f"{n}_old" for n in DEFINITIONS if n not in OLD.values()))
@@ -55,7 +58,13 @@ CRESSIE_READ: Final = re.compile(r"CR_\{([^}]*)\}\(π‖π_(ref|old)\)")
 NAME: Final = re.compile(r"cressie_read\[([^\]]*)\](_old)?|[a-z][a-z_0-9]*")
 
 
-def value(name: str, policy: Sequence[Dual], reference: Sequence[Dual], old: Sequence[Dual]) -> Dual:
+def value(
+    name: str,
+    policy: Sequence[Dual],
+    reference: Sequence[Dual],
+    old: Sequence[Dual],
+    advantages: Sequence[Any] = (),
+) -> Dual:
     """What ``gradient_of`` denotes: ``2*total_variation``, ``reverse_kl - cressie_read[1/3]_old``, ``zero``."""
     found: dict[str, Dual] = {"zero": Dual(ZERO)}
 
@@ -64,7 +73,10 @@ def value(name: str, policy: Sequence[Dual], reference: Sequence[Dual], old: Seq
         if name in ("sqrt", "log", "exp"):
             return name
         key = f"d{len(found)}"
-        found[key] = _one(match, policy, reference, old)
+        if name == "expected_advantage":
+            found[key] = total(p * Dual(mpmath.mpf(a)) for p, a in zip(policy, advantages, strict=True))
+        else:
+            found[key] = _one(match, policy, reference, old)
         return key
 
     text = "zero" if name == "zero" else NAME.sub(named, name)

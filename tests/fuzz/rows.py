@@ -138,7 +138,7 @@ def said(row: Row, name: str, s: Setting) -> Any:
     ref, old = ([Dual(x) for x in log_probabilities(z)] for z in (s.reference, s.old))
     policy, reference, sampler = ([Dual(mpmath.exp(x.v), mpmath.exp(x.v) * x.d) for x in z] for z in (moved, ref, old))
     if name == "gradient_of":
-        return divergences.value(row[name], policy, reference, sampler).d
+        return divergences.value(row[name], policy, reference, sampler, s.advantage).d
     if name == "f":
         base = sampler if row["base"] == "old" else reference
         return mpmath.fsum(q.v * _f(row["f"], p / q).d for p, q in zip(policy, base, strict=True))

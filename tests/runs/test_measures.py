@@ -164,3 +164,11 @@ def test_a_plain_run_counts_what_it_should(measured):
 
 def test_l_is_the_log_ratio():
     assert ROWS.select(L).to_series().to_list() == (ROWS["logp"] - ROWS["logp_ref"]).to_list()
+
+
+def test_responses_of_one_length_are_in_one_class(measured):
+    few = ROWS.filter(pl.col("position") < 3)
+    found = measured(few).responses
+    lengths = [most for most, _ in found.by_length]
+    assert lengths == sorted(set(lengths))
+    assert dict(measured(few.reverse()).responses.by_length) == pytest.approx(dict(found.by_length), rel=1e-12, abs=0)

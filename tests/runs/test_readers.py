@@ -88,6 +88,52 @@ def test_ragged_responses_are_counted(tmp_path):
     assert "1 left out: responses whose columns have several lengths" in found.lost[0]
 
 
+@pytest.mark.parametrize("suffix", ["parquet", "arrow"])
+def test_a_row_may_be_a_response_of_lists(suffix, tmp_path, home):
+    keys = ["step", "response"]
+    lists = ROWS.sort(*keys, "position").group_by(keys, maintain_order=True).agg(pl.all())
+    (lists.write_parquet if suffix == "parquet" else lists.write_ipc)(tmp_path / f"run.{suffix}")
+    found = of(tmp_path)
+    assert {k: m.value for k, m in found.means.items()} == pytest.approx(
+        {k: m.value for k, m in home.means.items()}, rel=1e-12, abs=1e-14
+    )
+
+
+def test_files_may_hold_other_widths_of_numbers(tmp_path):
+    half = ROWS.height // 2
+    ROWS.head(half).write_parquet(tmp_path / "a.parquet")
+    ROWS.tail(-half).with_columns(pl.col("logp").cast(pl.Float32)).write_parquet(tmp_path / "b.parquet")
+    assert of(tmp_path).run.total == ROWS.height
+
+
+def test_a_mask_that_is_no_number_counts_nothing(measured):
+    mask = pl.when(pl.col("mask")).then(1.0).otherwise(float("nan"))
+    assert measured(ROWS.with_columns(mask=mask)).run.good == measured(ROWS).run.good
+
+
+def no_parquet(to: Path) -> None:
+    (to / "run.parquet").write_bytes(b"hello")
+
+
+def no_table(to: Path) -> None:
+    (to / "run.csv").write_text("")
+
+
+def no_numbers(to: Path) -> None:
+    np.savez(to / "run.npz", logp=np.array([None, 1.0], dtype=object))
+
+
+def several_lengths(to: Path) -> None:
+    pl.DataFrame({"response": [0], "logp": [[-1.0, -2.0]], "logp_ref": [[-1.0]]}).write_parquet(to / "run.parquet")
+
+
+@pytest.mark.parametrize("write", [no_parquet, no_table, no_numbers, several_lengths])
+def test_what_cannot_be_read_is_said(write, tmp_path):
+    write(tmp_path)
+    with pytest.raises(NoRun, match=r"^run\.\w+ cannot be read: "):
+        of(tmp_path)
+
+
 SPOILED = {
     "nan": (
         lambda r: r.with_columns(logp=pl.when(pl.int_range(pl.len()) % 7 == 0).then(float("nan")).otherwise("logp")),

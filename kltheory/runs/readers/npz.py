@@ -3,17 +3,21 @@
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
 from kltheory.runs.files import Lost, step_in, streamed
 from kltheory.runs.reader import ALIASES, Reader
-from kltheory.runs.schema import COLUMNS
+from kltheory.runs.schema import COLUMNS, NoRun
 
 
 def _responses(file: Path, lost: Lost) -> Iterator[dict[str, Any]]:
-    with np.load(file, allow_pickle=False) as held:
-        found = {ALIASES.get(k, k): held[k] for k in held.files}
+    try:
+        with np.load(file, allow_pickle=False) as held:
+            found = {ALIASES.get(k, k): held[k] for k in held.files}
+    except (ValueError, BadZipFile) as e:
+        raise NoRun(f"{file.name} cannot be read: {e}") from e
     known = {k: v for k, v in found.items() if k in COLUMNS}
     rows, *_ = known["logp"].shape if "logp" in known else (0,)
     for i in range(rows):
