@@ -198,7 +198,7 @@ def test_far_more_penalty_than_reward():
 def test_without_a_closed_form_there_is_no_value():
     (entry,) = strict(*BANDIT[1:], "--beta", "1", "--loss", "exp(exp(2*l))")["optima"]
     assert (entry["value"], entry["objective"]) == (None, None)
-    line = run(*BANDIT, "--beta", "1", "--loss", "exp(exp(l))").output.splitlines()[1]
+    line = run(*BANDIT, "--beta", "1", "--loss", "exp(exp(2*l))").output.splitlines()[1]
     assert line.split()[-4:-2] == ["-", "-"]
 
 
