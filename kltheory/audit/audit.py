@@ -18,6 +18,7 @@ from kltheory.audit.others import other_readings
 from kltheory.audit.probes import probes
 from kltheory.audit.reading import Reading
 from kltheory.audit.recover import read, recover, runnable
+from kltheory.audit.remarks import remarks
 from kltheory.audit.responses import response_rows
 from kltheory.audit.row import Row
 from kltheory.audit.rows import FINEST, PLACES, rows
@@ -90,7 +91,7 @@ def audit_subject(
     start = Audited(name, subject.settings, subject)
     try:
         subject, layout = runnable(subject) if known is None else (known.subject, known.layout)
-        start = replace(start, subject=subject).saying(*(Finding(Code.ASSUMED, text) for text in subject.notes))
+        start = replace(start, subject=subject).saying(*(Finding(Code.ASSUMED, text) for text in remarks(subject)))
         if not subject.roles & set(POLICIES):
             return start.saying(Finding(Code.NO_POLICY, no_policy(subject)))
         start = start.saying(*behaviour(subject, layout))

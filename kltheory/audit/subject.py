@@ -28,15 +28,6 @@ from kltheory.tracing.trace import CannotTrace, Floats, Input, Trace, Tracer
 Arrays = Mapping[Role, Floats]
 """Role to float64 array."""
 
-MADE: Final = {
-    Form.DETACHED: "is handed over detached: the function refuses one that requires a gradient",
-    Form.LABELS: "only masks: a label is kept, or left out",
-    Form.NEGATED: "is taken with the other sign",
-    Form.CHUNKS: "is a list of chunks, one for each position",
-    Form.SEQUENCE: "is one number a response, the sum over its tokens",
-}
-"""What of a form a reader must know."""
-
 TRACED: Final = (
     Role.LOGP,
     Role.LOGP_REF,
@@ -140,37 +131,6 @@ class Subject:
     def formed(self, form: Form, paths: Iterable[str]) -> "Subject":
         """The same function with one form more for the arrays at these paths."""
         return replace(self, forms={**self.forms, **{p: (*self.forms.get(p, ()), form) for p in paths}})
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """What a reader must know of what was assumed."""
-        made = [(form, path) for path, forms in self.forms.items() for form in forms]
-        texts = [f"{path} {MADE[form]}" for form, path in made if form in MADE]
-        texts += [f"{p} is the same for all: one group of responses" for p, r in self.paths.items() if r is Role.GROUP]
-        texts += [f"{p} is 0" for p, r in self.paths.items() if r is Role.VALUE]
-        texts += list(self._samplers)
-        parts = ((p, name) for p, names in self.results.items() if p in self.paths for name in names)
-        texts += [f"{name} of {p} is 0" for p, name in parts if "entrop" in name]
-        texts += ["torch.distributed is that of a run of one process"] if self.is_alone else []
-        if absent := self.target.absent:
-            few = ", ".join(absent[:3]) + f" and {len(absent) - 3} more" * (len(absent) > 3)
-            texts.append(f"not imported here, and asked for no more than one process knows: {few}")
-        told: dict[str, list[str]] = {}
-        for path, a in self.assumed.items():
-            told.setdefault(a.why, []).append(f"{path} = {a.value!r}")
-        return (*texts, *(f"{', '.join(taken)}: {why}" for why, taken in told.items() if why))
-
-    @property
-    def _samplers(self) -> Iterator[str]:
-        """What the rows take for granted of a policy that generated the data, where there is another old policy."""
-        named: dict[Role, list[str]] = {}
-        for path, role in self.paths.items():
-            named.setdefault(role, []).append(path)
-        for sampler in named.get(Role.LOGP_SAMPLER, ()):
-            both = " and ".join([sampler, *named.get(Role.LOGP_OLD, ())])
-            yield f"{both} are taken to be one policy: the rows hold where the sampler is the old policy"
-        for weight in named.get(Role.WEIGHT_SAMPLER, ()):
-            yield f"{weight} is read as π_old/π_sampler, and is 1: the rows hold where the sampler is the old policy"
 
     # --- calling ----------------------------------------------------------------------------------------------------
     def __call__(self, **arrays: Any) -> Any:

@@ -9,6 +9,7 @@ from kltheory.audit.audit import audit_subject
 from kltheory.audit.binding import bind
 from kltheory.audit.reading import Reading
 from kltheory.audit.recover import recover, runnable
+from kltheory.audit.remarks import remarks
 from kltheory.audit.roles import Role
 from kltheory.audit.target import CannotRun, Target, of_function
 from kltheory.audit.variants import parse_arguments, single_values, variants
@@ -201,7 +202,7 @@ def test_a_member_of_an_enumeration_is_set_by_its_name() -> None:
     ],
 )
 def test_what_was_assumed_is_told(name: str, notes: str) -> None:
-    assert notes in runnable(bind(target(name), {}, {}))[0].notes
+    assert notes in remarks(runnable(bind(target(name), {}, {}))[0])
 
 
 def test_what_is_given_replaces_what_would_be_assumed() -> None:
@@ -209,7 +210,7 @@ def test_what_is_given_replaces_what_would_be_assumed() -> None:
     for setting, expected in (("self.beta=1", one), ("self.args.beta=0.5", half)):
         found = recover(bind(target("Trainer._compute_loss"), {}, single_values([setting])))
         assert found.formula == expected
-    assert runnable(bind(target("beta_compared"), {}, {"beta": 1}))[0].notes == ()
+    assert remarks(runnable(bind(target("beta_compared"), {}, {"beta": 1}))[0]) == ()
 
 
 @pytest.mark.parametrize(
@@ -239,10 +240,12 @@ def test_a_saturated_gate_is_derived() -> None:
 
 
 def test_where_the_sampler_is_the_old_policy_is_said() -> None:
-    notes = runnable(bind(target("with_sampler"), {}, {}))[0].notes
+    notes = remarks(runnable(bind(target("with_sampler"), {}, {}))[0])
     both = "rollout_logps and old_logps are taken to be one policy: the rows hold where the sampler is the old policy"
     assert both in notes
-    assert any("vllm_is_ratio is read as" in n for n in runnable(bind(target("with_sampler_weight"), {}, {}))[0].notes)
+    assert any(
+        "vllm_is_ratio is read as" in n for n in remarks(runnable(bind(target("with_sampler_weight"), {}, {}))[0])
+    )
 
 
 ADVICE = {

@@ -10,6 +10,7 @@ from kltheory.audit.absent import Absent
 from kltheory.audit.audit import audit_subject
 from kltheory.audit.binding import bind
 from kltheory.audit.recover import recover
+from kltheory.audit.remarks import remarks
 from kltheory.audit.target import CannotRun, load
 
 BESIDE = """
@@ -61,7 +62,7 @@ def file(tmp_path: Path) -> Path:
 def test_what_needs_no_package_is_read_without_it(file: Path, name: str) -> None:
     found = recover(bind(load(f"{file}:{name}"), {}, {}))
     assert found.formula == K2
-    assert any("absent_engine, broken_engine" in note for note in found.subject.notes)
+    assert any("absent_engine, broken_engine" in note for note in remarks(found.subject))
     assert not any(isinstance(m, Absent) for m in sys.modules.values())
 
 
