@@ -25,7 +25,6 @@ class Form(StrEnum):
     ONE_BEFORE = "one position more at the start"
     SEQUENCE = "one a response"
     ARRAY = "array"
-    ANOTHER = "of another policy"
 
 
 IGNORED: Final = -100
@@ -91,11 +90,6 @@ def _detached(array: Any, library: Any) -> Any:
     return jax.lax.stop_gradient(array)
 
 
-def _of_another(logps: Any, _: Any) -> Any:
-    """Log-probabilities of some other policy, here less and there more probable."""
-    return 1.3 * logps + 0.7
-
-
 _MADE: Final[dict[Form, Callable[[Any, Any], Any]]] = {
     Form.PROBABILITY: lambda array, library: library.exp(array),
     Form.NEGATED: lambda array, _: -array,
@@ -114,5 +108,4 @@ _MADE: Final[dict[Form, Callable[[Any, Any], Any]]] = {
     Form.ONE_BEFORE: lambda array, library: _longer(array, library, after=False),
     Form.COLUMN: lambda array, _: array[..., None],
     Form.ARRAY: lambda array, library: library.asarray(array),
-    Form.ANOTHER: _of_another,
 }
