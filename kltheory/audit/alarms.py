@@ -67,13 +67,18 @@ def advantage_without_gradient(case: Case) -> Iterator[Finding]:
 
 def advantage_reversed(case: Case) -> Iterator[Finding]:
     """Minimising makes actions with positive advantages rarer."""
-    down = [p for p in case.pushes if p.at_once is not None and p.at_once.is_negative]
+    down = [p.sign for p in case.pushes if p.at_once is not None and p.at_once.is_negative]
     if "loss" in case.placements and down:
-        signs = " and ".join(SIGNS[push.sign] for push in down)
+        signs = " and ".join(SIGNS[sign] for sign in down)
+        turned = " and ".join(TURNED[sign] for sign in down)
         yield Finding(
             Code.ADVANTAGE_REVERSED,
-            f"minimised as a loss, it descends the expected advantage where w = 1 ({signs}): good actions become rarer",
+            f"minimised as a loss, it descends the expected advantage where w = 1 ({signs}): {turned}",
         )
+
+
+TURNED: Final = {1: "good actions become rarer", -1: "bad actions become more frequent"}
+"""What a reversed advantage of each sign does."""
 
 
 def reference_not_in_gradient(case: Case) -> Iterator[Finding]:

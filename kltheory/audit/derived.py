@@ -218,6 +218,8 @@ class Derived(Reading):
         value = erase_sg(self._in_letters.penalty.expr).xreplace({log_weight: S.Zero})
         try:
             near = _central(value.xreplace(EXCHANGED) if exchanged else value)
+            if near == 0:
+                return None
             mean = Objective(near) if self.sums_vocabulary else expectation(near, Sampler.POLICY)
             in_front = (near.as_content_primitive()[0], near.as_independent(*VARIABLES, as_Add=False)[0])
             scales = dict.fromkeys([S.One, *filter(None, in_front)])  # such as 1/10 or beta; of no value there is none

@@ -70,6 +70,8 @@ def padding(found: Reading, _: tuple[str, ...]) -> Iterator[Finding]:
         wide[Role.MASK] = np.concatenate([base[Role.MASK], np.zeros((layout.tokens[0], 1))], axis=1)
         padded, _slopes = _run(subject, wide)
         if padded.shape == value.shape and np.abs(padded - value).max() > 1e-6 * np.abs(value).max():
-            factor = float(np.sum(padded) / np.sum(value))
-            text = f"one more masked column multiplies the output by {factor:.4g}: the average counts padding"
+            total = float(np.sum(value))
+            factor = float(np.sum(padded)) / total if total else None
+            changed = "changes an output of 0" if factor is None else f"multiplies the output by {factor:.4g}"
+            text = f"one more masked column {changed}: {'it' if factor is None else 'the average'} counts padding"
             yield Finding(Code.PADDING, text, {"factor": factor})

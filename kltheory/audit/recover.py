@@ -119,6 +119,9 @@ def _separated(subject: Subject, layout: Layout, trace: Trace) -> Reading:
 SLIGHT: Final = Rational(1, 10**5)
 """What a small constant, such as 1e-8 beside a count, may change of a factor."""
 
+NO_ACCIDENT: Final = Rational(1, 10**4)
+"""Every number has fractions p/q within 1/q² of it: so much nearer is one that is meant, and sqrt(2) is none."""
+
 
 def without_small_constants(exprs: Exprs) -> tuple[Exprs, float]:
     """The expressions with factors such as 1/(3 + 1e-8) as 1/3, and the largest relative change that this is."""
@@ -131,7 +134,8 @@ def without_small_constants(exprs: Exprs) -> tuple[Exprs, float]:
             c, rest = term.as_coeff_Mul()
             if isinstance(c, Rational) and c.q > LONG and (near := c.limit_denominator(1000)):
                 change = abs(c / near - 1)
-                most, c = (max(most, change), near) if change < SLIGHT else (most, c)
+                is_meant = change < SLIGHT and abs(c - near) * near.q**2 < NO_ACCIDENT
+                most, c = (max(most, change), near) if is_meant else (most, c)
             found += c * rest
         return found if most else e
 

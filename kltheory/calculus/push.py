@@ -152,7 +152,7 @@ def multiple(pushes: Sequence[Push]) -> Expr | None:
 def named(pushes: Sequence[Push]) -> str:
     """What the part with the advantage descends, for people; empty where it has no closed form."""
     if (a := multiple(pushes)) is not None:
-        return {1: "E_π[A]", -1: "-E_π[A]"}.get(a, f"{text(tidy(a))}*E_π[A]")
+        return {0: "nothing", 1: "E_π[A]", -1: "-E_π[A]"}.get(a, f"{text(tidy(a))}*E_π[A]")
     if any(push.potential is None for push in pushes):
         return ""
     shown = {push.sign: text(push.potential) for push in pushes}

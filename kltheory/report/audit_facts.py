@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from kltheory.audit.advantage import at_once, sentences
+from kltheory.audit.advantage import Push, at_once, sentences
 from kltheory.audit.audited import Audited
 from kltheory.audit.reading import Reading
 from kltheory.audit.row import Row
@@ -18,11 +18,17 @@ def answer(v: Audited) -> str:
     """The sentence to read first: what is descended, what becomes of the advantage, and how many alarms there are."""
     parts = [said for placement in PLACED if (said := _descends(v, placement))]
     if v.pushes:
-        said = at_once(v.pushes) or "no one multiple of the policy gradient"
-        parts.append(f"where w = 1, the part with the advantage is {said}")
+        parts.append(_at_once(v.pushes))
     parts += [f"{n} alarm{'s' * (n != 1)}"] if (n := len(v.alarms)) else []
     parts += ["UNDECIDED in part"] if v.undecided else []
     return "; ".join(parts)
+
+
+def _at_once(every: tuple[Push, ...]) -> str:
+    """What the part with the advantage is where w = 1."""
+    if all(push.at_once == 0 for push in every):
+        return "where w = 1, the part with the advantage does nothing"
+    return f"where w = 1, the part with the advantage is {at_once(every) or 'no one multiple of the policy gradient'}"
 
 
 def _descends(v: Audited, placement: str) -> str:

@@ -76,7 +76,7 @@ def terms(name: str) -> dict[Divergence, Expr]:
         raise ValueError(f"expected={name!r}: {e.reason}; {_names()}") from None
     symbols = {Symbol(n, positive=True): d for n, d in table.items()}
     scales = {s: expr.coeff(s) for s in symbols}
-    rest = expr - sum((a * s for s, a in scales.items()), S.Zero)
+    rest = (expr - sum((a * s for s, a in scales.items()), S.Zero)).expand()
     found: dict[Divergence, Expr] = {}
     for s, a in scales.items():
         if a != 0:

@@ -1,5 +1,7 @@
 """What an audit says of whole functions: a row for each kind, and its twin."""
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 
@@ -8,6 +10,7 @@ from kltheory.audit.audit import audit
 from kltheory.audit.audited import Audited
 from kltheory.audit.codes import Code
 from kltheory.audit.target import of_function
+from kltheory.report.audit_facts import answer
 from kltheory.testing import assert_gradient_of
 
 pytestmark = pytest.mark.torch
@@ -174,6 +177,29 @@ def test_a_small_constant_beside_a_count_is_left_out_and_said_so(audited):
     assert any("a small constant" in f.text for f in one.notes)
     assert not one.undecided
     assert not any("a small constant" in f.text for f in twin.notes)
+
+
+def test_a_constant_that_is_no_fraction_is_none(audited):
+    one = audited("in_bits")
+    assert not any("a small constant" in f.text for f in one.notes)
+    scale, _, name = one.rows[0].gradient_of.partition("*")
+    assert name == "reverse_kl"
+    np.testing.assert_allclose(float(Fraction(scale)), 1 / np.log(2), rtol=1e-14)
+
+
+def test_what_counts_padding_alone_estimates_nothing(audited):
+    assert {f.code for f in audited("of_the_padding").alarms} == {Code.NO_GRADIENT, Code.MASKED_JUNK, Code.PADDING}
+
+
+def test_what_a_reversed_advantage_does_is_said_of_its_sign(audited):
+    (alarm,) = (f for f in audited("pushed_by_size").alarms if f.code is Code.ADVANTAGE_REVERSED)
+    assert alarm.text.endswith("(A < 0): bad actions become more frequent")
+
+
+def test_an_advantage_that_pushes_nothing_descends_nothing(audited):
+    one = audited("shaped_reward")
+    assert "that descends nothing" in list(sentences(one.pushes))
+    assert "the part with the advantage does nothing" in answer(one)
 
 
 def test_near_and_far_are_relative_to_the_multiple(audited):

@@ -1,5 +1,7 @@
 """Functions of the kinds that people train with: a policy loss, an entropy, a distillation, logits with actions."""
 
+import math
+
 import torch
 from torch.distributions import Categorical
 
@@ -61,6 +63,14 @@ def whitened(logps, ref_logps, advantages):
     return (-a * logps + 0.5 * (logps - ref_logps) ** 2).mean()
 
 
+def pushed_by_size(logps, advantages):
+    return -advantages.abs() * logps
+
+
+def shaped_reward(logps, ref_logps, rewards):
+    return rewards - 0.1 * (logps - ref_logps)
+
+
 # --- a small constant beside a count ----------------------------------------------------------------------------------
 def mean_of_means(logps, ref_logps, mask):
     d = ref_logps - logps
@@ -70,6 +80,14 @@ def mean_of_means(logps, ref_logps, mask):
 def a_thousandth_more(logps, ref_logps, mask):
     d = ref_logps - logps
     return (1.001 * (d.exp() - 1 - d) * mask).sum()
+
+
+def in_bits(logps, ref_logps):
+    return (logps - ref_logps) ** 2 / 2 / math.log(2)
+
+
+def of_the_padding(logps, ref_logps, mask):
+    return ((logps - ref_logps) ** 2 / 2 * (1 - mask)).sum()
 
 
 # --- entropies --------------------------------------------------------------------------------------------------------

@@ -28,6 +28,7 @@ SPELLINGS = [
     ("-(forward_kl - reverse_kl)", "reverse_kl - forward_kl"),
     ("cressie_read[0.5] - cressie_read[1/2] + 2*total_variation", "2*total_variation"),
     ("cressie_read[1]", "1/2*pearson_chi2"),
+    ("-(alpha - 1)*reverse_kl + alpha*reverse_kl", "reverse_kl"),
 ]
 
 
