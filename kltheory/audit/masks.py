@@ -71,7 +71,7 @@ def padding(found: Reading, _: tuple[str, ...]) -> Iterator[Finding]:
         padded, _slopes = _run(subject, wide)
         if padded.shape == value.shape and np.abs(padded - value).max() > 1e-6 * np.abs(value).max():
             total = float(np.sum(value))
-            factor = float(np.sum(padded)) / total if total else None
-            changed = "changes an output of 0" if factor is None else f"multiplies the output by {factor:.4g}"
-            text = f"one more masked column {changed}: {'it' if factor is None else 'the average'} counts padding"
-            yield Finding(Code.PADDING, text, {"factor": factor})
+            grown = float(np.sum(padded)) / total if total else None
+            changed = "changes an output of 0" if grown is None else f"multiplies the output by {grown:.4g}"
+            text = f"one more masked column {changed}: {'it' if grown is None else 'the average'} counts padding"
+            yield Finding(Code.PADDING, text, {"factor": grown})

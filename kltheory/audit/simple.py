@@ -6,6 +6,8 @@ from sympy import Rational
 
 MOST: Final = 10_000
 """The largest denominator of a simple number, unless told otherwise."""
+NO_ACCIDENT: Final = 1e-3
+"""Every number has fractions p/q within 1/q² of it; one that is meant is much nearer."""
 
 
 def simple(x: float, most: int = MOST) -> Rational:
@@ -14,9 +16,10 @@ def simple(x: float, most: int = MOST) -> Rational:
 
 
 def rounded(x: float, within: float, most: int = MOST) -> float:
-    """That number where it is within this much of x, relative to x; else x itself."""
-    near = float(simple(x, most))
-    return near if abs(near - x) <= within * abs(x) else x
+    """That number where it is within this much of x, relative to x, and by no accident; else x itself."""
+    near = simple(x, most)
+    is_meant = abs(float(near) - x) * near.q**2 < NO_ACCIDENT
+    return float(near) if is_meant and abs(float(near) - x) <= within * abs(x) else x
 
 
 def written(x: float, most: int = MOST) -> str:

@@ -9,6 +9,7 @@ from kltheory.audit.advantage import sentences
 from kltheory.audit.audit import audit
 from kltheory.audit.audited import Audited
 from kltheory.audit.codes import Code
+from kltheory.audit.simple import rounded, written
 from kltheory.audit.target import of_function
 from kltheory.report.audit_facts import answer
 from kltheory.testing import assert_gradient_of
@@ -185,6 +186,11 @@ def test_a_constant_that_is_no_fraction_is_none(audited):
     scale, _, name = one.rows[0].gradient_of.partition("*")
     assert name == "reverse_kl"
     np.testing.assert_allclose(float(Fraction(scale)), 1 / np.log(2), rtol=1e-14)
+
+
+@pytest.mark.parametrize(("x", "shown"), [(1 / 3 + 1e-8, "1/3"), (1 / np.log(2), "1.4427"), (0.04, "1/25")])
+def test_a_measured_multiple_is_a_fraction_by_no_accident(x, shown):
+    assert written(rounded(x, 1e-6)) == shown
 
 
 def test_what_counts_padding_alone_estimates_nothing(audited):
