@@ -91,13 +91,14 @@ def audit_subject(
     start = Audited(name, subject.settings, subject)
     try:
         subject, layout = runnable(subject) if known is None else (known.subject, known.layout)
-        start = replace(start, subject=subject).saying(*(Finding(Code.ASSUMED, text) for text in remarks(subject)))
+        start = _assuming(start, subject)
         if not subject.roles & set(POLICIES):
             return start.saying(Finding(Code.NO_POLICY, no_policy(subject)))
         start = start.saying(*behaviour(subject, layout))
         if start.of(*FATAL):
             return start
         found = known or read(subject, layout)
+        start = _assuming(start, found.subject)
         wide = None if found.per_token else found.widened()
         if wide is not None:
             start = replace(start, subject=wide).saying(Finding(Code.READ_OVER_VOCABULARY, READ_SO))
@@ -110,6 +111,13 @@ def audit_subject(
         return start.saying(Finding(Code.NO_POLICY, f"{no_policy(subject)} (it raises {e})"))
     except (CannotRun, CannotTrace) as e:
         return start.saying(Finding(Code.CANNOT_RUN if subject.roles & set(POLICIES) else Code.NO_POLICY, str(e)))
+
+
+def _assuming(one: Audited, subject: Subject) -> Audited:
+    """Of this subject, with what was assumed of it in place of what was assumed before."""
+    others = tuple(f for f in one.findings if f.code is not Code.ASSUMED)
+    made = tuple(Finding(Code.ASSUMED, text) for text in remarks(subject))
+    return replace(one, subject=subject, findings=(*made, *others))
 
 
 def _not_given(subject: Subject) -> str:

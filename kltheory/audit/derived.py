@@ -27,7 +27,7 @@ from kltheory.calculus.identify import identify
 from kltheory.calculus.notation import text
 from kltheory.calculus.placement import AS_LOSS, Placement
 from kltheory.calculus.regions import DISPLAY
-from kltheory.calculus.surrogate import Sampler, Surrogate
+from kltheory.calculus.surrogate import Sampler, Surrogate, derivative
 from kltheory.calculus.symbols import VARIABLES, advantage, erase_sg, log_ratio, log_weight, logp, sg
 
 EXCHANGED: Final = {logp: logp - log_ratio, log_ratio: -log_ratio}
@@ -60,6 +60,11 @@ class Derived(Reading):
     def _in_letters(self) -> "Derived":
         """The same reading for any value of the numbers that nobody gave."""
         return self if self.lettered is None else replace(self, surrogate=self.lettered, lettered=None)
+
+    @property
+    def cancels(self) -> bool:
+        """Whether it has no derivative where the numbers that nobody gave have their values, and one elsewhere."""
+        return self.lettered is not None and derivative(self.surrogate.expr) == 0 != derivative(self.lettered.expr)
 
     @property
     def letters(self) -> tuple[str, ...]:

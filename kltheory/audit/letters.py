@@ -42,6 +42,23 @@ def lettered(subject: Subject, formula: Expr, read: Callable[[Subject], Expr | N
     return None
 
 
+PARTS: Final = (0.75, 0.625, 0.875, 0.6875, 0.8125, 0.9375)
+"""What each number is multiplied by: no two alike, so that what cancels at equal values does not."""
+
+
+def apart(subject: Subject, rank: Mapping[str, int]) -> Subject:
+    """The same with the numbers that nobody gave at values of which no two are equal; ``rank`` tells them apart."""
+    other = {path: x * PARTS[rank[path] % len(PARTS)] for path, x in numbers(subject).items()}
+    assumed = {path: replace(a, value=other.get(path, a.value)) for path, a in subject.assumed.items()}
+    return replace(subject, assumed=assumed)
+
+
+def numbers(subject: Subject) -> dict[str, float]:
+    """The numbers that nobody gave, and the generic value of each, by path."""
+    every = subject.assumed.items()
+    return {path: a.value for path, a in every if a.why == GENERIC and isinstance(a.value, float)}
+
+
 def leaf(path: str) -> str:
     """``beta`` of ``config.beta``."""
     return path.rpartition(".")[2]

@@ -16,7 +16,7 @@ from sympy import Add, Basic, DiracDelta, Expr, Max, Min, Rational, S, Symbol, e
 from kltheory.audit.confirm import Disagreement, confirm
 from kltheory.audit.derived import Derived
 from kltheory.audit.layout import Index, Layout, policies, slope
-from kltheory.audit.letters import lettered
+from kltheory.audit.letters import apart, lettered, numbers
 from kltheory.audit.manners import in_some_manner, manners, masks_by_labels
 from kltheory.audit.measured import Measured
 from kltheory.audit.reading import Entries, Reading
@@ -40,7 +40,17 @@ def recover(subject: Subject) -> Reading:
 
 
 def read(subject: Subject, layout: Layout) -> Reading:
-    """Trace a subject and confirm the trace on the running function; what cannot be traced is measured."""
+    """Trace a subject and confirm the trace on the running function; what cannot be traced is measured.
+
+    Numbers that nobody gave are taken to be others where their generic values cancel, as in ``(alpha - beta)*k2``.
+    """
+    found = _read(subject, layout)
+    if not isinstance(found, Derived) or not found.cancels:
+        return found
+    return _read(apart(subject, {path: k for k, path in enumerate(numbers(subject))}), layout)
+
+
+def _read(subject: Subject, layout: Layout) -> Reading:
     try:
         return _separated(subject, layout, _traced(subject, layout))
     except (CannotTrace, Disagreement, Undecidable, NotNumeric, RecursionError) as e:

@@ -55,6 +55,13 @@ def to_a_number(xp: Any) -> Callable[..., Any]:
     return to_a_number
 
 
+def difference(xp: Any) -> Callable[..., Any]:
+    def difference(logp, ref_logp, alpha, beta):
+        return (alpha - beta) * (logp - ref_logp) ** 2 / 2
+
+    return difference
+
+
 def given(xp: Any) -> Callable[..., Any]:
     def given(logp, ref_logp, beta=0.25):
         return beta * (logp - ref_logp) ** 2 / 2
@@ -74,6 +81,7 @@ CASES = {
     asks: ("l**2/4", "1/2*reverse_kl", []),
     bounds: ("beta*min(2, max(-2, l))**2/2", "beta*reverse_kl", ["beta"]),
     to_a_number: ("l**2/4", "1/2*reverse_kl", []),
+    difference: ("l**2*(alpha - beta)/2", "(alpha - beta)*reverse_kl", ["alpha", "beta"]),
     given: ("l**2/8", "1/4*reverse_kl", []),
 }
 
@@ -100,6 +108,14 @@ def test_what_a_letter_stands_for(make: Any, framework: str) -> None:
     assert row.residual < 1e-12
     assert list(one.found.letters) == letters
     assert any(f.data.get("letters") == letters for f in one.notes) == bool(letters)
+
+
+def test_generic_values_that_cancel_are_taken_to_be_others() -> None:
+    (one,) = audit(of_function(difference(jnp), None, "jax")).variants
+    assert not one.alarms
+    assert "zero" not in {v.gradient_of for r in one.responses if r.placement == "loss" for v in r.verdicts.values()}
+    assert any("alpha = 0.375, beta = 0.3125: generic values" in f.text for f in one.notes)
+    assert not any("alpha = 0.5" in f.text for f in one.notes)
 
 
 def test_whole_responses_are_told_in_the_letter() -> None:
