@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from kltheory.audit.advantage import Push, at_once, sentences
+from kltheory.audit.advantage import Pushed, at_once, sentences
 from kltheory.audit.audited import Audited
 from kltheory.audit.reading import Reading
 from kltheory.audit.row import Row
@@ -24,7 +24,7 @@ def answer(v: Audited) -> str:
     return "; ".join(parts)
 
 
-def _at_once(every: tuple[Push, ...]) -> str:
+def _at_once(every: tuple[Pushed, ...]) -> str:
     """What the part with the advantage is where w = 1."""
     if all(push.at_once == 0 for push in every):
         return "where w = 1, the part with the advantage does nothing"
