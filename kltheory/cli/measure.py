@@ -76,7 +76,8 @@ def measure(
     try:
         import polars  # noqa: F401
     except ModuleNotFoundError:
-        raise click.ClickException(NEEDS) from None
+        COULD_NOT_RUN.say(NEEDS)
+        raise SystemExit(COULD_NOT_RUN.status) from None
     from kltheory.report import run as report
     from kltheory.report import run_page
     from kltheory.runs.convert import convert
@@ -149,7 +150,8 @@ def _loss(formula: str, parameters: tuple[str, ...]) -> "Loss":
     try:
         return Loss.typed(read_formula(formula, constants_of(parameters, [formula])))
     except FormulaError as e:
-        raise click.ClickException(f"this is not a formula\n{e}") from None
+        COULD_NOT_RUN.say(f"this is not a formula\n{e}")
+        raise SystemExit(COULD_NOT_RUN.status) from None
 
 
 def _say(stage: str) -> Any:

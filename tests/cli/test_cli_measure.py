@@ -71,7 +71,7 @@ def test_columns_are_named_and_runs_are_converted(folder, call, tmp_path):
 
 WRONG = [
     (["nowhere.parquet"], 3, "there is no file nowhere.parquet"),
-    (["{clean}", "--formula", "exp("], 1, "this is not a formula"),
+    (["{clean}", "--formula", "exp("], 3, "this is not a formula"),
     (
         ["{clean}", "--formula", "-min(w*A, clamp(w, 1 - eps, 1 + eps)*A)"],
         3,
