@@ -1,6 +1,7 @@
 """The command that reads real code: ``audit``; options that other commands take as well."""
 
 import functools
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -11,7 +12,7 @@ from kltheory.cli.budget import budget
 from kltheory.cli.output import confirmed, write_json
 from kltheory.cli.shared import progress
 from kltheory.cli.strangers import of_strangers
-from kltheory.cli.supervisor import COULD_NOT_RUN
+from kltheory.cli.supervisor import COULD_NOT_RUN, DEBUG, unexpected
 from kltheory.cli.terminal import coloured, columns_to_fill
 
 if TYPE_CHECKING:
@@ -157,6 +158,10 @@ def _reached(run: "Callable[[], Audit]", target: str) -> "Audit | Unreached":
         return run()
     except (CannotRun, NotInstalled) as e:
         return Unreached(target, str(e))
+    except Exception as e:
+        if os.environ.get(DEBUG):
+            raise
+        return Unreached(target, unexpected(e))
 
 
 def _audited(

@@ -21,9 +21,8 @@ from kltheory.cli.plot import plot
 from kltheory.cli.prove import explain, prove
 from kltheory.cli.report import report
 from kltheory.cli.sequence import sequence
-from kltheory.cli.supervisor import DEBUG, UNDECIDED, Ending, supervised
+from kltheory.cli.supervisor import DEBUG, UNDECIDED, Ending, supervised, unexpected
 from kltheory.cli.variance import variance
-from kltheory.proving.endings import reason_of
 
 
 class Commands(click.Group):
@@ -60,8 +59,7 @@ class Commands(click.Group):
             case MemoryError():
                 ending.say(f"out of memory: {error}")
             case _:
-                hint = f"please report it, with the traceback that {DEBUG}=1 shows"
-                ending.say(f"internal error: {reason_of(error)}; {hint}")
+                ending.say(unexpected(error))
         raise SystemExit(ending.status) from None
 
 

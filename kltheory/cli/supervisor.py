@@ -47,6 +47,11 @@ class Ending(NamedTuple):
         return f"{what} within {seconds:g} s; --timeout allows more"
 
 
+def unexpected(error: Exception) -> str:
+    """What to say of what nobody expected."""
+    return f"internal error: {reason_of(error)}; please report it, with the traceback that {DEBUG}=1 shows"
+
+
 UNDECIDED: Final = Ending("UNDECIDED", 2)
 COULD_NOT_RUN: Final = Ending("could not run", 3)
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from kltheory.audit import audit as audits
 from kltheory.cli.main import cli as main
 
 SOURCE = """
@@ -114,6 +115,21 @@ def test_several_targets_in_one_call(file: Path, tmp_path: Path) -> None:
     assert (code, last["status"], last["variants"]) == (3, "could not run", [])
     assert f"did you mean {targets[0]}?" in last["failure"]
     assert last["failure"] in text
+
+
+def test_what_spoils_one_target_spares_the_others(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = audits.audit
+
+    def spoiled(target: Any, *rest: Any, **options: Any) -> Any:
+        if target.name.endswith("unnamed"):
+            raise RuntimeError("nobody expected this")
+        return real(target, *rest, **options)
+
+    monkeypatch.setattr(audits, "audit", spoiled)
+    code, text = run("audit", f"{file}:kl", f"{file}:unnamed", "--json", "--as", "loss")
+    first, last = _strict(text)
+    assert (code, first["status"], last["status"]) == (3, "alarms", "could not run")
+    assert last["failure"].startswith("internal error: RuntimeError: nobody expected this; please report it")
 
 
 def _strict(text: str) -> Any:
