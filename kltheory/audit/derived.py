@@ -9,7 +9,7 @@ from sympy import Expr, S, Symbol, exp
 
 from kltheory.audit.advantage import Pushed, pushes
 from kltheory.audit.experiments import Placed, distances, residual
-from kltheory.audit.letters import leaf
+from kltheory.audit.letters import values
 from kltheory.audit.measure import measured_zones
 from kltheory.audit.pieces import Piece, agreement_order, central, first_order, is_central, pieces
 from kltheory.audit.reading import Reading
@@ -78,7 +78,7 @@ class Derived(Reading):
         letter = Symbol(name, positive=True)
         if not name or any(others) or not is_zero(erase_sg(expr.diff(letter) * letter - expr)):
             return "", 1.0
-        return name, next(float(self.subject.assumed[p].value) for p in self.subject.assumed if leaf(p) == name)
+        return name, float(values(self.subject)[letter])
 
     @cached_property
     def penalty(self) -> Surrogate:
@@ -175,8 +175,8 @@ class Derived(Reading):
 
     def in_numbers(self, target: Coefficient) -> Coefficient:
         """A coefficient with its letters as the numbers that were taken for them."""
-        values = {Symbol(leaf(p), positive=True): S(repr(a.value)) for p, a in self.subject.assumed.items()}
-        return target.map(lambda e: e.xreplace(values))
+        known = values(self.subject)
+        return target.map(lambda e: e.xreplace(known))
 
     def agrees(self, placement: Placement, target: Coefficient, within: float | None) -> bool:
         """Whether both differ by a constant in the window."""

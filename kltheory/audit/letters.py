@@ -31,12 +31,14 @@ def lettered(subject: Subject, formula: Expr, read: Callable[[Subject], Expr | N
         formula: the same with numbers.
         read: reads the formula of a subject again.
     """
-    known = dict(_letters(subject))
+    known = dict(by_path(subject))
     for chosen in filter(None, (known, *({path: letter} for path, letter in known.items() if len(known) > 1))):
         try:
             found = read(replace(subject, letters=chosen))
-            if found is not None and _is_the_same(found, formula, subject, chosen):
-                return Surrogate.of(_freed(found, {*chosen.values()}))
+            letters = {*chosen.values()}
+            own = {letter: x for letter, x in values(subject).items() if letter in letters}
+            if found is not None and _is_the_same(found, formula, own):
+                return Surrogate.of(_freed(found, letters))
         except (CannotTrace, Raised, Undecidable):
             continue
     return None
@@ -59,18 +61,17 @@ def numbers(subject: Subject) -> dict[str, float]:
     return {path: a.value for path, a in every if a.why == GENERIC and isinstance(a.value, float)}
 
 
-def leaf(path: str) -> str:
-    """``beta`` of ``config.beta``."""
-    return path.rpartition(".")[2]
+def values(subject: Subject) -> dict[Basic, Basic]:
+    """The number that was taken for each letter; of two of one name, as ``beta`` and ``config.beta``, the first."""
+    return {letter: Rational(repr(subject.assumed[path].value)) for path, letter in by_path(subject)}
 
 
-def _letters(subject: Subject) -> Iterator[tuple[str, Symbol]]:
+def by_path(subject: Subject) -> Iterator[tuple[str, Symbol]]:
     """The path of each number that was taken for one that nobody gave, and its letter."""
     seen = set(TAKEN)
-    for path, assumed in subject.assumed.items():
-        name = leaf(path)
-        is_number = isinstance(assumed.value, float) and assumed.value > 0
-        if assumed.why == GENERIC and is_number and name.isidentifier() and name not in seen:
+    for path, value in numbers(subject).items():
+        name = path.rpartition(".")[2]
+        if value > 0 and name.isidentifier() and name not in seen:
             seen.add(name)
             yield path, Symbol(name, positive=True)
 
@@ -80,8 +81,7 @@ def _freed(e: Expr, letters: set[Symbol]) -> Expr:
     return e.replace(sg, lambda x: x if x.free_symbols <= letters else sg(x))
 
 
-def _is_the_same(found: Expr, formula: Expr, subject: Subject, letters: Mapping[str, Symbol]) -> bool:
+def _is_the_same(found: Expr, formula: Expr, letters: Mapping[Basic, Basic]) -> bool:
     """Whether it holds a letter, bounds nothing by one, and is the formula where letters have their numbers."""
-    values: dict[Basic, Basic] = {s: Rational(repr(subject.assumed[path].value)) for path, s in letters.items()}
-    bounded = any(node.free_symbols & values.keys() for head in CUT for node in found.atoms(head))
-    return bool(found.free_symbols & values.keys()) and not bounded and is_zero(found.xreplace(values) - formula)
+    bounded = any(node.free_symbols & letters.keys() for head in CUT for node in found.atoms(head))
+    return bool(found.free_symbols & letters.keys()) and not bounded and is_zero(found.xreplace(letters) - formula)

@@ -6,7 +6,7 @@ from typing import Any, Final, NamedTuple
 from kltheory.audit.audit import audit_subject
 from kltheory.audit.binding import bind
 from kltheory.audit.codes import Code
-from kltheory.audit.letters import leaf
+from kltheory.audit.letters import by_path
 from kltheory.audit.reading import Reading
 from kltheory.audit.target import CannotRun, load
 from kltheory.audit.variants import variants
@@ -57,4 +57,4 @@ def formula_of(text: str, choices: Mapping[str, list[Any]], arguments: Mapping[s
 
 def _to_set(reading: Reading) -> str:
     """The options that give its letters their numbers."""
-    return " ".join(f"--set {path}=VALUE" for path in reading.subject.assumed if leaf(path) in reading.letters)
+    return " ".join(f"--set {path}=VALUE" for path, x in by_path(reading.subject) if str(x) in reading.letters)

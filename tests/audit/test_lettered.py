@@ -5,10 +5,13 @@ from typing import Any
 
 import jax.numpy as jnp
 import pytest
+from sympy import Symbol
 
 from kltheory.audit.audit import audit
 from kltheory.audit.audited import Audited
 from kltheory.audit.target import of_function
+from kltheory.calculus.coefficient import Coefficient
+from kltheory.calculus.symbols import log_ratio
 from kltheory.testing import assert_gradient_of
 
 
@@ -157,3 +160,17 @@ def test_another_multiple_is_another_gradient(expected: str) -> None:
 def test_a_letter_alone_is_no_divergence(expected: str) -> None:
     with pytest.raises(ValueError, match="there is no divergence"):
         assert_gradient_of(scaled(jnp), expected, framework="jax")
+
+
+class Trainer:
+    def loss(self, logp, ref_logp):
+        self.logger.info("a stand-in is no number")
+        return self.beta * (logp - ref_logp) ** 2 / 2
+
+
+def test_what_stands_in_for_an_object_is_no_letter() -> None:
+    target = of_function(Trainer.loss, owner=Trainer, framework="jax")
+    (one,) = audit(target, responses=False).variants
+    assert one.found is not None
+    assert one.found.letters == ("beta",)
+    assert str(one.found.in_numbers(Coefficient.of(Symbol("beta", positive=True) * log_ratio))) == "l/2"
