@@ -3,12 +3,12 @@
 from typing import Any, Final
 
 import numpy as np
-from sympy import DiracDelta, Expr, S, Symbol, exp
+from sympy import Expr, S, Symbol, exp
 
 from kltheory.audit.layout import Layout, slope
 from kltheory.audit.roles import Role
 from kltheory.audit.subject import Subject
-from kltheory.calculus.symbols import erase_sg, logp
+from kltheory.calculus.symbols import erase_sg, logp, off_jumps
 from kltheory.numerics.bridge import NUMPY
 from kltheory.numerics.rounding import rounding_scale
 
@@ -28,7 +28,7 @@ class Disagreement(Exception):
 
 def differentiate(expr: Expr, symbol: Symbol) -> Expr:
     """The derivative almost everywhere, stop-gradients held fixed, then erased; steps have derivative 0."""
-    return erase_sg(expr.diff(symbol)).replace(DiracDelta, lambda *_: S.Zero)
+    return off_jumps(expr.diff(symbol))
 
 
 def confirm(subject: Subject, layout: Layout, exprs: Any, dtype: str) -> float:

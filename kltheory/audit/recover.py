@@ -11,7 +11,7 @@ from itertools import product
 from typing import Any, Final
 
 import numpy as np
-from sympy import Add, Basic, DiracDelta, Expr, Max, Min, Rational, S, Symbol, exp, expand_mul, nan, oo, zoo
+from sympy import Add, Basic, Expr, Max, Min, Rational, S, Symbol, exp, expand_mul, nan, oo, zoo
 
 from kltheory.audit.confirm import Disagreement, confirm
 from kltheory.audit.derived import Derived
@@ -24,7 +24,7 @@ from kltheory.audit.roles import Role
 from kltheory.audit.subject import Arrays, Raised, Subject
 from kltheory.calculus.exact import Undecidable, is_zero
 from kltheory.calculus.surrogate import Surrogate, derivative
-from kltheory.calculus.symbols import VARIABLES, erase_sg, sg
+from kltheory.calculus.symbols import VARIABLES, erase_sg, off_jumps, sg
 from kltheory.numerics.bridge import NUMPY, NotNumeric
 from kltheory.tracing.trace import CannotTrace, Exprs, Floats, Trace
 
@@ -319,7 +319,7 @@ def token_weights(terms: Mapping[Index, Expr], layout: Layout, surrogate: Surrog
 
 
 def _slope_at(surrogate: Surrogate, at: Mapping[Symbol, float]) -> float:
-    return float(NUMPY(erase_sg(derivative(surrogate.expr)).replace(DiracDelta, lambda *_: S.Zero), at))
+    return float(NUMPY(off_jumps(derivative(surrogate.expr)), at))
 
 
 def _value_at(surrogate: Surrogate, at: Mapping[Symbol, float]) -> float:

@@ -8,7 +8,7 @@ of an expression is a *parameter*: a constant that does not depend on the sample
 
 from typing import Final
 
-from sympy import Expr, Function, S, Symbol, exp
+from sympy import DiracDelta, Expr, Function, S, Symbol, exp
 
 from kltheory.calculus.decimals import in_decimals
 
@@ -64,6 +64,11 @@ class sg(Function):
 def erase_sg(expr: Expr) -> Expr:
     """The value of ``expr``: every ``sg(x)`` replaced by ``x``."""
     return expr.xreplace({held: erase_sg(held.args[0]) for held in expr.atoms(sg)})
+
+
+def off_jumps(slope: Expr) -> Expr:
+    """The value of a derivative where what was differentiated does not jump: a framework gives none at a jump."""
+    return erase_sg(slope).replace(DiracDelta, lambda *_: S.Zero)
 
 
 def to_log_probs(expr: Expr) -> Expr:

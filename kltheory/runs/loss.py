@@ -5,11 +5,11 @@ from functools import cached_property
 from typing import Any, Final
 
 import polars as pl
-from sympy import DiracDelta, Expr, S, Symbol
+from sympy import Expr, S, Symbol
 
 from kltheory.calculus.formula.formula import Formula
 from kltheory.calculus.surrogate import Surrogate, derivative
-from kltheory.calculus.symbols import advantage, erase_sg, log_ratio, log_weight, logp
+from kltheory.calculus.symbols import advantage, log_ratio, log_weight, logp, off_jumps
 from kltheory.runs.heads import POLARS
 from kltheory.runs.ratios import LOG_W, L, W
 from kltheory.runs.schema import NoRun
@@ -51,11 +51,11 @@ class Loss:
 
     @cached_property
     def _slope(self) -> Expr:
-        return _derivative(self.surrogate.expr)
+        return off_jumps(derivative(self.surrogate.expr))
 
     @cached_property
     def _penalty(self) -> Expr:
-        return _derivative(self.surrogate.expr.xreplace({advantage: S.Zero}))
+        return off_jumps(derivative(self.surrogate.expr.xreplace({advantage: S.Zero})))
 
     @property
     def has_penalty(self) -> bool:
@@ -86,11 +86,6 @@ class Loss:
 TARGET: Final = W * L
 """The pull of w k2, w held: KL(π‖π_ref)'s gradient, whoever sampled."""
 ON_POLICY_TARGET: Final = L
-
-
-def _derivative(expr: Expr) -> Expr:
-    """Off its jumps: a jump has no derivative that a framework would give."""
-    return erase_sg(derivative(expr)).replace(DiracDelta, lambda *_: S.Zero)
 
 
 def _in_columns(expr: Expr) -> pl.Expr:
