@@ -4,7 +4,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -154,7 +154,7 @@ def _loss(formula: str, parameters: tuple[str, ...]) -> "Loss":
         raise SystemExit(COULD_NOT_RUN.status) from None
 
 
-def _say(stage: str) -> Any:
+def _say(stage: str) -> None:
     """What comes next, where somebody looks."""
     if sys.stderr.isatty():
         click.echo(f"{stage} …", err=True)

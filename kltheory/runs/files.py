@@ -81,7 +81,8 @@ def _pieces(file: Path, read: Read, lost: Lost) -> Iterator[pl.DataFrame]:
             ragged += 1
             continue
         frame = _tokens({"response": f"{file.stem}:{number}", **row}, lengths.pop())
-        held, tokens = [*held, frame], tokens + frame.height
+        held.append(frame)
+        tokens += frame.height
         if tokens > AT_ONCE:
             yield pl.concat(held, how="diagonal_relaxed")
             held, tokens = [], 0
@@ -120,6 +121,16 @@ def json_lines(file: Path, lost: Lost) -> Iterator[dict[str, Any]]:
             else:
                 bad += 1
     lost.note(file, "lines that are no JSON object", bad)
+
+
+def renamed_lines(names: Mapping[str, str]) -> Read:
+    """JSON lines of a response each, read by the key of each column; the step is in the path where no key has it."""
+
+    def read(file: Path, lost: Lost) -> Iterator[Rows]:
+        for row in json_lines(file, lost):
+            yield {"step": step_in(file), **{column: row[key] for column, key in names.items() if key in row}}
+
+    return read
 
 
 def step_in(file: Path) -> int:

@@ -109,7 +109,8 @@ def in_schema(frame: pl.LazyFrame, renamed: Mapping[str, str]) -> pl.LazyFrame:
     Raises:
         NoRun: a column that is named does not exist, or too little is there.
     """
-    names = frame.collect_schema().names()
+    types = frame.collect_schema()
+    names = types.names()
     if gone := [c for c in renamed.values() if c not in names]:
         raise NoRun(f"there is no column {gone[0]}: there are {', '.join(names)}")
     if wrong := [c for c in renamed if c not in COLUMNS]:
@@ -120,7 +121,7 @@ def in_schema(frame: pl.LazyFrame, renamed: Mapping[str, str]) -> pl.LazyFrame:
     found |= {schema: c for c, schema in ALIASES.items() if c in names and schema not in found}
     found |= renamed
     confirm_columns(found)
-    lists = [held for held in found.values() if frame.collect_schema()[held].is_nested()]
+    lists = [held for held in found.values() if types[held].is_nested()]
     if lists:  # a row for each response
         if "response" not in found:
             frame, found = frame.with_row_index("response"), {**found, "response": "response"}

@@ -1,5 +1,6 @@
 """Measures of whole responses: weights of responses, lengths, rewards, and groups of one mind."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -67,7 +68,7 @@ def effective(log_weights: Any) -> float:
     return float(rho.sum() ** 2 / (len(rho) * (rho**2).sum()))
 
 
-def _by_length(tokens: Any, log_rho: Any) -> Any:
+def _by_length(tokens: Any, log_rho: Any) -> Iterator[tuple[int, float]]:
     """In quarters of the responses by length; those of one length are in one class."""
     before = 0
     for most in dict.fromkeys(int(part[-1]) for part in np.array_split(np.sort(tokens), QUARTERS) if len(part)):
